@@ -1,0 +1,56 @@
+# make run    starts the engine on paper against the local MEXC venue
+# make test   lint, types and all tests, against the installed package
+# make setup  both call it first; it does nothing when nothing changed
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
+VENV   := .venv
+BIN    := $(CURDIR)/$(VENV)/bin
+PENSTOCK_DATA ?= $(abspath $(CURDIR)/../shared/data)
+export PENSTOCK_DATA
+
+CODE    := engine native strategies adapters backtest
+SOURCES := pyproject.toml setup.py $(shell find $(CODE) -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h')
+
+.PHONY: run test setup lint types docs bench clean
+
+run: setup
+	@$(BIN)/penstock run --config configs/demo.toml
+
+setup: $(VENV)/installed
+
+$(VENV)/python: pyproject.toml setup.py
+	@command -v cc >/dev/null || command -v gcc >/dev/null || { \
+	  echo "penstock: no C compiler found. Install one and run make again: apt-get install gcc libc6-dev"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "penstock: $(PYTHON) is not Python 3.11 to 3.13. Name another: make PYTHON=python3.12 setup"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "penstock: installing dependencies"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip 'setuptools>=77' 'cython==3.3.*'
+	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  print(*p["dependencies"], *p["optional-dependencies"]["test"], sep="\n")' > $(VENV)/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	@touch $@
+
+$(VENV)/installed: $(VENV)/python $(SOURCES)
+	@echo "penstock: building the native code"
+	@rm -rf build/lib* build/bdist*
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+	@touch $@
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup
+	@$(BIN)/mypy
+
+# The tests run from another folder, so that they see the installed package and never the source tree.
+test: lint types
+	@mkdir -p build/tests
+	@cd build/tests && $(BIN)/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) $(CURDIR)/tests \
+	  -n 2 --dist loadgroup --cov --cov-config $(CURDIR)/pyproject.toml --cov-fail-under 85 -q
+
+bench: setup
+	@$(BIN)/penstock bench
+
+clean:
+	rm -rf build $(VENV) *.egg-info
