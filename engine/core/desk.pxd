@@ -14,7 +14,7 @@ cdef class TradingDesk(Desk):
     cdef readonly list strategies
     cdef public uint32_t halt_at_intent  # replay: the intent of the next event that meets the recorded halt; 0 none
     cdef state_t* c
-    cdef const uint32_t* halt_flag
+    cdef const uint64_t* halt_flag
     cdef char* out
     cdef size_t out_length
     cdef size_t out_room
@@ -25,7 +25,7 @@ cdef class TradingDesk(Desk):
     cdef int alert(self, uint32_t code, str text, int32_t instrument=*, uint16_t source=*, uint16_t kind=*) except -1
     cdef int ask(self, uint16_t kind, const order_t* order) except -1
     cdef int release_cancel(self, const order_t* order) except -1
-    cdef void bind_halt_flag(self, const uint32_t* flag) noexcept
+    cdef void bind_halt_flag(self, const uint64_t* flag) noexcept
     cdef int meet_halt(self) except -1
     cdef int deny(self, const intent_t* intent, const verdict_t* verdict) except -1
     cdef uint64_t approve(self, const intent_t* intent, const verdict_t* verdict) except 0

@@ -91,7 +91,7 @@ cdef class TradingDesk(Desk):
         self.ask(ACTION_CANCEL, order)
         return self.gate.release_cancel(<const event_t*>(self.out + at), order.order_no)
 
-    cdef void bind_halt_flag(self, const uint32_t* flag) noexcept:
+    cdef void bind_halt_flag(self, const uint64_t* flag) noexcept:
         """Have a flag in shared memory read before every intent; replay names the intent instead (halt_at_intent)."""
         self.halt_flag = flag
 
