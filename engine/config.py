@@ -28,6 +28,7 @@ from engine.config_models import (
     format_money,
     parse_money,
 )
+from engine.errors import UserError
 
 __all__ = [
     "AdapterConfig",
@@ -64,7 +65,7 @@ class Problem:
         return f"{self.path}: {self.what}. {self.remedy}" if self.remedy else f"{self.path}: {self.what}."
 
 
-class ConfigError(Exception):
+class ConfigError(UserError):
     """The configuration cannot be used; `problems` lists every reason."""
 
     def __init__(self, source: str, problems: list[Problem]) -> None:

@@ -21,6 +21,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from engine.errors import UserError
+
 SOCKET_NAME = "control.sock"
 VERSION = 1
 MAX_REQUEST_BYTES = 4096
@@ -58,7 +60,7 @@ class CommandRefused(Exception):
     """Raised by a handler that will not carry a command out; its text goes to the client."""
 
 
-class ControlUnavailable(Exception):
+class ControlUnavailable(UserError):
     """There is no core to talk to, or it does not answer in time."""
 
 

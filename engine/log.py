@@ -150,23 +150,29 @@ def logging_to(
     stderr: TextIO | None = None,
     secrets: Iterable[str] = (),
     queue_records: int = QUEUE_RECORDS,
+    file_name: str = FILE_NAME,
+    quiet: bool = False,
 ) -> Iterator[Logging]:
-    """Log to `run_dir`/penstock.log and standard error while the context lasts; flushed at its end."""
+    """Log to `run_dir`/`file_name` and standard error while the context lasts; flushed at its end.
+
+    `quiet` leaves only errors on standard error.
+    """
     redaction = Redaction(secrets)
     records: queue.Queue[logging.LogRecord] = queue.Queue(queue_records)
     handler = BoundedQueueHandler(records)
     handler.addFilter(redaction)
     people = logging.StreamHandler(sys.stderr if stderr is None else stderr)
     people.setFormatter(JsonLines() if form == "json" else HumanLines())
+    people.setLevel(logging.ERROR if quiet else logging.NOTSET)
     sinks: list[logging.Handler] = [people]
     if run_dir is not None:
-        path = Path(run_dir) / FILE_NAME
+        path = Path(run_dir) / file_name
         file = logging.handlers.RotatingFileHandler(
             path, maxBytes=MAX_FILE_BYTES, backupCount=BACKUP_FILES, delay=True
         )
         file.setFormatter(JsonLines())
         sinks.append(file)
-    listener = logging.handlers.QueueListener(records, *sinks)
+    listener = logging.handlers.QueueListener(records, *sinks, respect_handler_level=True)
     root = logging.getLogger()
     level_before = root.level
     root.addHandler(handler)
