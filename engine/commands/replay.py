@@ -34,9 +34,7 @@ def replay(run: RunArgument, as_json: JsonOption = False) -> None:
                 "equal": result.equal,
                 "actions": result.actions,
                 "actions_hash": result.actions_hash,
-                "divergence": asdict(divergence)
-                if is_dataclass(divergence)
-                else divergence and str(divergence),
+                "divergence": None if result.divergence is None else str(result.divergence),
             }
         )
     elif result.equal:
