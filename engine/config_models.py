@@ -163,8 +163,13 @@ class VenueConfig(Section):
         default="",
         description="Folder of the recorded data; empty means `$PENSTOCK_DATA`, else `../shared/data`.",
     )
-    faults: dict[str, int | float | str | bool] = Field(
-        default={}, max_length=64, description="Faults by name, passed on to `penstock venue`."
+    faults: dict[str, float | dict[str, int | float | str | bool]] = Field(
+        default={},
+        max_length=64,
+        description="Faults by name: a probability, or a table of the fault's own keys.",
+    )
+    options: dict[str, Any] = Field(
+        default={}, max_length=64, description="More keys of the local venue's own config; it checks them."
     )
 
 

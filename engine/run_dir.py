@@ -112,10 +112,11 @@ class RunDir:
         write_atomically(self.config_file, to_toml(config).encode())
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Replace the file's content as a whole, durably: readers see the old or the new."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with open(os.open(temporary, flags, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 import select
 import signal
 import time
@@ -22,6 +23,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 import msgspec
+import tomli_w
 
 from engine.children import Child, how_it_ended
 from engine.config import Config
@@ -115,16 +117,23 @@ class Supervisor:
         module = self.venue_module or venue_module(self.config.adapter.name)
         self._note = "starting the local venue"
         self.view.show(None, self._note)
-        arguments = venue_arguments(self.config)
-        self._venue = Child("venue", module, arguments, self.run_dir.path / "venue.out", self._env)
-        line = self._venue.first_line(VENUE_START_S)
+        key, secret = f"run-{secrets.token_hex(8)}", secrets.token_hex(32)
+        settings = self.run_dir.path / "venue.toml"
+        write_atomically(
+            settings, tomli_w.dumps(venue_settings(self.config, key, secret)).encode(), mode=0o600
+        )
+        arguments = ["--config", str(settings), *venue_arguments(self.config)]
+        try:
+            self._venue = Child("venue", module, arguments, self.run_dir.path / "venue.out", self._env)
+            line = self._venue.first_line(VENUE_START_S)
+        finally:
+            settings.unlink()
         try:
             facts = json.loads(line or "")
             addresses = {"rest_url": str(facts["rest_url"]), "ws_url": str(facts["ws_url"])}
         except (ValueError, KeyError, TypeError):
             raise StartError(f"the local venue did not start:\n{self._venue.tail()}") from None
-        if "api_key" in facts and "api_secret" in facts:
-            self._env |= {VENUE_KEY_ENV: str(facts["api_key"]), VENUE_SECRET_ENV: str(facts["api_secret"])}
+        self._env |= {VENUE_KEY_ENV: key, VENUE_SECRET_ENV: secret}
         write_atomically(self.run_dir.venue_file, json.dumps(addresses).encode() + b"\n")
         logger.info("the local venue listens", extra=addresses)
 
@@ -309,3 +318,16 @@ def venue_arguments(config: Config) -> list[str]:
     if venue.data:
         arguments += ["--data", str(Path(venue.data).expanduser())]
     return arguments
+
+
+def venue_settings(config: Config, api_key: str, api_secret: str) -> dict[str, Any]:
+    """What the local venue reads from a file: its own options, the faults, and an account of this run's own."""
+    settings = dict(config.venue.options)
+    account, *others = settings.get("accounts") or [{}]
+    settings["accounts"] = [account | {"api_key": api_key, "secret": api_secret}, *others]
+    faults = [
+        {"name": name} | (value if isinstance(value, dict) else {"probability": value})
+        for name, value in config.venue.faults.items()
+    ]
+    settings["faults"] = [*settings.get("faults", []), *faults]
+    return settings

@@ -9,13 +9,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 VENUE = """
-import json, signal, sys
+import json, signal, sys, tomllib
 behaviour = {behaviour!r}
 if behaviour == "broken":
     print("no such symbol")
     raise SystemExit(2)
-facts = {{"rest_url": "http://127.0.0.1:1", "ws_url": "ws://127.0.0.1:1/ws", "api_key": "k-demo", "api_secret": "s-demo"}}
+facts = {{"rest_url": "http://127.0.0.1:1", "ws_url": "ws://127.0.0.1:1/ws"}}
+with open(sys.argv[sys.argv.index("--config") + 1], "rb") as file:
+    settings = tomllib.load(file)
 print(json.dumps(facts), flush=True)
+print("key", settings["accounts"][0]["api_key"], flush=True)
 print(*sys.argv[1:], flush=True)
 if behaviour == "dies":
     signal.sigtimedwait([], 0.2)

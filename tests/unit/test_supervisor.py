@@ -17,7 +17,7 @@ from engine.children import how_it_ended
 from engine.config import ConfigError, load, parse
 from engine.console.status import Status
 from engine.run_dir import RunDir, RunDirError
-from engine.supervisor import StartError, Supervisor, venue_arguments, venue_module
+from engine.supervisor import StartError, Supervisor, venue_arguments, venue_module, venue_settings
 
 pytestmark = pytest.mark.xdist_group("supervisor")
 
@@ -94,9 +94,8 @@ finish(options=options, key=read_secret(options, "api_key").get_secret_value())
     assert result.summary is not None
     assert result.summary["options"]["rest_url"] == "http://127.0.0.1:1"
     assert result.summary["options"]["ws_url"] == "ws://127.0.0.1:1/ws"
-    assert result.summary["key"] == "k-demo"
-    everything = b"".join(path.read_bytes() for path in engine.run_dir.path.glob("*.toml"))
-    assert b"s-demo" not in everything
+    assert f"key {result.summary['key']}" in (engine.run_dir.path / "venue.out").read_text()
+    assert [path.name for path in engine.run_dir.path.glob("*.toml")] == ["config.toml"]
     assert not engine.run_dir.venue_file.exists()
     with pytest.raises(ConfigError, match="addresses cannot be read"):
         run_dir.adapter_options(CONFIG, engine.run_dir)
@@ -302,6 +301,18 @@ def test_a_venues_config_becomes_its_arguments() -> None:
     assert "--symbols BTCUSDT,ETHUSDT" in arguments
     assert "--speed 2.5" in arguments
     assert "--data /data" in arguments
+
+
+def test_a_venues_faults_and_account_become_its_settings() -> None:
+    config = parse(
+        'symbols = ["BTCUSDT"]\n[venue.faults]\ngap = 0.01\nlost_ack = { count = 1, at_s = 5.0 }\n'
+        '[venue.options]\nprivate_push_delay_ms = 5\naccounts = [{ balances = { USDT = "500" } }]\n'
+    )
+    assert venue_settings(config, "k", "s") == {
+        "private_push_delay_ms": 5,
+        "accounts": [{"balances": {"USDT": "500"}, "api_key": "k", "secret": "s"}],
+        "faults": [{"name": "gap", "probability": 0.01}, {"name": "lost_ack", "count": 1, "at_s": 5.0}],
+    }
 
 
 def test_an_unknown_adapter_is_said() -> None:
