@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import pkgutil
 import resource
 import shutil
 import socket
@@ -19,6 +18,7 @@ from typing import Literal
 
 Level = Literal["ok", "warning", "failure"]
 
+PACKAGES = ("native", "engine", "strategies", "adapters", "backtest")
 MIN_FREE_BYTES = 256 << 20
 GOOD_FREE_BYTES = 4 << 30
 GOOD_SYNC_MS = 10.0
@@ -108,17 +108,14 @@ def check_ours() -> Iterator[Finding]:
 
 
 def kernel_names() -> list[str]:
-    """The compiled modules of the packages `native` and `engine` that are installed here."""
-    import engine
-    import native
-
-    names = []
-    for package in (native, engine):
-        for item in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            spec = item.module_finder.find_spec(item.name, None)
-            if spec is not None and spec.origin and spec.origin.endswith(".so"):
-                names.append(item.name)
-    return names
+    """The compiled modules that belong here: each has a stub beside it, whether it was built or not."""
+    root = Path(__file__).resolve().parent.parent
+    files = [
+        path for package in PACKAGES for path in (root / package).rglob("*") if path.suffix in (".pyi", ".so")
+    ]
+    return sorted(
+        {".".join([*path.parent.relative_to(root).parts, path.name.split(".")[0]]) for path in files}
+    )
 
 
 def check_kernels(names: list[str] | None = None) -> Iterator[Finding]:

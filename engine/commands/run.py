@@ -107,7 +107,8 @@ def _show(result: Result, place: RunDir) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"Run {place.path}", title_justify="left", show_header=False, box=None)
+    typer.echo(f"Run {place.path}")
+    table = Table(show_header=False, box=None)
     for key, value in _rows(result.summary or {}):
         table.add_row(key, value)
     if result.restarts:
