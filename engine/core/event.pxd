@@ -43,6 +43,9 @@ cpdef enum EventKind:
     # notes of the rim in the journal, no part of a replay
     NOTE_SNAPSHOT = 96         # a state snapshot was written: JSON bytes
     NOTE_SEALED = 97           # the run ended in order: JSON bytes
+    # on the tape only: what a decoder turns into one of the market data kinds above
+    TAPE_FRAME = 120           # a raw websocket frame
+    TAPE_DOCUMENT = 121        # a raw REST answer about one instrument
 
 cpdef enum Side:
     SIDE_BUY = 1
@@ -84,7 +87,7 @@ ctypedef struct event_t:      # 40 bytes
     uint16_t kind
     uint16_t source           # inputs: the feed; outputs: the strategy
     int32_t instrument        # -1: none
-    uint32_t length           # bytes of the body, a multiple of 8
+    uint32_t length           # bytes of the body
     uint32_t reserved
 
 ctypedef struct malformed_t:
