@@ -89,6 +89,11 @@ class RestClient:
             self._session = None
 
     @property
+    def is_open(self) -> bool:
+        """Whether the connection pool exists."""
+        return self._session is not None
+
+    @property
     def has_credentials(self) -> bool:
         """Whether signed requests are possible."""
         return self._credentials is not None
