@@ -46,12 +46,16 @@ class SequencerPort(Protocol):
 
 
 class OrderRef(msgspec.Struct, frozen=True):
-    """One of our orders, as a venue needs it to find it again. `venue_order_id` is empty while not known."""
+    """One of our orders, as a venue needs it to find it again.
+
+    `venue_order_id` is empty while not known; `placed_ns` is our clock when it was approved, 0 where not known.
+    """
 
     order_no: int
     instrument: int
     client_order_id: str
     venue_order_id: str = ""
+    placed_ns: int = 0
 
 
 class PlaceTicket(msgspec.Struct, frozen=True):
@@ -150,8 +154,8 @@ class Adapter(Protocol):
     """A venue. Constructed as `AdapterClass(config, run_id=..., seed=...)`, which does no input or output.
 
     `place` and `cancel` never raise for what a venue or a network can do: they answer with evidence, and where nothing is
-    proved the evidence is REPORT_AMBIGUOUS. `query`, `open_orders`, `trades_of`, `trades_since`, `account` and
-    `fetch_book` raise AdapterError when they got no usable answer.
+    proved the evidence is REPORT_AMBIGUOUS. The questions (`query`, `open_orders`, `trades_of`, `trades_since`,
+    `account`) raise AdapterError when they got no usable answer.
     """
 
     name: ClassVar[str]
@@ -169,7 +173,10 @@ class Adapter(Protocol):
         """Open the feeds; an instrument's place in the sequence is its index in the core."""
 
     async def fetch_book(self, instrument: int, attempt: int) -> None:
-        """Fetch a book and hand it to the sequencer; waits the longer the higher the attempt, which counts from 0."""
+        """Fetch a book and hand it to the sequencer; waits the longer the higher the attempt, which counts from 0.
+
+        Asks again until there is one, or the adapter is closed.
+        """
 
     async def place(self, ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
         """Send one order once. Calls `before_send` when everything is ready and before any byte leaves.
@@ -183,8 +190,8 @@ class Adapter(Protocol):
     async def query(self, order: OrderRef) -> Evidence | None:
         """What the venue knows of one order; None where it says that there is no such order."""
 
-    async def open_orders(self) -> list[OpenOrder]:
-        """Every open order of the account in the loaded instruments."""
+    async def open_orders(self, instrument: int | None = None) -> list[OpenOrder]:
+        """The account's open orders in one instrument, or in all that are loaded."""
 
     async def trades_of(self, order: OrderRef) -> list[VenueFill]:
         """The executions of one order that the venue lists by now."""

@@ -35,8 +35,9 @@ _SYMBOLS_PER_CONNECTION = MAX_PER_CONNECTION // len(_MARKET_CHANNELS)
 _CANCEL_ATTEMPTS = 3
 _TRADES_PAGE = 100
 _NS_PER_MS = 1_000_000
-# Without a known start, trades of an order are looked for this far back.
-_TRADES_LOOK_BACK_MS = 24 * 3600 * 1000
+# Trades of an order are looked for from this much before it was placed, but not further back than MEXC keeps them.
+_PLACED_MARGIN_MS = 10_000
+_TRADES_LOOK_BACK_MS = 30 * 24 * 3600 * 1000
 _PARALLEL_QUESTIONS = 4
 
 
@@ -66,7 +67,7 @@ class MexcAdapter:
 
     def decoder(self) -> MexcDecoder:
         """A new decoder; it takes instruments through `add_instrument`."""
-        return MexcDecoder(self._run_id)
+        return MexcDecoder(self._run_id, self._config.depth_limit)
 
     async def load_instruments(self, symbols: Sequence[str]) -> list[InstrumentSpec]:
         """The specs of these symbols, each with the feed that will carry its book; measures the clock too."""
@@ -161,17 +162,21 @@ class MexcAdapter:
             raise
         return evidence_of(parse_object(body, "order"), spec)
 
-    async def open_orders(self) -> list[OpenOrder]:
-        """Open orders of all loaded instruments; one question each, a few at a time."""
-        groups = await asyncio.gather(*(self._open_orders_of(index) for index in range(len(self._instruments))))
+    async def open_orders(self, instrument: int | None = None) -> list[OpenOrder]:
+        """Open orders; one question per instrument, a few at a time."""
+        wanted = range(len(self._instruments)) if instrument is None else [instrument]
+        groups = await asyncio.gather(*(self._open_orders_of(index) for index in wanted))
         return [order for group in groups for order in group]
 
     async def trades_of(self, order: OrderRef) -> list[VenueFill]:
-        """Executions by the venue's order id; without one, those of the last 24 hours with our client id."""
+        """Executions by the venue's order id; without one, those since it was placed that carry our client id."""
         if order.venue_order_id:
             return await self._trades(order.instrument, {"orderId": order.venue_order_id})
-        now_ms = self._rest.clock.timestamp_ms(time.time_ns())
-        trades = await self._trades_between(order.instrument, now_ms - _TRADES_LOOK_BACK_MS, now_ms)
+        clock = self._rest.clock
+        now_ms = clock.timestamp_ms(time.time_ns())
+        start_ms = clock.timestamp_ms(order.placed_ns) - _PLACED_MARGIN_MS
+        start_ms = max(start_ms, now_ms - _TRADES_LOOK_BACK_MS)
+        trades = await self._trades_between(order.instrument, start_ms, now_ms)
         return [trade for trade in trades if trade.client_order_id == order.client_order_id]
 
     async def trades_since(self, instrument: int, since_ns: int) -> list[VenueFill]:
@@ -225,7 +230,7 @@ class MexcAdapter:
 
     def _start_private(self, sequencer: SequencerPort) -> None:
         self._listen_key = ListenKey(self._rest, self._config.ws_url, self._config.listen_key_refresh_s)
-        plan = FeedPlan("private", PRIVATE_SOURCE, (), _PRIVATE_CHANNELS, expects_data=False)
+        plan = FeedPlan("private", PRIVATE_SOURCE, (), _PRIVATE_CHANNELS, private=True)
         private = Connection(
             plan,
             self._config,
@@ -271,7 +276,7 @@ class MexcAdapter:
                 self._note_error("clock", error)
 
     def _report_clock(self) -> None:
-        self._port().ingest(event.health(event.HEALTH_CLOCK_SKEW, -self._rest.clock.offset_ns))
+        self._port().ingest(event.health(HealthField.HEALTH_CLOCK_SKEW, -self._rest.clock.offset_ns))
 
     async def _after_cancel(self, order: OrderRef, failure: VenueError | None) -> Evidence:
         try:
@@ -344,5 +349,5 @@ def market_plans(instruments: Sequence[InstrumentSpec], speed: str) -> list[Feed
             for symbol in symbols
             for channel in _MARKET_CHANNELS
         )
-        plans.append(FeedPlan(f"market-{source}", source, symbols, channels, expects_data=True))
+        plans.append(FeedPlan(f"market-{source}", source, symbols, channels))
     return plans

@@ -50,13 +50,13 @@ class FeedFault(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeedPlan:
-    """What one connection carries. `expects_data`: it is a fault when nothing comes (private feeds may be quiet)."""
+    """What one connection carries. A private feed carries our own orders and may be quiet; a market feed may not."""
 
     name: str
     source: int
     symbols: tuple[str, ...]
     channels: tuple[str, ...]
-    expects_data: bool
+    private: bool = False
 
 
 class Backoff:
@@ -74,8 +74,8 @@ class Backoff:
 class Connection:
     """Keeps one feed up. `address` gives the URL of each attempt; `on_up` and `on_bad_key` are for the private feed.
 
-    The sequencer hears of the feed going up once every channel is confirmed and, where data is expected, a first frame
-    is there; it hears of it going down at the first sign of trouble.
+    The sequencer hears of the feed going up once every channel is confirmed and, on a market feed, a first frame is
+    there; it hears of it going down at the first sign of trouble.
     """
 
     def __init__(
@@ -255,7 +255,7 @@ class Connection:
         asked_s = self._subscriptions.unanswered_since()
         if asked_s is not None and now_s - asked_s >= config.subscribe_timeout_s:
             raise FeedFault("subscribe_timeouts", f"no answer to a subscription in {config.subscribe_timeout_s} s")
-        if not self.plan.expects_data or listener is None:
+        if self.plan.private or listener is None:
             return
         if self._confirmed_s is not None and not listener.frames:
             if now_s - self._confirmed_s >= config.first_frame_timeout_s:
@@ -273,19 +273,19 @@ class Connection:
 
     def _maybe_up(self) -> None:
         has_data = self._listener is not None and self._listener.frames > 0
-        if self._is_up or self._confirmed_s is None or (self.plan.expects_data and not has_data):
+        if self._is_up or self._confirmed_s is None or not (self.plan.private or has_data):
             return
         self._is_up = True
         self._up_since_s = self._now_s()
         self.state = FeedState.UP
-        self._sequencer.ingest(event.feed(self.plan.source, True))
+        self._sequencer.ingest(event.feed(self.plan.source, True, self.plan.private))
         if self._on_up is not None:
             self._on_up()
 
     def _down(self) -> None:
         if self._is_up:
             self._is_up = False
-            self._sequencer.ingest(event.feed(self.plan.source, False))
+            self._sequencer.ingest(event.feed(self.plan.source, False, self.plan.private))
 
     def _fail(self, fault: FeedFault) -> None:
         """The first fault counts. The core hears at once; the supervising task ends the connection."""
