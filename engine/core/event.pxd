@@ -7,6 +7,7 @@ Body structs have only fixed-width fields and explicit padding: their bytes are 
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
+from engine.core.money cimport money_t
 from native.level cimport level_t
 
 cpdef enum EventKind:
@@ -127,7 +128,7 @@ ctypedef struct timer_t:
 
 ctypedef struct feed_t:
     uint32_t up               # 1 subscribed and confirmed, 0 down
-    uint32_t reserved
+    uint32_t private_         # 1: carries our own orders; after a gap on it venue and core must be reconciled
 
 ctypedef struct health_t:
     uint32_t field
@@ -139,10 +140,6 @@ ctypedef struct start_t:
     uint32_t live             # 1 live, 0 paper
     int64_t seed
     char run_id[16]           # ASCII, zero padded
-
-ctypedef struct money_t:      # a signed 128-bit amount in 10^-20 units of its asset, as two words
-    uint64_t low
-    int64_t high
 
 ctypedef struct instrument_t: # 192 bytes
     char symbol[32]
@@ -201,7 +198,7 @@ ctypedef struct balance_t:
     money_t free
     money_t locked
 
-ctypedef struct place_t:      # 88 bytes
+ctypedef struct place_t:
     uint64_t order_no
     uint32_t side
     uint32_t order_type
@@ -211,6 +208,8 @@ ctypedef struct place_t:      # 88 bytes
     uint64_t halt_epoch
     uint64_t intent_hash
     uint64_t intent_no
+    uint64_t key              # the proposer's idempotency key, 0 where none
+    int64_t reserve_ticks     # the price its exposure counts at
     money_t notional          # what it was judged by
 
 ctypedef struct cancel_t:
