@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import logging
 import random
 import time
@@ -17,14 +18,29 @@ from adapters.mexc.errors import STOPS_TRADING, ErrorClass, VenueError
 from adapters.mexc.instruments import specs_of
 from adapters.mexc.listen_key import ListenKey
 from adapters.mexc.orders import (
-    balance_of, evidence_of, evidence_of_error, fill_of, order_params, place_params, text_of,
+    balance_of,
+    evidence_of,
+    evidence_of_error,
+    fill_of,
+    order_params,
+    place_params,
+    text_of,
 )  # fmt: skip
 from adapters.mexc.rest import RestClient, parse_list, parse_object
 from adapters.mexc.subscriptions import MAX_PER_CONNECTION
 from engine.adapter import (
-    PRIVATE_SOURCE, AdapterStatus, AssetBalance, Evidence, OpenOrder, OrderRef, PlaceTicket, SequencerPort, VenueFill,
+    PRIVATE_SOURCE,
+    AdapterStatus,
+    AssetBalance,
+    Evidence,
+    OpenOrder,
+    OrderRef,
+    PlaceTicket,
+    SequencerPort,
+    VenueFill,
 )  # fmt: skip
 from engine.core import event
+from engine.core.enums import HealthField, OrderReport
 from engine.core.instrument import InstrumentSpec
 from engine.execution.client_ids import check_run_id
 
@@ -75,7 +91,9 @@ class MexcAdapter:
             raise VenueError(ErrorClass.CALLER, "a symbol is listed twice")
         await self._open()
         sources = {symbol: 1 + number // _SYMBOLS_PER_CONNECTION for number, symbol in enumerate(symbols)}
-        found = specs_of(await self._rest.public("/api/v3/exchangeInfo", {"symbols": ",".join(symbols)}), sources)
+        found = specs_of(
+            await self._rest.public("/api/v3/exchangeInfo", {"symbols": ",".join(symbols)}), sources
+        )
         missing = [symbol for symbol in symbols if symbol not in found]
         if missing:
             raise VenueError(ErrorClass.NOT_TRADABLE, f"no such symbol at MEXC: {', '.join(missing)}")
@@ -120,13 +138,13 @@ class MexcAdapter:
                 "POST", "/api/v3/order", place_params(ticket, spec), before_send=before_send
             )
             answer = parse_object(body, "order")
-            return Evidence(report=event.REPORT_WORKING, venue_order_id=text_of(answer, "orderId"))
+            return Evidence(report=OrderReport.WORKING, venue_order_id=text_of(answer, "orderId"))
         except VenueError as error:
             self._note_error("place", error)
-            return evidence_of_error(error, event.REPORT_REJECTED)
+            return evidence_of_error(error, OrderReport.REJECTED)
         except ValueError as error:
             self._count("bad_body")
-            return Evidence(report=event.REPORT_AMBIGUOUS, text=f"order: {error}")
+            return Evidence(report=OrderReport.AMBIGUOUS, text=f"order: {error}")
 
     async def cancel(self, order: OrderRef) -> Evidence:
         """Cancel, then ask what became of the order: the answer to a cancel does not tell for sure.
@@ -146,7 +164,7 @@ class MexcAdapter:
                 if error.error_class is ErrorClass.GONE:
                     break
                 if error.refused and error.error_class not in (ErrorClass.NOT_SENT, ErrorClass.RATE):
-                    return evidence_of_error(error, event.REPORT_CANCEL_REJECTED)
+                    return evidence_of_error(error, OrderReport.CANCEL_REJECTED)
                 await asyncio.sleep(self._backoff.wait_s(attempt))
         return await self._after_cancel(order, failure)
 
@@ -264,10 +282,8 @@ class MexcAdapter:
     async def _keep_clock(self) -> None:
         """Measure the clock now and then, and at once when the venue refused a timestamp."""
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._clock_due.wait(), self._config.clock_refresh_s)
-            except TimeoutError:
-                pass
             self._clock_due.clear()
             try:
                 await self._rest.measure_clock()
@@ -276,17 +292,19 @@ class MexcAdapter:
                 self._note_error("clock", error)
 
     def _report_clock(self) -> None:
-        self._port().ingest(event.health(HealthField.HEALTH_CLOCK_SKEW, -self._rest.clock.offset_ns))
+        self._port().ingest(event.health(HealthField.CLOCK_SKEW, -self._rest.clock.offset_ns))
 
     async def _after_cancel(self, order: OrderRef, failure: VenueError | None) -> Evidence:
         try:
             found = await self.query(order)
         except VenueError as error:
-            return Evidence(report=event.REPORT_AMBIGUOUS, venue_code=error.code, text=f"after cancel: {error.text}")
+            return Evidence(
+                report=OrderReport.AMBIGUOUS, venue_code=error.code, text=f"after cancel: {error.text}"
+            )
         if found is None:
-            return Evidence(report=event.REPORT_AMBIGUOUS, text="cancelled, and the venue knows no such order")
-        if failure is not None and found.report == event.REPORT_WORKING:
-            return evidence_of_error(failure, event.REPORT_CANCEL_REJECTED)
+            return Evidence(report=OrderReport.AMBIGUOUS, text="cancelled, and the venue knows no such order")
+        if failure is not None and found.report == OrderReport.WORKING:
+            return evidence_of_error(failure, OrderReport.CANCEL_REJECTED)
         return found
 
     async def _open_orders_of(self, instrument: int) -> list[OpenOrder]:
@@ -315,7 +333,9 @@ class MexcAdapter:
             return trades
         if end_ms - start_ms < 2:
             self._count("trades_page_full")
-            raise VenueError(ErrorClass.BAD_BODY, f"{_TRADES_PAGE} trades within {end_ms - start_ms} ms: some are hidden")
+            raise VenueError(
+                ErrorClass.BAD_BODY, f"{_TRADES_PAGE} trades within {end_ms - start_ms} ms: some are hidden"
+            )
         middle_ms = (start_ms + end_ms) // 2
         older = await self._trades_between(instrument, start_ms, middle_ms)
         newer = await self._trades_between(instrument, middle_ms, end_ms)

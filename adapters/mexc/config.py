@@ -25,24 +25,38 @@ class MexcConfig(BaseModel):
     key_file: Path | None = Field(
         None, description="TOML file with api_key and api_secret, mode 0600, instead of the environment"
     )
-    channel_speed: Literal["10ms", "100ms"] = Field("10ms", description="aggregation interval of the market channels")
+    channel_speed: Literal["10ms", "100ms"] = Field(
+        "10ms", description="aggregation interval of the market channels"
+    )
     recv_window_ms: int = Field(5000, ge=100, le=60_000, description="how long a signed request stays valid")
-    request_timeout_ms: int = Field(5000, ge=100, le=60_000, description="whole time of one request and its answer")
+    request_timeout_ms: int = Field(
+        5000, ge=100, le=60_000, description="whole time of one request and its answer"
+    )
     connect_timeout_ms: int = Field(3000, ge=100, le=60_000, description="time to open a connection")
     max_connections: int = Field(16, ge=1, le=100, description="REST connections kept alive")
     max_body_bytes: int = Field(32 << 20, ge=1 << 16, le=1 << 30, description="largest REST answer accepted")
-    max_message_bytes: int = Field(4 << 20, ge=1 << 12, le=1 << 28, description="largest websocket message accepted")
+    max_message_bytes: int = Field(
+        4 << 20, ge=1 << 12, le=1 << 28, description="largest websocket message accepted"
+    )
     depth_limit: int = Field(5000, ge=100, le=5000, description="levels of a REST order book")
-    clock_samples: int = Field(5, ge=1, le=50, description="server times asked for one measurement of the clock")
+    clock_samples: int = Field(
+        5, ge=1, le=50, description="server times asked for one measurement of the clock"
+    )
     clock_refresh_s: float = Field(60.0, gt=0, le=3600, description="time between measurements of the clock")
     ping_interval_s: float = Field(15.0, gt=0, le=25, description="time between two PING messages")
     pong_timeout_s: float = Field(10.0, gt=0, le=60, description="longest wait for a PONG")
-    subscribe_timeout_s: float = Field(10.0, gt=0, le=30, description="longest wait for subscriptions to be confirmed")
-    first_frame_timeout_s: float = Field(20.0, gt=0, le=60, description="longest wait for the first frame after that")
+    subscribe_timeout_s: float = Field(
+        10.0, gt=0, le=30, description="longest wait for subscriptions to be confirmed"
+    )
+    first_frame_timeout_s: float = Field(
+        20.0, gt=0, le=60, description="longest wait for the first frame after that"
+    )
     silent_timeout_s: float = Field(30.0, gt=0, le=60, description="longest silence of a market feed")
     backoff_initial_s: float = Field(0.25, gt=0, le=60, description="first wait before a reconnection")
     backoff_max_s: float = Field(30.0, gt=0, le=600, description="longest wait before a reconnection")
-    listen_key_refresh_s: float = Field(1500.0, gt=0, le=3000, description="time between two listen key renewals")
+    listen_key_refresh_s: float = Field(
+        1500.0, gt=0, le=3000, description="time between two listen key renewals"
+    )
 
     @model_validator(mode="after")
     def _one_key_source(self) -> MexcConfig:

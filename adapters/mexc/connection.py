@@ -167,7 +167,9 @@ class Connection:
         elif reply is Reply.BAD_LISTEN_KEY:
             if self._on_bad_key is not None:
                 self._on_bad_key()
-            self._fail(FeedFault("invalid_listen_key", "the venue does not know our listen key", FeedState.REFUSED))
+            self._fail(
+                FeedFault("invalid_listen_key", "the venue does not know our listen key", FeedState.REFUSED)
+            )
         else:
             self._note("strange_text", f"unexpected text: {text[:80]!r}")
         self._wake.set()
@@ -254,7 +256,9 @@ class Connection:
             raise FeedFault("pong_timeouts", f"no PONG within {config.pong_timeout_s} s", FeedState.SILENT)
         asked_s = self._subscriptions.unanswered_since()
         if asked_s is not None and now_s - asked_s >= config.subscribe_timeout_s:
-            raise FeedFault("subscribe_timeouts", f"no answer to a subscription in {config.subscribe_timeout_s} s")
+            raise FeedFault(
+                "subscribe_timeouts", f"no answer to a subscription in {config.subscribe_timeout_s} s"
+            )
         if self.plan.private or listener is None:
             return
         if self._confirmed_s is not None and not listener.frames:

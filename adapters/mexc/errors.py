@@ -14,19 +14,19 @@ from engine.adapter import AdapterError
 class ErrorClass(StrEnum):
     """What an error means; everything but AMBIGUOUS, WAF and NOT_SENT is the venue's refusal of what was asked."""
 
-    AUTH = "auth"                      # key, signature or permission: no order will pass, trading must stop
-    CLOCK = "clock"                    # our timestamp was outside of the receive window
-    BALANCE = "balance"                # not enough of an asset: our account state is wrong
-    FILTER = "filter"                  # price, size or notional outside of the symbol's limits
-    NOT_TRADABLE = "not_tradable"      # the symbol, side or order type is not open, or not open yet
-    RATE = "rate"                      # too many requests or too many orders
-    GONE = "gone"                      # no such order: query, trades and open orders tell the rest
-    CALLER = "caller"                  # a mistake of ours in the request
-    HALT = "halt"                      # account or risk control: stop and call a person
-    AMBIGUOUS = "ambiguous"            # no answer, or one that proves nothing
-    WAF = "waf"                        # the web firewall's page: slow down, not JSON
-    NOT_SENT = "not_sent"              # no byte of the request left us
-    BAD_BODY = "bad_body"              # an answer of success that is not what it should be
+    AUTH = "auth"  # key, signature or permission: no order will pass, trading must stop
+    CLOCK = "clock"  # our timestamp was outside of the receive window
+    BALANCE = "balance"  # not enough of an asset: our account state is wrong
+    FILTER = "filter"  # price, size or notional outside of the symbol's limits
+    NOT_TRADABLE = "not_tradable"  # the symbol, side or order type is not open, or not open yet
+    RATE = "rate"  # too many requests or too many orders
+    GONE = "gone"  # no such order: query, trades and open orders tell the rest
+    CALLER = "caller"  # a mistake of ours in the request
+    HALT = "halt"  # account or risk control: stop and call a person
+    AMBIGUOUS = "ambiguous"  # no answer, or one that proves nothing
+    WAF = "waf"  # the web firewall's page: slow down, not JSON
+    NOT_SENT = "not_sent"  # no byte of the request left us
+    BAD_BODY = "bad_body"  # an answer of success that is not what it should be
 
 
 _C = ErrorClass
@@ -138,7 +138,9 @@ class VenueError(AdapterError):
         http_status: int = 0,
         retry_after_s: float = 0.0,
     ) -> None:
-        super().__init__(f"{error_class}: {text} (code {code}, http {http_status})", retry_after_s=retry_after_s)
+        super().__init__(
+            f"{error_class}: {text} (code {code}, http {http_status})", retry_after_s=retry_after_s
+        )
         self.error_class = error_class
         self.text = text
         self.code = code

@@ -12,19 +12,18 @@ from collections.abc import Mapping
 from adapters.mexc.errors import ErrorClass, VenueError
 from adapters.mexc.numbers import integer, lots_at_least, money, scaled
 from adapters.mexc.rest import parse_list, parse_object
-from engine.core.event import ORDER_FOK, ORDER_IOC, ORDER_LIMIT, ORDER_LIMIT_MAKER, ORDER_MARKET
-from engine.core.instrument import InstrumentSpec
+from engine.core.enums import OrderType
+from engine.core.instrument import ALL_SIDES, BUY_BIT, SELL_BIT, InstrumentSpec
 
 _ONLINE = frozenset({"1", "ENABLED"})
-_BUY, _SELL = 1, 2
-_SIDES = {1: _BUY | _SELL, 2: _BUY, 3: _SELL, 4: 0}
+_SIDES = {1: ALL_SIDES, 2: BUY_BIT, 3: SELL_BIT, 4: 0}
 # Orders that may not rest are a type of their own, and go wherever LIMIT goes: exchangeInfo never lists them.
 _ORDER_TYPES = {
-    "LIMIT": (1 << ORDER_LIMIT) | (1 << ORDER_IOC) | (1 << ORDER_FOK),
-    "MARKET": 1 << ORDER_MARKET,
-    "LIMIT_MAKER": 1 << ORDER_LIMIT_MAKER,
-    "IMMEDIATE_OR_CANCEL": 1 << ORDER_IOC,
-    "FILL_OR_KILL": 1 << ORDER_FOK,
+    "LIMIT": 1 << OrderType.LIMIT | 1 << OrderType.IOC | 1 << OrderType.FOK,
+    "MARKET": 1 << OrderType.MARKET,
+    "LIMIT_MAKER": 1 << OrderType.LIMIT_MAKER,
+    "IMMEDIATE_OR_CANCEL": 1 << OrderType.IOC,
+    "FILL_OR_KILL": 1 << OrderType.FOK,
 }
 # MEXC names no greatest size; the greatest notional is the bound that bites.
 _MAX_LOTS = 10**17
@@ -63,7 +62,9 @@ def spec_of(item: Mapping[str, object], source: int) -> InstrumentSpec:
         order_types=_order_types(item.get("orderTypes")),
         tick_step=1,
         lot_step=1,
-        min_lots=max(lots_at_least(item.get("baseSizePrecision", "0"), size_decimals, "baseSizePrecision"), 1),
+        min_lots=max(
+            lots_at_least(item.get("baseSizePrecision", "0"), size_decimals, "baseSizePrecision"), 1
+        ),
         max_lots=_MAX_LOTS,
         band_up_ppm=band_up,
         band_down_ppm=band_down,

@@ -11,24 +11,24 @@ from collections.abc import Mapping
 from adapters.mexc.errors import ErrorClass, VenueError
 from adapters.mexc.numbers import decimal_text, integer, money, scaled
 from engine.adapter import AssetBalance, Evidence, OrderRef, PlaceTicket, VenueFill
-from engine.core import event
+from engine.core.enums import OrderReport, OrderType, Side
 from engine.core.instrument import InstrumentSpec
 
 _NS_PER_MS = 1_000_000
-_SIDES = {event.SIDE_BUY: "BUY", event.SIDE_SELL: "SELL"}
+_SIDES = {Side.BUY: "BUY", Side.SELL: "SELL"}
 _TYPES = {
-    event.ORDER_LIMIT: "LIMIT",
-    event.ORDER_MARKET: "MARKET",
-    event.ORDER_LIMIT_MAKER: "LIMIT_MAKER",
-    event.ORDER_IOC: "IMMEDIATE_OR_CANCEL",
-    event.ORDER_FOK: "FILL_OR_KILL",
+    OrderType.LIMIT: "LIMIT",
+    OrderType.MARKET: "MARKET",
+    OrderType.LIMIT_MAKER: "LIMIT_MAKER",
+    OrderType.IOC: "IMMEDIATE_OR_CANCEL",
+    OrderType.FOK: "FILL_OR_KILL",
 }
 _REPORTS = {
-    "NEW": event.REPORT_WORKING,
-    "PARTIALLY_FILLED": event.REPORT_WORKING,
-    "FILLED": event.REPORT_FILLED,
-    "CANCELED": event.REPORT_CANCELED,
-    "PARTIALLY_CANCELED": event.REPORT_CANCELED,
+    "NEW": OrderReport.WORKING,
+    "PARTIALLY_FILLED": OrderReport.WORKING,
+    "FILLED": OrderReport.FILLED,
+    "CANCELED": OrderReport.CANCELED,
+    "PARTIALLY_CANCELED": OrderReport.CANCELED,
 }
 
 
@@ -40,7 +40,7 @@ def place_params(ticket: PlaceTicket, spec: InstrumentSpec) -> dict[str, str | i
         "type": _TYPES[ticket.order_type],
         "quantity": decimal_text(ticket.size_lots, spec.size_decimals),
     }
-    if ticket.order_type != event.ORDER_MARKET:
+    if ticket.order_type != OrderType.MARKET:
         params["price"] = decimal_text(ticket.price_ticks, spec.price_decimals)
     params["newClientOrderId"] = ticket.client_order_id
     return params
@@ -72,9 +72,9 @@ def evidence_of(record: Mapping[str, object], spec: InstrumentSpec) -> Evidence:
 
 def evidence_of_error(error: VenueError, when_refused: int) -> Evidence:
     """What a failed request says of its order."""
-    report = when_refused if error.refused else event.REPORT_AMBIGUOUS
-    if error.error_class is ErrorClass.NOT_SENT and when_refused == event.REPORT_REJECTED:
-        report = event.REPORT_NEVER_ACCEPTED
+    report = when_refused if error.refused else OrderReport.AMBIGUOUS
+    if error.error_class is ErrorClass.NOT_SENT and when_refused == OrderReport.REJECTED:
+        report = OrderReport.NEVER_ACCEPTED
     return Evidence(report=report, venue_code=error.code, text=f"{error.error_class}: {error.text}")
 
 
@@ -86,7 +86,7 @@ def fill_of(record: Mapping[str, object], instrument: int, spec: InstrumentSpec)
             venue_order_id=text_of(record, "orderId"),
             client_order_id=str(record.get("clientOrderId") or ""),
             trade_id=text_of(record, "id"),
-            side=event.SIDE_BUY if _flag(record, "isBuyer") else event.SIDE_SELL,
+            side=Side.BUY if _flag(record, "isBuyer") else Side.SELL,
             price_ticks=scaled(record.get("price"), spec.price_decimals, "price"),
             size_lots=scaled(record.get("qty"), spec.size_decimals, "qty"),
             money=money(record.get("quoteQty"), "quoteQty"),

@@ -147,7 +147,9 @@ class RestClient:
         query += f"&signature={self._credentials.sign(query)}"
         return await self._send(method, path, query, {"X-MEXC-APIKEY": self._credentials.access_key}, flight)
 
-    async def _send(self, method: str, path: str, query: str, headers: dict[str, str], flight: _Flight) -> bytes:
+    async def _send(
+        self, method: str, path: str, query: str, headers: dict[str, str], flight: _Flight
+    ) -> bytes:
         if self._session is None:
             raise VenueError(ErrorClass.NOT_SENT, "the REST client is not open")
         self.requests += 1
@@ -171,7 +173,9 @@ class RestClient:
             size += len(part)
             if size > self.config.max_body_bytes:
                 response.close()
-                raise VenueError(ErrorClass.BAD_BODY, f"answer larger than {self.config.max_body_bytes} bytes")
+                raise VenueError(
+                    ErrorClass.BAD_BODY, f"answer larger than {self.config.max_body_bytes} bytes"
+                )
             parts.append(part)
         return b"".join(parts)
 
@@ -188,7 +192,11 @@ class RestClient:
             until = asyncio.get_running_loop().time() + retry_after_s
             self._closed_until["*" if status == 418 else path] = until
         raise VenueError(
-            kind, text or f"http status {status}", code=code or 0, http_status=status, retry_after_s=retry_after_s
+            kind,
+            text or f"http status {status}",
+            code=code or 0,
+            http_status=status,
+            retry_after_s=retry_after_s,
         )
 
     def _closed_for_s(self, path: str) -> float:
@@ -201,8 +209,9 @@ class RestClient:
             raise VenueError(ErrorClass.NOT_SENT, f"rate limited for {left_s:.1f} s", retry_after_s=left_s)
 
     async def _wait_open(self, path: str) -> None:
-        while (left_s := self._closed_for_s(path)) > 0:
+        if (left_s := self._closed_for_s(path)) > 0:
             await asyncio.sleep(left_s)
+            await self._wait_open(path)
 
 
 def _error_of(body: bytes) -> tuple[int | None, str]:

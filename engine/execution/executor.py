@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from engine.adapter import Adapter, Evidence, PlaceTicket
-from engine.core.event import OrderReport
+from engine.core.enums import OrderReport
 from engine.core.risk.gate import ApprovalVoid, Approved
 from engine.execution.client_ids import client_order_id
 from engine.execution.ports import ExecutionPort, reference, update_event
@@ -37,7 +37,12 @@ class Executor:
     """Sends approved orders through one adapter and hands what came of them to the sequencer."""
 
     def __init__(
-        self, adapter: Adapter, sequencer: ExecutionPort, run_id: str, resolver: Resolver, limits: ExecutorLimits | None = None
+        self,
+        adapter: Adapter,
+        sequencer: ExecutionPort,
+        run_id: str,
+        resolver: Resolver,
+        limits: ExecutorLimits | None = None,
     ) -> None:
         self._adapter = adapter
         self._sequencer = sequencer
@@ -61,7 +66,7 @@ class Executor:
         elif len(self._places) >= self._limits.pending_places:
             self._sequencer.count("execution.queue_full")
             text = f"not sent: {len(self._places)} orders are waiting"
-            self._report(approved, Evidence(report=OrderReport.REPORT_NEVER_ACCEPTED, text=text))
+            self._report(approved, Evidence(report=OrderReport.NEVER_ACCEPTED, text=text))
         else:
             task = self._start(self._place(approved), approved)
             self._places[approved.order_no] = task
@@ -98,7 +103,7 @@ class Executor:
         _log.error("order %d: failed while it was sent", approved.order_no, exc_info=task.exception())
         self._sequencer.count("execution.failures")
         text = f"failed while it was sent: {type(task.exception()).__name__}"
-        self._report(approved, Evidence(report=OrderReport.REPORT_AMBIGUOUS, text=text))
+        self._report(approved, Evidence(report=OrderReport.AMBIGUOUS, text=text))
         self._resolver.resolve(approved.order_no, after_cancel=approved.is_cancel)
 
     async def _place(self, approved: Approved) -> None:
@@ -124,8 +129,11 @@ class Executor:
                 evidence = await self._adapter.place(ticket, before_send)
             except ApprovalVoid as void:
                 self._sequencer.count("execution.void")
-                evidence = Evidence(report=OrderReport.REPORT_NEVER_ACCEPTED, text=f"not sent: {void}")
-        if not redeemed and evidence.report not in (OrderReport.REPORT_NEVER_ACCEPTED, OrderReport.REPORT_REJECTED):
+                evidence = Evidence(report=OrderReport.NEVER_ACCEPTED, text=f"not sent: {void}")
+        if not redeemed and evidence.report not in (
+            OrderReport.NEVER_ACCEPTED,
+            OrderReport.REJECTED,
+        ):
             raise RuntimeError(f"adapter {self._adapter.name} sent an order without redeeming its approval")
         self._report(approved, evidence)
 
@@ -134,14 +142,14 @@ class Executor:
         placing = self._places.get(approved.order_no)
         if placing is not None:
             await asyncio.wait({placing})
-        order = self._sequencer.core.orders.get(approved.order_no)
+        order = self._sequencer.core.order(approved.order_no)
         if order is None or not order.is_open:
             return
         async with self._cancel_lane:
             self._redeem(approved)
             evidence = await self._adapter.cancel(reference(self._run_id, order))
         self._report(approved, evidence)
-        if evidence.report == OrderReport.REPORT_AMBIGUOUS:
+        if evidence.report == OrderReport.AMBIGUOUS:
             self._resolver.resolve(approved.order_no, after_cancel=True)
 
     def _redeem(self, approved: Approved) -> None:

@@ -29,23 +29,18 @@ class OrderView(Protocol):
     def is_open(self) -> bool: ...
 
 
-class OrdersPort(Protocol):
-    """The core's orders."""
-
-    def get(self, order_no: int) -> OrderView | None:
-        """One order, or None where it is not known, or no longer."""
-
-    def open(self) -> Iterable[OrderView]:
-        """Every order that may still be executed."""
-
-
 class CorePort(Protocol):
-    """The core's state as execution reads it."""
+    """The core's state as execution reads it (`engine.core.engine.Engine`)."""
 
     @property
-    def halt_epoch(self) -> int: ...
-    @property
-    def orders(self) -> OrdersPort: ...
+    def halt_epoch(self) -> int:
+        """Grows with each halt."""
+
+    def order(self, order_no: int) -> OrderView | None:
+        """A copy of an order, or None where it is not, or no longer, known."""
+
+    def open_orders(self, instrument: int) -> Iterable[OrderView]:
+        """Copies of the orders of an instrument that may still be executed."""
 
 
 class ExecutionPort(Protocol):

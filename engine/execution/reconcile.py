@@ -16,9 +16,9 @@ import msgspec
 
 from engine.adapter import Adapter, AdapterError, AssetBalance, Evidence, OpenOrder, VenueFill
 from engine.core import event
-from engine.core.event import OrderReport
+from engine.core.enums import OrderReport
 from engine.execution.client_ids import order_number
-from engine.execution.ports import ExecutionPort, fill_event, reference, update_event
+from engine.execution.ports import ExecutionPort, OrderView, fill_event, reference, update_event
 from engine.execution.resolver import Resolver
 
 _log = logging.getLogger("penstock.execution.reconcile")
@@ -83,7 +83,9 @@ class Reconciler:
             except AdapterError as error:
                 self._sequencer.count("execution.reconcile_retries")
                 _log.warning("reconciliation: %s", error)
-                wait_s: float = min(self._limits.longest_wait_s, self._limits.first_wait_s * 2 ** min(attempt, 20))
+                wait_s: float = min(
+                    self._limits.longest_wait_s, self._limits.first_wait_s * 2 ** min(attempt, 20)
+                )
                 await asyncio.sleep(max(wait_s * self._rng.uniform(0.5, 1.0), error.retry_after_s))
                 attempt += 1
 
@@ -106,15 +108,21 @@ class Reconciler:
         """From when on executions may be missing: the last reconciliation, or the oldest order that is open."""
         if self._since_ns:
             return self._since_ns - _MARGIN_NS
-        placed = [order.placed_ns for order in self._sequencer.core.orders.open() if order.placed_ns]
+        placed = [order.placed_ns for order in self._open_here() if order.placed_ns]
         return min(placed, default=now_ns) - _MARGIN_NS
+
+    def _open_here(self) -> list[OrderView]:
+        core = self._sequencer.core
+        return [order for index in range(self._instruments) for order in core.open_orders(index)]
 
     def _report_foreign(self, listed: Sequence[OpenOrder]) -> int:
         """Tell of open orders that are not this run's. They are not touched."""
         foreign = [order for order in listed if order_number(self._run_id, order.client_order_id) is None]
         for order in foreign:
             self._sequencer.count("execution.foreign_orders")
-            _log.warning("open order %s on %s is not of this run: left alone", order.venue_order_id, order.symbol)
+            _log.warning(
+                "open order %s on %s is not of this run: left alone", order.venue_order_id, order.symbol
+            )
         return len(foreign)
 
     async def _settle_orders(self, listed: Sequence[OpenOrder]) -> int:
@@ -122,21 +130,23 @@ class Reconciler:
         by_number = {order_number(self._run_id, order.client_order_id): order for order in listed}
         by_number.pop(None, None)
         asked = 0
-        for view in list(self._sequencer.core.orders.open()):
+        for view in self._open_here():
             ref = reference(self._run_id, view)
             found = by_number.pop(view.order_no, None)
             evidence = found.evidence if found else await self._adapter.query(ref)
             asked += found is None
             if evidence is None:
                 text = "the venue has no record of it"
-                evidence = Evidence(report=OrderReport.REPORT_AMBIGUOUS, text=text)
+                evidence = Evidence(report=OrderReport.AMBIGUOUS, text=text)
                 self._sequencer.ingest(update_event(ref.order_no, ref.instrument, evidence))
                 self._resolver.resolve(ref.order_no)
             else:
                 await self._resolver.settle(ref, evidence, view.filled_lots)
         for order in by_number.values():
             self._sequencer.count("execution.open_but_ended_here")
-            _log.error("order %s is open at the venue and ended here: a person must look", order.client_order_id)
+            _log.error(
+                "order %s is open at the venue and ended here: a person must look", order.client_order_id
+            )
         return asked
 
     async def _still_account(self, since_ns: int) -> tuple[list[AssetBalance], int]:
@@ -149,11 +159,13 @@ class Reconciler:
             n_fills += new
             if not new:
                 return balances, n_fills
-        raise AdapterError(f"executions went on through {self._limits.account_rounds} readings of the account")
+        raise AdapterError(
+            f"executions went on through {self._limits.account_rounds} readings of the account"
+        )
 
     async def _take_trades(self, since_ns: int, seen: set[tuple[int, str]]) -> int:
         """Hand in executions not seen yet; returns how many there were, ours or not: both move balances."""
-        venue_ids = {order.venue_order_id: order.order_no for order in self._sequencer.core.orders.open()}
+        venue_ids = {order.venue_order_id: order.order_no for order in self._open_here()}
         new = 0
         for instrument in range(self._instruments):
             for fill in await self._adapter.trades_since(instrument, since_ns):

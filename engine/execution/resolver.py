@@ -14,7 +14,7 @@ import random
 import msgspec
 
 from engine.adapter import Adapter, AdapterError, Evidence, OrderRef, VenueFill
-from engine.core.event import OrderReport
+from engine.core.enums import OrderReport
 from engine.execution.ports import ExecutionPort, OrderView, fill_event, reference, update_event
 
 _log = logging.getLogger("penstock.execution.resolver")
@@ -37,7 +37,13 @@ class Resolver:
     """Resolves orders, each once at a time. `seed` makes the jitter of the waits."""
 
     def __init__(
-        self, adapter: Adapter, sequencer: ExecutionPort, run_id: str, limits: ResolverLimits | None = None, *, seed: int = 0
+        self,
+        adapter: Adapter,
+        sequencer: ExecutionPort,
+        run_id: str,
+        limits: ResolverLimits | None = None,
+        *,
+        seed: int = 0,
     ) -> None:
         self._adapter = adapter
         self._sequencer = sequencer
@@ -70,7 +76,9 @@ class Resolver:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def settle(self, ref: OrderRef, evidence: Evidence, filled_lots: int, report: int | None = None) -> None:
+    async def settle(
+        self, ref: OrderRef, evidence: Evidence, filled_lots: int, report: int | None = None
+    ) -> None:
         """Hand evidence to the core, then the executions it speaks of, as far as the core lacks them.
 
         The report goes first: its cumulative figures are enough for the position. Fills bring prices and fees, and the
@@ -87,7 +95,7 @@ class Resolver:
         loop = asyncio.get_running_loop()
         too_late_s = loop.time() + self._adapter.acceptance_window_ns() / 1e9
         for attempt in range(self._limits.attempts):
-            order = self._sequencer.core.orders.get(order_no)
+            order = self._sequencer.core.order(order_no)
             if order is None or not order.is_open or not (after_cancel or order.state_name == _UNKNOWN):
                 return
             wait_s = self._wait_s(attempt)
@@ -102,7 +110,9 @@ class Resolver:
             # Nothing is gained by asking in between: the answer changes when the window ends.
             await asyncio.sleep(wait_s)
         self._sequencer.count("execution.unresolved")
-        _log.error("order %d is UNKNOWN after %d questions: a person must look", order_no, self._limits.attempts)
+        _log.error(
+            "order %d is UNKNOWN after %d questions: a person must look", order_no, self._limits.attempts
+        )
 
     async def _ask(self, order: OrderView, after_cancel: bool, *, too_late: bool) -> bool:
         """One round of questions; True where they settled the order."""
@@ -114,8 +124,8 @@ class Resolver:
             evidence = await self._evidence_of_absence(ref)
         if evidence is None:
             return False
-        works = evidence.report == OrderReport.REPORT_WORKING
-        report = OrderReport.REPORT_CANCEL_REJECTED if after_cancel and works else None
+        works = evidence.report == OrderReport.WORKING
+        report = OrderReport.CANCEL_REJECTED if after_cancel and works else None
         if report is not None and order.state_name == _UNKNOWN:
             self._sequencer.ingest(update_event(ref.order_no, ref.instrument, evidence))
         await self.settle(ref, evidence, order.filled_lots, report)
@@ -133,12 +143,13 @@ class Resolver:
         ]
         if not fills and not ref.venue_order_id:
             return Evidence(
-                report=OrderReport.REPORT_NEVER_ACCEPTED, text="query, open orders and trades know nothing of it"
+                report=OrderReport.NEVER_ACCEPTED,
+                text="query, open orders and trades know nothing of it",
             )
         # It was accepted once and is open no more: it ended with what it executed.
         self._sequencer.count("execution.order_record_gone")
         return Evidence(
-            report=OrderReport.REPORT_CANCELED,
+            report=OrderReport.CANCELED,
             text="accepted once, open no more, no record left",
             venue_order_id=ref.venue_order_id or fills[0].venue_order_id,
             cumulative_lots=sum(fill.size_lots for fill in fills),
