@@ -30,7 +30,7 @@ def money(value: object, what: str) -> int:
 
 def lots_at_least(value: object, decimals: int, what: str) -> int:
     """The smallest number of lots that is not below a minimum, which may be finer than one lot."""
-    unit = 10 ** (MONEY_DECIMALS - decimals)
+    unit = int(10 ** (MONEY_DECIMALS - decimals))
     return -(-money(value, what) // unit)
 
 

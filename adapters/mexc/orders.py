@@ -15,8 +15,8 @@ from engine.core.enums import OrderReport, OrderType, Side
 from engine.core.instrument import InstrumentSpec
 
 _NS_PER_MS = 1_000_000
-_SIDES = {Side.BUY: "BUY", Side.SELL: "SELL"}
-_TYPES = {
+_SIDES: dict[int, str] = {Side.BUY: "BUY", Side.SELL: "SELL"}
+_TYPES: dict[int, str] = {
     OrderType.LIMIT: "LIMIT",
     OrderType.MARKET: "MARKET",
     OrderType.LIMIT_MAKER: "LIMIT_MAKER",
