@@ -222,7 +222,8 @@ async def open_rig(monkeypatch: pytest.MonkeyPatch, venue: dict[str, Any], **con
     monkeypatch.setenv("TEST_MEXC_KEY", "mx0-test")
     monkeypatch.setenv("TEST_MEXC_SECRET", "test-secret-never-shown")
     account = AccountConfig(api_key="mx0-test", secret="test-secret-never-shown")  # type: ignore[arg-type]
-    seeded = SeededConfig(maker_rate_hz=60, taker_rate_hz=10, warm_up_steps=20)
+    rates = {"maker_rate_hz": 60, "taker_rate_hz": 10, **venue.pop("seeded_rates", {})}
+    seeded = SeededConfig(warm_up_steps=20, **rates)
     async with Venue(VenueConfig(accounts=[account], seeded=seeded, **venue)) as running:
         settings = MexcConfig(
             rest_url=running.rest_url,
