@@ -119,8 +119,9 @@ class Exchange:
         """Let everything due until now act; returns all records since they were last taken."""
         while self._pending and self._pending[0].due_ns <= now_ns:
             pending = heapq.heappop(self._pending)
-            self._set_now(max(self._now_ns, pending.due_ns))
-            self._act(pending.due_ns, pending.request_no, pending.request)
+            acts_ns = max(self._now_ns, pending.due_ns)
+            self._set_now(acts_ns)
+            self._act(acts_ns, pending.request_no, pending.request)
         self._set_now(now_ns)
         return self.take_records()
 

@@ -22,14 +22,11 @@ from adapters.mexc.venue.server import Venue
 EXIT_BAD_CONFIG = 2
 _PR_SET_PDEATHSIG = 1
 
-command = typer.Typer(
+command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@command.command(
     help="Run the local MEXC venue: REST and websocket on 127.0.0.1, a made or a recorded market.",
-    invoke_without_command=True,
-    no_args_is_help=False,
-)
-
-
-@command.callback(
     epilog="Example: penstock venue --market seeded --symbols BTCUSDT,ETHUSDT --seed 7 --fault gap=0.01 --json"
 )
 def venue(
@@ -54,7 +51,7 @@ def venue(
     as_json: Annotated[bool, typer.Option("--json", help="Say where it listens as one JSON line.")] = False,
     die_with_parent: Annotated[bool, typer.Option(help="End when the parent process ends.")] = False,
 ) -> None:
-    """Start the venue and serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; exit code 2 where the configuration makes no sense."""
     options = {"host": host, "port": port, "market": market, "seed": seed}
     try:
         resolved = resolve(config, options, symbols, speed, data, fault or [])

@@ -108,22 +108,22 @@ def default_symbols() -> list[SymbolConfig]:
         SymbolConfig(
             symbol="BTCUSDT", base="BTC", full_name="Bitcoin", price_decimals=2, size_decimals=8,
             min_size="0.000001", start_price="60000", half_spread_ticks=12, level_gap_ticks=4,
-            volatility_ticks=12, typical_size="0.02", first_version=82_000_000_000,
+            volatility_ticks=24, typical_size="0.02", first_version=82_000_000_000,
         ),
         SymbolConfig(
             symbol="ETHUSDT", base="ETH", full_name="Ethereum", price_decimals=2, size_decimals=5,
             min_size="0.0001", start_price="2600", half_spread_ticks=8, level_gap_ticks=3,
-            volatility_ticks=7, typical_size="0.4", first_version=61_000_000_000,
+            volatility_ticks=16, typical_size="0.4", first_version=61_000_000_000,
         ),
         SymbolConfig(
             symbol="SOLUSDT", base="SOL", full_name="Solana", price_decimals=2, size_decimals=3,
             min_size="0.01", band="0.02", start_price="150", half_spread_ticks=4, level_gap_ticks=1,
-            volatility_ticks=2, typical_size="8", first_version=43_000_000_000,
+            volatility_ticks=7, typical_size="8", first_version=43_000_000_000,
         ),
         SymbolConfig(
             symbol="MXUSDT", base="MX", full_name="MX Token", price_decimals=4, size_decimals=2,
             min_size="0.1", band="0.05", start_price="3.5", half_spread_ticks=5, level_gap_ticks=2,
-            volatility_ticks=3, typical_size="150", first_version=7_000_000_000,
+            volatility_ticks=9, typical_size="150", first_version=7_000_000_000,
         ),
     ]  # fmt: skip
 

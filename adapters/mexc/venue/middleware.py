@@ -85,6 +85,8 @@ def _fault(state: VenueState, path: str) -> web.Response | None:
 
 
 def _limited(state: VenueState, limiter: RateLimiter, request: web.Request) -> web.Response | None:
+    if request.match_info.http_exception is not None:
+        return None  # no such endpoint: nothing to count, and no memory spent on it
     key = request.headers.get("X-MEXC-APIKEY", "")
     who = key if key in state.secrets else "public"
     wait_s = limiter.admit(who, request.method, request.path, state.clock.now_ns())

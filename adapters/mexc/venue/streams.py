@@ -165,7 +165,7 @@ class Hub:
 
     def tick(self, now_s: float) -> None:
         """Close what is idle or too old, and cut lines where a fault says so."""
-        if self._faults.hit("disconnect", self._clock.now_ns(), "websocket") and self.connections:
+        if self.connections and self._faults.hit("disconnect", self._clock.now_ns(), "websocket"):
             for connection in list(self.connections):
                 connection.abort()
             return
