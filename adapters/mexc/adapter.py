@@ -39,6 +39,7 @@ from engine.adapter import (
     SequencerPort,
     VenueFill,
 )  # fmt: skip
+from engine.config import ConfigError
 from engine.core import event
 from engine.core.enums import HealthField, OrderReport
 from engine.core.instrument import InstrumentSpec
@@ -240,7 +241,7 @@ class MexcAdapter:
             return
         try:
             credentials = load_credentials(self._config)
-        except ValueError as error:
+        except ConfigError as error:
             raise VenueError(ErrorClass.AUTH, str(error)) from None
         self._rest = RestClient(self._config, credentials)
         await self._rest.open()

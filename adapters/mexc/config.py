@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import tomllib
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.config import read_secret
 from native.hashing import HmacSha256
 
 
@@ -22,9 +19,10 @@ class MexcConfig(BaseModel):
     ws_url: str = Field("wss://wbs-api.mexc.com/ws", pattern=r"^wss?://\S+$", description="websocket address")
     api_key_env: str = Field("", description="environment variable that holds the access key")
     api_secret_env: str = Field("", description="environment variable that holds the secret key")
-    key_file: Path | None = Field(
-        None, description="TOML file with api_key and api_secret, mode 0600, instead of the environment"
+    api_key_file: str = Field(
+        "", description="file with the access key, mode 0600, instead of the environment"
     )
+    api_secret_file: str = Field("", description="file with the secret key, mode 0600")
     channel_speed: Literal["10ms", "100ms"] = Field(
         "10ms", description="aggregation interval of the market channels"
     )
@@ -59,11 +57,12 @@ class MexcConfig(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _one_key_source(self) -> MexcConfig:
-        if bool(self.api_key_env) != bool(self.api_secret_env):
-            raise ValueError("api_key_env and api_secret_env go together")
-        if self.key_file and self.api_key_env:
-            raise ValueError("name either key_file or the two environment variables")
+    def _both_keys(self) -> MexcConfig:
+        named = bool(self.api_key_env or self.api_key_file), bool(self.api_secret_env or self.api_secret_file)
+        if named[0] != named[1]:
+            raise ValueError(
+                "an access key and a secret key go together: name the places of both or of neither"
+            )
         return self
 
 
@@ -85,30 +84,9 @@ class Credentials:
 
 
 def load_credentials(config: MexcConfig) -> Credentials | None:
-    """The account's key, or None where the config names none; raises ValueError, never with a secret in it."""
-    if config.key_file is not None:
-        return _from_file(config.key_file)
-    if not config.api_key_env:
+    """The account's key, or None where the config names none; raises engine.config's ConfigError, without a secret."""
+    options = config.model_dump()
+    access_key, secret = read_secret(options, "api_key"), read_secret(options, "api_secret")
+    if access_key is None or secret is None:
         return None
-    key, secret = os.environ.get(config.api_key_env, ""), os.environ.get(config.api_secret_env, "")
-    if not key or not secret:
-        missing = config.api_secret_env if key else config.api_key_env
-        raise ValueError(f"environment variable {missing} is not set or empty")
-    return Credentials(key, secret)
-
-
-def _from_file(path: Path) -> Credentials:
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno())
-            if mode.st_uid != os.geteuid() or stat.S_IMODE(mode.st_mode) & 0o077:
-                raise ValueError(f"key file {path} must be yours and closed to others: chmod 600 {path}")
-            values = tomllib.load(file)
-    except OSError as error:
-        raise ValueError(f"key file {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError:
-        raise ValueError(f"key file {path} is no valid TOML") from None
-    key, secret = values.get("api_key"), values.get("api_secret")
-    if not (isinstance(key, str) and key and isinstance(secret, str) and secret):
-        raise ValueError(f"key file {path} needs api_key and api_secret")
-    return Credentials(key, secret)
+    return Credentials(access_key.get_secret_value(), secret.get_secret_value())

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from engine.core.describe import describe
+from engine.core.risk.gate import ApprovalVoid
 
 from adapters.mexc import MexcAdapter, MexcConfig
 from adapters.mexc.venue.config import AccountConfig, FaultConfig, SeededConfig, VenueConfig
 from adapters.mexc.venue.server import Venue
-from engine.core.describe import describe
-from engine.core.risk.gate import ApprovalVoid
 
 RUN_ID = "abcdef012345"
 ENDED = {"FILLED", "CANCELED", "REJECTED", "NEVER_ACCEPTED"}
@@ -197,7 +197,9 @@ class Rig:
         deadline = asyncio.get_running_loop().time() + timeout_s
         while not condition():
             if asyncio.get_running_loop().time() > deadline:
-                raise AssertionError(f"not in {timeout_s} s: {self.recorder.counts} {self.recorder.events[-5:]}")
+                raise AssertionError(
+                    f"not in {timeout_s} s: {self.recorder.counts} {self.recorder.events[-5:]}"
+                )
             await asyncio.sleep(0.005)
 
 
@@ -217,7 +219,9 @@ FAST = {
 
 
 @contextlib.asynccontextmanager
-async def open_rig(monkeypatch: pytest.MonkeyPatch, venue: dict[str, Any], **config: Any) -> AsyncIterator[Rig]:
+async def open_rig(
+    monkeypatch: pytest.MonkeyPatch, venue: dict[str, Any], **config: Any
+) -> AsyncIterator[Rig]:
     """A venue with a lively market of few levels, and an adapter with short deadlines; not started yet."""
     monkeypatch.setenv("TEST_MEXC_KEY", "mx0-test")
     monkeypatch.setenv("TEST_MEXC_SECRET", "test-secret-never-shown")
@@ -243,7 +247,9 @@ async def open_rig(monkeypatch: pytest.MonkeyPatch, venue: dict[str, Any], **con
 def rig_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Run a test's coroutine with a rig: `rig_run(body, venue={...}, **adapter_config)`."""
 
-    def run(body: Callable[[Rig], Awaitable[None]], venue: dict[str, Any] | None = None, **config: Any) -> None:
+    def run(
+        body: Callable[[Rig], Awaitable[None]], venue: dict[str, Any] | None = None, **config: Any
+    ) -> None:
         async def main() -> None:
             async with open_rig(monkeypatch, venue or {}, **config) as rig:
                 await body(rig)
@@ -251,5 +257,3 @@ def rig_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         asyncio.run(asyncio.wait_for(main(), 30))
 
     return run
-
-

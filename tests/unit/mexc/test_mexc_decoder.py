@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine.core.describe import describe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.mexc.decoder import MexcDecoder
 from adapters.mexc.schema import PushDataV3ApiWrapper
-from engine.core.describe import describe
 
 RUN_ID = "abcdef012345"
 HEADER = struct.Struct("<QqqHHiII")
@@ -33,7 +33,9 @@ def wrapper(symbol: str = "BTCUSDT", **fields: Any) -> Any:
     return PushDataV3ApiWrapper(channel="spot@test", symbol=symbol, sendTime=1736411507002, **fields)
 
 
-def depth(decoder: MexcDecoder, asks: list[tuple[str, str]], bids: list[tuple[str, str]], **fields: str) -> bytes:
+def depth(
+    decoder: MexcDecoder, asks: list[tuple[str, str]], bids: list[tuple[str, str]], **fields: str
+) -> bytes:
     frame = wrapper()
     body = frame.publicAggreDepths
     for side, levels in ((body.asks, asks), (body.bids, bids)):
@@ -64,11 +66,16 @@ class TestMarketData:
         st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**12)), max_size=60),
     )
     @settings(max_examples=100, deadline=None)
-    def test_every_level_arrives_exactly(self, asks: list[tuple[int, int]], bids: list[tuple[int, int]]) -> None:
+    def test_every_level_arrives_exactly(
+        self, asks: list[tuple[int, int]], bids: list[tuple[int, int]]
+    ) -> None:
         decoder = MexcDecoder(RUN_ID)
         decoder.add_instrument(0, "BTCUSDT", 2, 8)
         texts = [
-            [(f"{price // 100}.{price % 100:02}", f"{size // 10**8}.{size % 10**8:08}") for price, size in side]
+            [
+                (f"{price // 100}.{price % 100:02}", f"{size // 10**8}.{size % 10**8:08}")
+                for price, size in side
+            ]
             for side in (asks, bids)
         ]
         head, levels = levels_of(depth(decoder, *texts))
@@ -86,7 +93,13 @@ class TestMarketData:
     def test_a_book_ticker_is_a_quote_and_an_empty_price_an_empty_side(self, decoder: MexcDecoder) -> None:
         frame = wrapper()
         ticker = frame.publicAggreBookTicker
-        ticker.bidPrice, ticker.bidQuantity, ticker.askPrice, ticker.askQuantity, ticker.version = "1.5", "2", "", "", "9"
+        ticker.bidPrice, ticker.bidQuantity, ticker.askPrice, ticker.askQuantity, ticker.version = (
+            "1.5",
+            "2",
+            "",
+            "",
+            "9",
+        )
         event = decoder.decode_event(frame.SerializeToString())
         assert describe(event)["kind"] == "QUOTE"
         assert struct.unpack_from("<qqqqq", event, 40) == (150, 200_000_000, 0, 0, 9)
@@ -161,17 +174,29 @@ class TestPrivate:
     @staticmethod
     def order(decoder: MexcDecoder, **fields: Any) -> dict[str, Any]:
         frame = wrapper("MXUSDT")
-        values = {"id": "C02__1", "clientId": f"{RUN_ID}-42", "status": 3, "cumulativeQuantity": "1.5", **fields}
+        values = {
+            "id": "C02__1",
+            "clientId": f"{RUN_ID}-42",
+            "status": 3,
+            "cumulativeQuantity": "1.5",
+            **fields,
+        }
         for name, value in values.items():
             setattr(frame.privateOrders, name, value)
         return describe(decoder.decode_event(frame.SerializeToString()))
 
     @pytest.mark.parametrize(
-        ("status", "report"), [(1, "WORKING"), (2, "FILLED"), (3, "WORKING"), (4, "CANCELED"), (5, "CANCELED")]
+        ("status", "report"),
+        [(1, "WORKING"), (2, "FILLED"), (3, "WORKING"), (4, "CANCELED"), (5, "CANCELED")],
     )
     def test_an_order_is_an_update(self, decoder: MexcDecoder, status: int, report: str) -> None:
         found = self.order(decoder, status=status, cumulativeAmount="5.54124")
-        assert (found["kind"], found["report"], found["order_no"], found["instrument"]) == ("ORDER_UPDATE", report, 42, 5)
+        assert (found["kind"], found["report"], found["order_no"], found["instrument"]) == (
+            "ORDER_UPDATE",
+            report,
+            42,
+            5,
+        )
         assert (found["venue_order_id"], found["cumulative_lots"]) == ("C02__1", 150)
         assert found["cumulative_money"] == 554124 * UNIT // 10**5
 
@@ -180,9 +205,20 @@ class TestPrivate:
 
     @pytest.mark.parametrize(
         "client_id",
-        ["", "42", f"{RUN_ID}-", f"{RUN_ID}-04", f"{RUN_ID}-4x", f"{RUN_ID}_4", "zzzzzzzzzzzz-4", f"{RUN_ID}-{10**19}"],
+        [
+            "",
+            "42",
+            f"{RUN_ID}-",
+            f"{RUN_ID}-04",
+            f"{RUN_ID}-4x",
+            f"{RUN_ID}_4",
+            "zzzzzzzzzzzz-4",
+            f"{RUN_ID}-{10**19}",
+        ],
     )
-    def test_an_order_of_somebody_else_is_counted_and_ignored(self, decoder: MexcDecoder, client_id: str) -> None:
+    def test_an_order_of_somebody_else_is_counted_and_ignored(
+        self, decoder: MexcDecoder, client_id: str
+    ) -> None:
         assert self.order(decoder, clientId=client_id)["kind"] == "HEARTBEAT"
         assert decoder.foreign == 1
 

@@ -19,11 +19,17 @@ from adapters.mexc.errors import CODES, ErrorClass, VenueError, classify
 from adapters.mexc.instruments import spec_of, specs_of
 from adapters.mexc.numbers import decimal_text, integer, lots_at_least, money, scaled
 from adapters.mexc.orders import (
-    balance_of, evidence_of, evidence_of_error, fill_of, order_params, place_params,
+    balance_of,
+    evidence_of,
+    evidence_of_error,
+    fill_of,
+    order_params,
+    place_params,
 )  # fmt: skip
 from adapters.mexc.rest import query_string
 from adapters.mexc.subscriptions import Reply, Subscriptions
 from engine.adapter import OrderRef, PlaceTicket
+from engine.config import ConfigError
 from engine.core.enums import OrderReport, OrderType, Side
 from engine.core.instrument import InstrumentSpec
 from engine.execution.client_ids import client_order_id, order_number
@@ -105,7 +111,9 @@ class TestErrors:
             (400, None, "", ErrorClass.AMBIGUOUS),
         ],
     )
-    def test_what_an_error_means(self, status: int, code: int | None, text: str, expected: ErrorClass) -> None:
+    def test_what_an_error_means(
+        self, status: int, code: int | None, text: str, expected: ErrorClass
+    ) -> None:
         assert classify(status, code, text) is expected
 
     def test_only_a_refusal_proves_that_nothing_happened(self) -> None:
@@ -154,7 +162,7 @@ class TestConfig:
     @pytest.mark.parametrize(
         "fields",
         [{"rest_uri": "x"}, {"channel_speed": "5ms"}, {"recv_window_ms": 60_001}, {"rest_url": "api.mexc.com"},
-         {"api_key_env": "A"}, {"api_key_env": "A", "api_secret_env": "B", "key_file": "/x"}],
+         {"api_key_env": "A"}, {"api_secret_file": "/x"}],
     )  # fmt: skip
     def test_what_cannot_be_is_refused(self, fields: dict[str, Any]) -> None:
         with pytest.raises(ValidationError):
@@ -164,7 +172,7 @@ class TestConfig:
         config = MexcConfig(api_key_env="SOME_KEY", api_secret_env="SOME_SECRET")
         monkeypatch.setenv("SOME_KEY", "mx0")
         monkeypatch.delenv("SOME_SECRET", raising=False)
-        with pytest.raises(ValueError, match="SOME_SECRET is not set"):
+        with pytest.raises(ConfigError, match="SOME_SECRET is not set"):
             load_credentials(config)
         monkeypatch.setenv("SOME_SECRET", "hush")
         found = load_credentials(config)
@@ -174,24 +182,17 @@ class TestConfig:
         assert not hasattr(found, "__dict__")
 
     def test_a_key_file_must_be_closed_to_others(self, tmp_path: Path) -> None:
-        path = tmp_path / "key.toml"
-        config = MexcConfig(key_file=path)
-        with pytest.raises(ValueError, match="No such file"):
-            load_credentials(config)
-        path.write_text('api_key = "mx0"\napi_secret = "hush"\n')
-        path.chmod(0o644)
-        with pytest.raises(ValueError, match="chmod 600"):
-            load_credentials(config)
-        path.chmod(0o600)
+        for name in ("key", "secret"):
+            (tmp_path / name).write_text("mx0-hush\n")
+            (tmp_path / name).chmod(0o600)
+        config = MexcConfig(api_key_file=str(tmp_path / "key"), api_secret_file=str(tmp_path / "secret"))
         found = load_credentials(config)
         assert found is not None
-        path.write_text("api_key = hush")
-        with pytest.raises(ValueError, match="TOML") as caught:
+        assert found.access_key == "mx0-hush"
+        (tmp_path / "secret").chmod(0o640)
+        with pytest.raises(ConfigError, match="chmod 600") as caught:
             load_credentials(config)
         assert "hush" not in str(caught.value)
-        path.write_text('api_key = "mx0"')
-        with pytest.raises(ValueError, match="needs api_key and api_secret"):
-            load_credentials(config)
 
 
 def test_signatures_are_those_of_the_vectors(data_dir: Path) -> None:
@@ -203,7 +204,9 @@ def test_signatures_are_those_of_the_vectors(data_dir: Path) -> None:
 
 
 def test_parameters_keep_their_order_and_are_encoded_in_upper_hex() -> None:
-    assert query_string({"symbols": "B,A", "limit": 5, "a": "x y/ü"}) == "symbols=B%2CA&limit=5&a=x%20y%2F%C3%BC"
+    assert (
+        query_string({"symbols": "B,A", "limit": 5, "a": "x y/ü"}) == "symbols=B%2CA&limit=5&a=x%20y%2F%C3%BC"
+    )
 
 
 METAL: dict[str, Any] = {
@@ -290,7 +293,11 @@ class TestOrders:
 
     @pytest.mark.parametrize(
         ("order_type", "text"),
-        [(OrderType.IOC, "IMMEDIATE_OR_CANCEL"), (OrderType.FOK, "FILL_OR_KILL"), (OrderType.LIMIT_MAKER, "LIMIT_MAKER")],
+        [
+            (OrderType.IOC, "IMMEDIATE_OR_CANCEL"),
+            (OrderType.FOK, "FILL_OR_KILL"),
+            (OrderType.LIMIT_MAKER, "LIMIT_MAKER"),
+        ],
     )
     def test_time_in_force_is_a_type(self, order_type: int, text: str) -> None:
         assert place_params(PlaceTicket(1, 0, "i", Side.SELL, order_type, 1, 1), SPEC)["type"] == text
@@ -311,7 +318,10 @@ class TestOrders:
         found = evidence_of(self.RECORD, SPEC)
         assert found.report == OrderReport.FILLED
         assert (found.cumulative_lots, found.cumulative_money) == (122_000, 554124 * 10**15)
-        assert (found.venue_order_id, found.ts_event_ns) == ("C02__385413065019117569043", 1707671871001 * 10**6)
+        assert (found.venue_order_id, found.ts_event_ns) == (
+            "C02__385413065019117569043",
+            1707671871001 * 10**6,
+        )
 
     @pytest.mark.parametrize(
         "fields", [{"status": "PENDING"}, {"executedQty": 1.5}, {"orderId": None}, {"updateTime": "x"}]
@@ -328,7 +338,12 @@ class TestOrders:
 
     def test_a_recorded_trade_is_a_fill(self) -> None:
         found = fill_of(self.TRADE, 4, SPEC)
-        assert (found.instrument, found.side, found.price_ticks, found.size_lots) == (4, Side.SELL, 35000, 200)
+        assert (found.instrument, found.side, found.price_ticks, found.size_lots) == (
+            4,
+            Side.SELL,
+            35000,
+            200,
+        )
         assert (found.money, found.fee, found.is_maker) == (7 * UNIT, 35 * UNIT // 10**4, True)
         assert (found.venue_order_id, found.client_order_id, found.trade_id) == ("5", "", "dd44")
 

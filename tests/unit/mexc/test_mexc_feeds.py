@@ -36,7 +36,10 @@ def test_feeds_come_up_and_bring_every_kind(rig_run: Run) -> None:
         await rig.until(all_there)
         assert 2 not in kinds
         feeds = rig.recorder.of("FEED")
-        assert {(each["source"], each["up"], each["private"]) for each in feeds} == {(0, True, True), (1, True, False)}
+        assert {(each["source"], each["up"], each["private"]) for each in feeds} == {
+            (0, True, True),
+            (1, True, False),
+        }
         status = rig.adapter.status()
         assert [each.name for each in status.feeds] == ["market-1", "private"]
         assert status.feeds[0].symbols == ["BTCUSDT", "MXUSDT"]
@@ -92,7 +95,9 @@ def test_silence_without_a_close_is_noticed(rig_run: Run) -> None:
         await up(rig)
         rig.fault("silent", for_s=1.0)
         await rig.until(lambda: rig.recorder.feed_states(1)[:2] == [True, False])
-        await rig.until(lambda: rig.recorder.feed_states(1)[-1] is True and len(rig.recorder.feed_states(1)) > 2)
+        await rig.until(
+            lambda: rig.recorder.feed_states(1)[-1] is True and len(rig.recorder.feed_states(1)) > 2
+        )
         assert rig.recorder.counts["mexc.silences"] + rig.recorder.counts["mexc.pong_timeouts"] > 0
 
     rig_run(body)
@@ -127,7 +132,10 @@ def test_a_refused_subscription_is_an_error_and_asked_again(rig_run: Run) -> Non
         await rig.start()
         await rig.until(lambda: feed(rig, "market-1").state == FeedState.REFUSED)
         assert rig.recorder.feed_states(1) == []
-        assert "Blocked" in feed(rig, "market-1").last_error or "Not Subscribed" in feed(rig, "market-1").last_error
+        assert (
+            "Blocked" in feed(rig, "market-1").last_error
+            or "Not Subscribed" in feed(rig, "market-1").last_error
+        )
         await rig.until(lambda: rig.recorder.feed_states(1) == [True])
         assert feed(rig, "market-1").state == FeedState.UP
         assert rig.recorder.counts["mexc.refused_subscription"] == 9
@@ -168,7 +176,9 @@ def test_many_symbols_take_several_connections(rig_run: Run) -> None:
 
     async def body(rig: Any) -> None:
         await rig.start(*names)
-        await rig.until(lambda: rig.recorder.feed_states(1) == [True] and rig.recorder.feed_states(2) == [True])
+        await rig.until(
+            lambda: rig.recorder.feed_states(1) == [True] and rig.recorder.feed_states(2) == [True]
+        )
         assert [len(each.symbols) for each in rig.adapter.status().feeds] == [10, 2, 0]
         assert [each.source for each in rig.adapter.status().feeds] == [1, 2, 0]
 
