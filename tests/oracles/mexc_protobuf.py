@@ -204,7 +204,7 @@ class PlainDecoder:
         return found | {"asks": sides[1], "bids": sides[2]}
 
     def deals(self, body: bytes, price_decimals: int, size_decimals: int, _: FrameKind) -> dict[str, Any]:
-        trades = []
+        trades: list[tuple[int, int, int, int]] = []
         for number, wire_type, value in fields(body):
             if (number, wire_type) != (1, BYTES):
                 continue
