@@ -202,33 +202,28 @@ static __attribute__((noinline)) void book_side_set_outside(book_side_t *s, int6
     }
 }
 
+/* Set the size of a key; 0 removes it. Whether a level comes or goes is hard to predict, so that part has no branch. */
 static inline void book_side_set(book_side_t *s, int64_t key, int64_t size) {
-    uint64_t offset = (uint64_t)key - (uint64_t)s->base, bit;
-    int32_t index = (int32_t)offset;
-    uint64_t *word;
+    uint64_t offset = (uint64_t)key - (uint64_t)s->base, set = size != 0, was_set;
+    int32_t index = (int32_t)offset, word = index >> 6;
+    uint64_t *group;
 
     if (__builtin_expect(offset >= s->window_ticks, 0)) {
         book_side_set_outside(s, key, size);
         return;
     }
-    word = s->words + (index >> 6);
-    bit = 1ULL << (index & 63);
-    if (size) {
-        s->n_window += !(*word & bit);
-        book_side_mark(s, index, size);
-        if (index > s->best) {
-            s->best = index;
-            book_side_settle(s);
-        }
-    } else if (*word & bit) {
-        s->n_window--;
-        *word &= ~bit;
-        if (!*word) s->summary[index >> 12] &= ~(1ULL << ((index >> 6) & 63));
-        if (index == s->best) {
-            s->best = book_side_highest(s, index >> 6);
-            book_side_settle(s);
-        }
-    }
+    group = s->summary + (word >> 6);
+    was_set = s->words[word] >> (index & 63) & 1;
+    s->words[word] ^= (was_set ^ set) << (index & 63);
+    *group = (*group & ~(1ULL << (word & 63))) | (uint64_t)(s->words[word] != 0) << (word & 63);
+    s->sizes[index] = size;
+    s->n_window += (uint32_t)(set - was_set);
+    if (index < s->best) return;
+    if (set)
+        s->best = index;
+    else if (index == s->best)
+        s->best = book_side_highest(s, word);
+    book_side_settle(s);
 }
 
 static inline void book_side_clear(book_side_t *s) {

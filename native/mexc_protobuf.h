@@ -112,15 +112,12 @@ static inline int mexc_split_level(wire_t wire, slice_t *price, slice_t *quantit
 
 static inline int mexc_decode_level(slice_t item, const symbol_t *symbol, level_t *out) {
     slice_t price, quantity;
-    level_t level;
     int error = mexc_split_level((wire_t){item.p, item.p + item.n}, &price, &quantity);
 
     if (error != MEXC_OK) return error;
-    if ((error = mexc_read_units(price, symbol->price_decimals, &level.price_ticks)) != MEXC_OK) return error;
-    if ((error = mexc_read_units(quantity, symbol->size_decimals, &level.size_lots)) != MEXC_OK) return error;
-    if (level.price_ticks == 0) return MEXC_BAD_VALUE;
-    *out = level;
-    return MEXC_OK;
+    if ((error = mexc_read_units(price, symbol->price_decimals, &out->price_ticks)) != MEXC_OK) return error;
+    if ((error = mexc_read_units(quantity, symbol->size_decimals, &out->size_lots)) != MEXC_OK) return error;
+    return out->price_ticks ? MEXC_OK : MEXC_BAD_VALUE;
 }
 
 /* How many asks the body has, as far as it can be read: where its bids belong if the two are mixed. */

@@ -35,16 +35,11 @@ typedef struct {
     slice_t bytes;   /* of a bytes field */
 } wire_field_t;
 
-static inline int wire_read_varint(wire_t *wire, uint64_t *out) {
+static __attribute__((noinline)) int wire_read_long_varint(wire_t *wire, uint64_t *out) {
     const uint8_t *p = wire->p;
     uint64_t value = 0;
     unsigned shift;
 
-    if (p < wire->end && *p < 0x80) {
-        *out = *p;
-        wire->p = p + 1;
-        return WIRE_OK;
-    }
     for (shift = 0; shift < 70; shift += 7) {
         if (p == wire->end) return WIRE_TRUNCATED;
         value |= (uint64_t)(*p & 0x7f) << shift;
@@ -58,8 +53,17 @@ static inline int wire_read_varint(wire_t *wire, uint64_t *out) {
     return WIRE_BAD_VARINT;
 }
 
-/* Read the next field, whatever it is, and move behind it; only where wire->p < wire->end. */
-static inline int wire_next(wire_t *wire, wire_field_t *field) {
+static inline __attribute__((always_inline)) int wire_read_varint(wire_t *wire, uint64_t *out) {
+    if (__builtin_expect(wire->p < wire->end && *wire->p < 0x80, 1)) {
+        *out = *wire->p++;
+        return WIRE_OK;
+    }
+    return wire_read_long_varint(wire, out);
+}
+
+/* Read the next field, whatever it is, and move behind it; only where wire->p < wire->end. Inlined, so that the field
+ * stays in registers: loops over levels live on that. */
+static inline __attribute__((always_inline)) int wire_next(wire_t *wire, wire_field_t *field) {
     uint64_t value = 0;
     int status;
 
