@@ -35,30 +35,42 @@ typedef struct {
     slice_t bytes;   /* of a bytes field */
 } wire_field_t;
 
-static __attribute__((noinline)) int wire_read_long_varint(wire_t *wire, uint64_t *out) {
-    const uint8_t *p = wire->p;
+/* A varint at p; returns where it ends, or NULL with a wire_status_t in *out. */
+static __attribute__((noinline)) const uint8_t *wire_read_long_varint(const uint8_t *p, const uint8_t *end,
+                                                                     uint64_t *out) {
     uint64_t value = 0;
     unsigned shift;
 
+    *out = WIRE_BAD_VARINT;
     for (shift = 0; shift < 70; shift += 7) {
-        if (p == wire->end) return WIRE_TRUNCATED;
+        if (p == end) {
+            *out = WIRE_TRUNCATED;
+            return NULL;
+        }
         value |= (uint64_t)(*p & 0x7f) << shift;
         if (*p++ < 0x80) {
-            if (shift == 63 && p[-1] > 1) return WIRE_BAD_VARINT;
+            if (shift == 63 && p[-1] > 1) return NULL;
             *out = value;
-            wire->p = p;
-            return WIRE_OK;
+            return p;
         }
     }
-    return WIRE_BAD_VARINT;
+    return NULL;
 }
 
 static inline __attribute__((always_inline)) int wire_read_varint(wire_t *wire, uint64_t *out) {
-    if (__builtin_expect(wire->p < wire->end && *wire->p < 0x80, 1)) {
-        *out = *wire->p++;
+    const uint8_t *p = wire->p;
+    uint64_t value;
+
+    if (__builtin_expect(p < wire->end && *p < 0x80, 1)) {
+        *out = *p;
+        wire->p = p + 1;
         return WIRE_OK;
     }
-    return wire_read_long_varint(wire, out);
+    p = wire_read_long_varint(p, wire->end, &value);
+    if (!p) return (int)value;
+    *out = value;
+    wire->p = p;
+    return WIRE_OK;
 }
 
 /* Read the next field, whatever it is, and move behind it; only where wire->p < wire->end. Inlined, so that the field
