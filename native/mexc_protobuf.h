@@ -72,12 +72,22 @@ static inline int mexc_scan_fields(wire_t wire, mexc_frame_t *frame) {
     return error;
 }
 
+/* All but the body; field by field, which is half the time of a memset. */
+static inline void mexc_clear(mexc_frame_t *frame, const uint8_t *p) {
+    frame->kind = MEXC_HEARTBEAT;
+    frame->error = MEXC_OK;
+    frame->symbol = SYMBOL_NOT_FOUND;
+    frame->n_asks = frame->n_bids = frame->n_trades = frame->n_rounded = 0;
+    frame->channel = frame->symbol_text = frame->body = (slice_t){p, 0};
+    frame->send_time_ms = frame->create_time_ms = frame->last_order_time_ms = 0;
+    frame->from_version = frame->to_version = 0;
+}
+
 /* Pass 1: the wrapper of the frame p[0 .. n). Returns frame->error. */
 static inline int mexc_scan(const uint8_t *p, size_t n, const symbol_table_t *symbols, mexc_frame_t *frame) {
     wire_t wire = {p, p + n};
 
-    memset(frame, 0, offsetof(mexc_frame_t, ticker));
-    frame->channel = frame->symbol_text = frame->body = (slice_t){p, 0};
+    mexc_clear(frame, p);
     frame->error = (uint32_t)mexc_scan_fields(wire, frame);
     frame->symbol = mexc_find_symbol(symbols, frame);
     if (frame->error == MEXC_OK && frame->symbol < 0 && frame->kind != MEXC_HEARTBEAT &&

@@ -60,7 +60,8 @@ def depth_frame(n_levels: int, version: int, rng: random.Random) -> bytes:
         lots = 0 if rng.random() < DELETES else rng.randint(1, 10**9)
         side = body.asks if i % 2 else body.bids
         side.add(price=f"{ticks // 100}.{ticks % 100:02d}", quantity=f"{lots // 10**8}.{lots % 10**8:08d}")
-    return wrapper.SerializeToString()
+    frame: bytes = wrapper.SerializeToString()
+    return frame
 
 
 def read_with_upb(frame: bytes) -> list[tuple[float, float]]:

@@ -272,7 +272,8 @@ AMOUNT = st.one_of(st.just(""), st.integers(-(10**30), 10**30).map(lambda v: f"{
 def test_private_round_trip(amounts: list[str], text: str, number: int, time: int, flag: bool) -> None:
     names = list(MONEY)[:9]
     wrapper = PushDataV3ApiWrapper(channel="spot@private.orders.v3.api.pb", symbol="MXUSDT")
-    order = dict(zip(names, amounts, strict=True)) | {
+    order: dict[str, Any] = dict(zip(names, amounts, strict=True))
+    order |= {
         "id": text,
         "clientId": text,
         "orderType": number,
@@ -280,7 +281,9 @@ def test_private_round_trip(amounts: list[str], text: str, number: int, time: in
     }
     order |= {"tradeType": 2, "isMaker": flag, "createTime": time}
     wrapper.privateOrders.CopyFrom(type(wrapper.privateOrders)(**order))
-    deal = {name: order[name] for name in ("price", "quantity", "amount", "tradeType", "isMaker")}
+    deal: dict[str, Any] = {
+        name: order[name] for name in ("price", "quantity", "amount", "tradeType", "isMaker")
+    }
     deal |= {"tradeId": text, "feeAmount": amounts[3], "feeCurrency": "MX", "time": time, "isSelfTrade": flag}
     account = {
         "vcoinName": "USDT",
