@@ -285,7 +285,7 @@ def test_private_round_trip(amounts: list[str], text: str, number: int, time: in
         name: order[name] for name in ("price", "quantity", "amount", "tradeType", "isMaker")
     }
     deal |= {"tradeId": text, "feeAmount": amounts[3], "feeCurrency": "MX", "time": time, "isSelfTrade": flag}
-    account = {
+    account: dict[str, Any] = {
         "vcoinName": "USDT",
         "coinId": text,
         "balanceAmount": amounts[0],
