@@ -1,7 +1,7 @@
 /* Decimal text to integers: exact or refused. Never a float, never a silent rounding.
  *
- * Grammar: digits, then optionally a point and digits ("84270.00", "0.5", "1"). ".5", "5." and "" are refused.
- * Zeros beyond the scale are fine; any other digit there is out of scale.
+ * Grammar: digits, then optionally a point and digits ("84270.00", "0.5", "1"). ".5", "5." and "" are
+ * refused. Zeros beyond the scale are fine; any other digit there is out of scale.
  */
 #pragma once
 #include <immintrin.h>
@@ -29,9 +29,10 @@ typedef enum {
 } decimal_status_t;
 
 static const uint64_t DECIMAL_POW10[20] = {
-    1ULL, 10ULL, 100ULL, 1000ULL, 10000ULL, 100000ULL, 1000000ULL, 10000000ULL, 100000000ULL, 1000000000ULL,
-    10000000000ULL, 100000000000ULL, 1000000000000ULL, 10000000000000ULL, 100000000000000ULL, 1000000000000000ULL,
-    10000000000000000ULL, 100000000000000000ULL, 1000000000000000000ULL, 10000000000000000000ULL,
+    1ULL, 10ULL, 100ULL, 1000ULL, 10000ULL, 100000ULL, 1000000ULL, 10000000ULL,
+    100000000ULL, 1000000000ULL, 10000000000ULL, 100000000000ULL, 1000000000000ULL,
+    10000000000000ULL, 100000000000000ULL, 1000000000000000ULL, 10000000000000000ULL,
+    100000000000000000ULL, 1000000000000000000ULL, 10000000000000000000ULL,
 };
 
 /* What the text is as a whole: OK where it follows the grammar. *point is the count of integer digits. */
@@ -57,8 +58,8 @@ static inline int decimal_shape(const char *text, size_t length, size_t *point) 
     return DECIMAL_OK;
 }
 
-/* Any length and any fault, for what the fast path below gives up on. The first fault of the grammar is told before
- * a fault of scale, and that before overflow. */
+/* Any length and any fault, for what the fast path below gives up on. The first fault of the grammar is told
+ * before a fault of scale, and that before overflow. */
 static __attribute__((noinline)) int decimal_parse_any(const char *text, size_t length, unsigned decimals,
                                                        int64_t *out) {
     size_t point, i;
@@ -86,9 +87,11 @@ static __attribute__((noinline)) int decimal_parse_any(const char *text, size_t 
     return DECIMAL_OK;
 }
 
-/* The value of at most 16 bytes right-aligned in a vector, of which the first ones are zero: *value without its point,
- * *n_fraction digits behind it. False where anything but digits and one point between them is found. */
-static inline __attribute__((always_inline)) int decimal_read_16(__m128i text, unsigned length, uint64_t *value, unsigned *n_fraction) {
+/* The value of at most 16 bytes right-aligned in a vector, of which the first ones are zero: *value without
+ * its point, *n_fraction digits behind it. False where anything but digits and one point between them is
+ * found. */
+static inline __attribute__((always_inline)) int decimal_read_16(__m128i text, unsigned length,
+                                                                 uint64_t *value, unsigned *n_fraction) {
     const __m128i lanes = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     __m128i digits = _mm_sub_epi8(text, _mm_set1_epi8('0'));
     __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits), shift;
@@ -97,7 +100,9 @@ static inline __attribute__((always_inline)) int decimal_read_16(__m128i text, u
     int point = points ? __builtin_ctz(points) : -1;
     uint64_t pair;
 
-    if ((((unsigned)_mm_movemask_epi8(is_digit) | points) != used) | (points & (points - 1)) | (points & ~inner)) return 0;
+    if ((((unsigned)_mm_movemask_epi8(is_digit) | points) != used) | (points & (points - 1)) |
+        (points & ~inner))
+        return 0;
     /* close the gap: the lanes up to the point move one to the right */
     shift = _mm_cmpgt_epi8(_mm_set1_epi8((char)(point + 1)), lanes);
     digits = _mm_shuffle_epi8(_mm_and_si128(digits, is_digit), _mm_add_epi8(lanes, shift));
@@ -111,9 +116,10 @@ static inline __attribute__((always_inline)) int decimal_read_16(__m128i text, u
     return 1;
 }
 
-/* The text's value in units of 10^-decimals into *out, which is left alone on any status but OK. decimals <= 18.
- * Two overlapping loads take in 8 to 16 bytes without reading beyond the text; other lengths are rare. */
-static inline __attribute__((always_inline)) int decimal_parse(const char *text, size_t length, unsigned decimals, int64_t *out) {
+/* The text's value in units of 10^-decimals (<= 18) into *out, which is left alone on any status but OK. Two
+ * overlapping loads take in 8 to 16 bytes without reading beyond the text; other lengths are rare. */
+static inline __attribute__((always_inline)) int decimal_parse(const char *text, size_t length,
+                                                               unsigned decimals, int64_t *out) {
     uint64_t head, tail, value, unit;
     unsigned n_fraction, shift;
 
@@ -122,8 +128,8 @@ static inline __attribute__((always_inline)) int decimal_parse(const char *text,
     memcpy(&head, text, 8);
     memcpy(&tail, text + length - 8, 8);
     shift = (unsigned)(16 - length) * 4; /* twice, as 64 at once is undefined */
-    if (!decimal_read_16(_mm_set_epi64x((int64_t)tail, (int64_t)(head << shift << shift)), (unsigned)length, &value,
-                         &n_fraction))
+    if (!decimal_read_16(_mm_set_epi64x((int64_t)tail, (int64_t)(head << shift << shift)), (unsigned)length,
+                         &value, &n_fraction))
         return decimal_parse_any(text, length, decimals, out);
     if (__builtin_expect(n_fraction > decimals, 0)) {
         unit = DECIMAL_POW10[n_fraction - decimals];
@@ -131,14 +137,15 @@ static inline __attribute__((always_inline)) int decimal_parse(const char *text,
         value /= unit;
         n_fraction = decimals;
     }
-    if (__builtin_mul_overflow(value, DECIMAL_POW10[decimals - n_fraction], &value) || value > (uint64_t)INT64_MAX)
+    if (__builtin_mul_overflow(value, DECIMAL_POW10[decimals - n_fraction], &value) ||
+        value > (uint64_t)INT64_MAX)
         return DECIMAL_OVERFLOW;
     *out = (int64_t)value;
     return DECIMAL_OK;
 }
 
 /* An amount of money in units of 10^-20. One leading minus is allowed: balances have changes.
- * DECIMAL_ROUNDED: digits beyond the 20th decimal; *out is rounded away from zero, for the caller to count. */
+ * DECIMAL_ROUNDED: digits beyond the 20th decimal; *out is rounded away from zero, to be counted. */
 static inline int decimal_parse_money(const char *text, size_t length, int128_t *out) {
     const uint128_t max = ~(uint128_t)0 >> 1;
     int negative = length > 1 && text[0] == '-';

@@ -37,7 +37,7 @@ typedef struct {
 
 /* A varint at p; returns where it ends, or NULL with a wire_status_t in *out. */
 static __attribute__((noinline)) const uint8_t *wire_read_long_varint(const uint8_t *p, const uint8_t *end,
-                                                                     uint64_t *out) {
+                                                                      uint64_t *out) {
     uint64_t value = 0;
     unsigned shift;
 
@@ -73,8 +73,8 @@ static inline __attribute__((always_inline)) int wire_read_varint(wire_t *wire, 
     return WIRE_OK;
 }
 
-/* Read the next field, whatever it is, and move behind it; only where wire->p < wire->end. Inlined, so that the field
- * stays in registers: loops over levels live on that. */
+/* Read the next field, whatever it is, and move behind it; only where wire->p < wire->end. Inlined, so that
+ * the field stays in registers: loops over levels live on that. */
 static inline __attribute__((always_inline)) int wire_next(wire_t *wire, wire_field_t *field) {
     uint64_t value = 0;
     int status;
@@ -86,21 +86,15 @@ static inline __attribute__((always_inline)) int wire_next(wire_t *wire, wire_fi
     if (value >> 3 == 0) return WIRE_BAD_FIELD;
     field->tag = (uint32_t)value;
     switch (value & 7) {
-    case WIRE_VARINT:
-        return wire_read_varint(wire, &field->varint);
+    case WIRE_VARINT: return wire_read_varint(wire, &field->varint);
     case WIRE_BYTES:
         status = wire_read_varint(wire, &value);
         if (status != WIRE_OK) return status;
         field->bytes.p = wire->p;
         break;
-    case WIRE_FIXED64:
-        value = 8;
-        break;
-    case WIRE_FIXED32:
-        value = 4;
-        break;
-    default:
-        return WIRE_BAD_TYPE;
+    case WIRE_FIXED64: value = 8; break;
+    case WIRE_FIXED32: value = 4; break;
+    default: return WIRE_BAD_TYPE;
     }
     if (value > (uint64_t)(wire->end - wire->p)) return WIRE_TRUNCATED;
     field->bytes.n = (size_t)value;
