@@ -7,9 +7,10 @@ Body structs have only fixed-width fields and explicit padding: their bytes are 
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
+from engine.core.money cimport money_t
 from native.level cimport level_t
 
-cpdef enum EventKind:
+cdef enum EventKind:
     # market data: on the tape
     EVENT_HEARTBEAT = 1        # a frame that carries nothing for us; proves that the feed is alive
     EVENT_MALFORMED = 2        # a frame that could not be decoded; body malformed_t
@@ -47,19 +48,18 @@ cpdef enum EventKind:
     TAPE_FRAME = 120           # a raw websocket frame
     TAPE_DOCUMENT = 121        # a raw REST answer about one instrument
 
-cpdef enum Side:
+cdef enum Side:
     SIDE_BUY = 1
     SIDE_SELL = 2
 
-cpdef enum OrderType:
+cdef enum OrderType:
     ORDER_LIMIT = 1
     ORDER_MARKET = 2
     ORDER_LIMIT_MAKER = 3
     ORDER_IOC = 4
     ORDER_FOK = 5
 
-cpdef enum OrderReport:
-    """What the venue, or the lack of its answer, says of an order."""
+cdef enum OrderReport:
     REPORT_WORKING = 1             # accepted, or partly filled
     REPORT_FILLED = 2
     REPORT_CANCELED = 3            # with whatever was filled before
@@ -68,14 +68,15 @@ cpdef enum OrderReport:
     REPORT_NEVER_ACCEPTED = 6      # evidence that the venue never took it and no longer can
     REPORT_CANCEL_REJECTED = 7     # the cancel was refused; the order's own state is as before
 
-cpdef enum CommandKind:
+cdef enum CommandKind:
     COMMAND_HALT = 1
     COMMAND_RESUME = 2
     COMMAND_CANCEL_ALL = 3
     COMMAND_REDUCE_ONLY = 4
     COMMAND_CANCEL = 5
+    COMMAND_STOP = 6           # the session ends in order: nothing new is approved until the next one begins
 
-cpdef enum HealthField:
+cdef enum HealthField:
     HEALTH_JOURNAL = 1        # value 1 writable, 0 not
     HEALTH_CLOCK_SKEW = 2     # value: our clock minus the venue's, ns
     HEALTH_DISK = 3           # value 0 fine, 1 low: reduce only, 2 out: halt
@@ -127,7 +128,7 @@ ctypedef struct timer_t:
 
 ctypedef struct feed_t:
     uint32_t up               # 1 subscribed and confirmed, 0 down
-    uint32_t reserved
+    uint32_t private_         # 1: carries our own orders; after a gap on it venue and core must be reconciled
 
 ctypedef struct health_t:
     uint32_t field
@@ -139,10 +140,6 @@ ctypedef struct start_t:
     uint32_t live             # 1 live, 0 paper
     int64_t seed
     char run_id[16]           # ASCII, zero padded
-
-ctypedef struct money_t:      # a signed 128-bit amount in 10^-20 units of its asset, as two words
-    uint64_t low
-    int64_t high
 
 ctypedef struct instrument_t: # 192 bytes
     char symbol[32]
@@ -201,7 +198,7 @@ ctypedef struct balance_t:
     money_t free
     money_t locked
 
-ctypedef struct place_t:      # 88 bytes
+ctypedef struct place_t:
     uint64_t order_no
     uint32_t side
     uint32_t order_type
@@ -211,6 +208,8 @@ ctypedef struct place_t:      # 88 bytes
     uint64_t halt_epoch
     uint64_t intent_hash
     uint64_t intent_no
+    uint64_t key              # the proposer's idempotency key, 0 where none
+    int64_t reserve_ticks     # the price its exposure counts at
     money_t notional          # what it was judged by
 
 ctypedef struct cancel_t:

@@ -1,0 +1,115 @@
+"""Account endpoints: balances, own trades, fees, listen keys."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from adapters.mexc.venue import rest_shapes
+from adapters.mexc.venue.json_answer import answer
+from adapters.mexc.venue.private import money_text
+from adapters.mexc.venue.rest_auth import authenticate, known_symbol, number, required
+from adapters.mexc.venue.state import VenueState
+
+
+class AccountEndpoints:
+    """What an account asks about itself."""
+
+    def __init__(self, state: VenueState) -> None:
+        self._state = state
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes."""
+        stream = "/api/v3/userDataStream"
+        return [
+            web.get("/api/v3/account", self.account),
+            web.get("/api/v3/myTrades", self.my_trades),
+            web.get("/api/v3/tradeFee", self.trade_fee),
+            web.get("/api/v3/selfSymbols", self.self_symbols),
+            web.post(stream, self.create_key),
+            web.get(stream, self.list_keys),
+            web.put(stream, self.extend_key),
+            web.delete(stream, self.delete_key),
+        ]
+
+    async def account(self, request: web.Request) -> web.Response:
+        """GET /api/v3/account: balances, those of zero left out"""
+        api_key, _ = await authenticate(self._state, request)
+        balances = [
+            {"asset": asset, "free": money_text(balance.free), "locked": money_text(balance.locked)}
+            for asset, balance in self._state.exchange.accounts[api_key].balances.items()
+            if balance.free or balance.locked
+        ]
+        return answer(
+            {
+                "canTrade": True,
+                "canWithdraw": True,
+                "canDeposit": True,
+                "updateTime": None,
+                "accountType": "SPOT",
+                "balances": balances,
+                "permissions": ["SPOT"],
+            }
+        )
+
+    async def my_trades(self, request: web.Request) -> web.Response:
+        """GET /api/v3/myTrades: newest first, and late by the configured delay"""
+        state = self._state
+        api_key, params = await authenticate(state, request)
+        symbol = known_symbol(state, params)
+        limit = number(params, "limit", 100, 100)
+        start_ms = number(params, "startTime", 1, 10**18)
+        end_ms = number(params, "endTime", 10**18, 10**18)
+        visible_ms = state.clock.now_ms() - state.config.my_trades_delay_ms
+        order_id = params.get("orderId", "")
+        order_no = state.ids.order_no(order_id)
+        found = [
+            fill
+            for fill in reversed(state.fills[api_key])
+            if fill.order.spec.symbol == symbol
+            and (not order_id or fill.order.order_no == order_no)
+            and start_ms <= fill.time_ns // 1_000_000 <= min(end_ms, visible_ms)
+        ]
+        return answer([rest_shapes.own_trade(state.ids, fill) for fill in found[:limit]])
+
+    async def trade_fee(self, request: web.Request) -> web.Response:
+        """GET /api/v3/tradeFee: the rates as numbers"""
+        _, params = await authenticate(self._state, request)
+        symbol = self._state.symbols[known_symbol(self._state, params)]
+        data = {"makerCommission": float(symbol.maker_fee), "takerCommission": float(symbol.taker_fee)}
+        return answer({"data": data, "code": 0, "msg": "success", "timestamp": self._state.clock.now_ms()})
+
+    async def self_symbols(self, request: web.Request) -> web.Response:
+        """GET /api/v3/selfSymbols"""
+        await authenticate(self._state, request)
+        names = [name for name, book in self._state.exchange.books.items() if book.spec.tradable]
+        return answer({"code": 200, "data": names, "msg": None})
+
+    async def create_key(self, request: web.Request) -> web.Response:
+        """POST /api/v3/userDataStream"""
+        api_key, _ = await authenticate(self._state, request)
+        return answer({"listenKey": self._state.listen_keys.create(api_key, _now_s())})
+
+    async def list_keys(self, request: web.Request) -> web.Response:
+        """GET /api/v3/userDataStream"""
+        api_key, _ = await authenticate(self._state, request)
+        return answer({"listenKey": self._state.listen_keys.of(api_key, _now_s())})
+
+    async def extend_key(self, request: web.Request) -> web.Response:
+        """PUT /api/v3/userDataStream?listenKey="""
+        api_key, params = await authenticate(self._state, request)
+        key = required(params, "listenKey")
+        self._state.listen_keys.extend(api_key, key, _now_s())
+        return answer({"listenKey": key})
+
+    async def delete_key(self, request: web.Request) -> web.Response:
+        """DELETE /api/v3/userDataStream?listenKey="""
+        api_key, params = await authenticate(self._state, request)
+        key = required(params, "listenKey")
+        self._state.listen_keys.delete(api_key, key, _now_s())
+        return answer({"listenKey": key})
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,66 @@
+"""Who sends a signed request, and with which parameters."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from adapters.mexc.venue.errors import VenueError
+from adapters.mexc.venue.signing import check_signature, check_time, parse_params
+from adapters.mexc.venue.state import VenueState
+
+_CONTENT_TYPES = {"application/json", "application/x-www-form-urlencoded"}
+
+
+def raw_query(request: web.Request) -> str:
+    """The query string exactly as it was sent; signatures cover these bytes."""
+    return request.raw_path.partition("?")[2]
+
+
+async def authenticate(state: VenueState, request: web.Request) -> tuple[str, dict[str, str]]:
+    """(api key, parameters) of a signed request; VenueError where key, time or signature are wrong."""
+    api_key = request.headers.get("X-MEXC-APIKEY", "")
+    if not api_key:
+        raise VenueError(400, "api key required")
+    if not api_key.startswith("mx0"):
+        raise VenueError(700001, "API-key format invalid.")
+    secret = state.secrets.get(api_key)
+    if secret is None:
+        raise VenueError(10072, "Api key info invalid")
+    has_type = request.method != "GET" and request.headers.get("Content-Type")
+    if has_type and request.content_type not in _CONTENT_TYPES:
+        raise VenueError(700013, "Invalid content Type.")
+    try:
+        body = (await request.read()).decode("ascii")
+    except UnicodeDecodeError as error:
+        raise VenueError(700008, "Illegal characters found in parameter") from error
+    query = raw_query(request)
+    params = parse_params(query, body)
+    check_time(params, state.clock.now_ms())
+    check_signature(secret, query, body)
+    return api_key, params
+
+
+def required(params: dict[str, str], name: str) -> str:
+    """A mandatory parameter; VenueError 10015 where it is missing."""
+    value = params.get(name, "")
+    if not value:
+        raise VenueError(10015, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+    return value
+
+
+def known_symbol(state: VenueState, params: dict[str, str]) -> str:
+    """The `symbol` parameter; VenueError -1121 where it is not listed."""
+    symbol = required(params, "symbol")
+    if symbol not in state.symbols:
+        raise VenueError(-1121, "Invalid symbol.")
+    return symbol
+
+
+def number(params: dict[str, str], name: str, default: int, most: int) -> int:
+    """A count such as `limit`, cut at `most`; VenueError 33333 where it is no positive number."""
+    text = params.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or len(text) > 18 or int(text) < 1:
+        raise VenueError(33333, f"param error: {name}")
+    return min(int(text), most)

@@ -1,0 +1,122 @@
+"""The local MEXC venue: REST, websocket and control on one port of the loopback interface.
+
+async with Venue(VenueConfig(seed=7)) as venue:
+    print(venue.rest_url, venue.ws_url)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from types import TracebackType
+
+from aiohttp import web
+
+from adapters.mexc.venue.config import VenueConfig
+from adapters.mexc.venue.market import Market
+from adapters.mexc.venue.market_recorded import RecordedMarket
+from adapters.mexc.venue.market_seeded import SeededMarket
+from adapters.mexc.venue.middleware import make_middleware
+from adapters.mexc.venue.rest_account import AccountEndpoints
+from adapters.mexc.venue.rest_control import ControlEndpoints
+from adapters.mexc.venue.rest_orders import OrderEndpoints
+from adapters.mexc.venue.rest_public import PublicEndpoints
+from adapters.mexc.venue.state import VenueState
+from adapters.mexc.venue.websocket import WebsocketEndpoint
+
+TICK_S = 0.010
+MAX_BODY_BYTES = 64 * 1024
+CATCH_UP_S = 0.5  # a loop that is further behind than this drops the missed steps
+
+
+class Venue:
+    """A venue that can be started and stopped in any event loop. ValueError for a configuration without sense."""
+
+    def __init__(self, config: VenueConfig | None = None) -> None:
+        self.config = config or VenueConfig()
+        self.state = VenueState(self.config)
+        self.market: Market = (
+            SeededMarket(self.state, self.config.seeded, self.config.seed)
+            if self.config.market == "seeded"
+            else RecordedMarket(self.state, self.config.recorded)
+        )
+        self._runner: web.AppRunner | None = None
+        self._ticker: asyncio.Task[None] | None = None
+        self._port = 0
+
+    @property
+    def rest_url(self) -> str:
+        """Base of the REST endpoints, without a trailing slash."""
+        return f"http://{self.config.host}:{self._port}"
+
+    @property
+    def ws_url(self) -> str:
+        """The websocket's address; append `?listenKey=` for private channels."""
+        return f"ws://{self.config.host}:{self._port}/ws"
+
+    async def start(self) -> None:
+        """Fill the books, then listen."""
+        now_ns = self.state.clock.now_ns()
+        self.market.start(now_ns)
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.config.host, self.config.port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self._ticker = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Close all connections and stop listening."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker
+            self._ticker = None
+        for connection in list(self.state.hub.connections):
+            connection.abort()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Venue:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def failure(self) -> None:
+        """Wait until the venue's own loop fails; raises what it failed with."""
+        if self._ticker is not None:
+            await asyncio.shield(self._ticker)
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[make_middleware(self.state)], client_max_size=MAX_BODY_BYTES)
+        for endpoints in (
+            PublicEndpoints(self.state),
+            OrderEndpoints(self.state),
+            AccountEndpoints(self.state),
+            ControlEndpoints(self.state, self.market),
+        ):
+            app.add_routes(endpoints.routes())
+        app.router.add_get("/ws", WebsocketEndpoint(self.state).handle)
+        return app
+
+    async def _run(self) -> None:
+        """Move the market every 10 ms; a manual clock moves it by `/control/step` instead."""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time()
+        while True:
+            self.state.hub.tick(loop.time())
+            self.state.pump()
+            if not self.state.clock.is_manual:
+                while self.market.step(self.state.clock.now_ns()):
+                    await asyncio.sleep(0)
+                    await self.state.hub.drained()
+            due_s += TICK_S
+            delay_s = due_s - loop.time()
+            if delay_s < -CATCH_UP_S:
+                due_s = loop.time()
+            await asyncio.sleep(max(0.0, delay_s))

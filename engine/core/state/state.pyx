@@ -1,0 +1,149 @@
+"""The core's state: flat arrays that only the core writes. `State` owns the memory and its canonical bytes."""
+
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset, strncmp, strncpy
+
+from engine.core.money cimport power_of_ten
+
+import hashlib
+
+# Instruments and assets in use, then the arrays that are saved whole, in this order.
+cdef size_t FIXED_BYTES = (
+    sizeof(limits_t) + sizeof(strategy_t) * MAX_STRATEGIES + sizeof(uint64_t) * 128 + sizeof(int64_t) * SEND_SLOTS
+    + 2 * sizeof(int64_t) * OUTCOME_SLOTS + 3 * sizeof(recent_set_t) + 32
+)
+
+
+cdef inline char* _take(char* source, void* target, size_t length) noexcept nogil:
+    memcpy(target, source, length)
+    return source + length
+
+
+cdef class State:
+    """Owns the core's memory. All durable parts are a function of the journal alone (DESIGN 2.5)."""
+
+    def __cinit__(self):
+        self.c = <state_t*>calloc(1, sizeof(state_t))
+        if self.c == NULL:
+            raise MemoryError("the core's state does not fit into memory")
+        self.c.totals.next_order_no = 1
+        self.c.currency_asset = -1
+
+    def __dealloc__(self):
+        free(self.c)
+
+    cdef void reset_volatile(self) noexcept:
+        """Forget what a new session cannot know: books, feeds, health. The sums follow from what stays."""
+        memset(self.c.markets, 0, sizeof(market_t) * MAX_INSTRUMENTS)
+        memset(self.c.sources, 0, sizeof(source_t) * MAX_SOURCES)
+        self.c.reconcile_pending = 1
+        self.c.journal_broken = 0
+        self.c.stopping = 0
+        self.c.disk_state = 0
+        self.c.clock_skew_ns = 0
+
+    cdef int64_t asset_index(self, const char* name) except -1:
+        """The index of an asset, which is added where it is new."""
+        cdef uint32_t i
+        for i in range(self.c.totals.assets):
+            if strncmp(self.c.assets[i].name, name, 16) == 0:
+                return i
+        if self.c.totals.assets == MAX_ASSETS:
+            raise OverflowError(f"more than {MAX_ASSETS} assets")
+        i = self.c.totals.assets
+        strncpy(self.c.assets[i].name, name, 15)
+        self.c.totals.assets += 1
+        return i
+
+    cdef int32_t add_instrument(self, const instrument_t* given) except -1:
+        """Add an instrument, or renew one of the same symbol; answers its index."""
+        cdef uint32_t i
+        cdef instrument_t* kept
+        if given.price_decimals + given.size_decimals > 20:
+            raise ValueError("price and size decimals together exceed the 20 decimals of money")
+        for i in range(self.c.totals.instruments):
+            if strncmp(self.c.instruments[i].symbol, given.symbol, 32) == 0:
+                break
+        else:
+            i = self.c.totals.instruments
+            if i == MAX_INSTRUMENTS:
+                raise OverflowError(f"more than {MAX_INSTRUMENTS} instruments")
+            self.c.totals.instruments += 1
+            self.c.exposures[i].first_order = -1
+        kept = &self.c.instruments[i]
+        memcpy(kept, given, sizeof(instrument_t))
+        kept.base_asset = <uint32_t>self.asset_index(kept.base)
+        kept.quote_asset = <uint32_t>self.asset_index(kept.quote)
+        self._scale(i)
+        return <int32_t>i
+
+    cdef void _scale(self, uint32_t i) noexcept:
+        cdef instrument_t* kept = &self.c.instruments[i]
+        self.c.units[i] = power_of_ten(20 - kept.price_decimals - kept.size_decimals)
+        self.c.lot_units[i] = power_of_ten(20 - kept.size_decimals)
+
+    cpdef bytes durable_bytes(self):
+        """The durable state in canonical form: the same history gives the same bytes."""
+        cdef state_t* c = self.c
+        cdef totals_t* totals = &c.totals
+        parts = [
+            (<char*>totals)[:sizeof(totals_t)],
+            (<char*>&c.limits)[:sizeof(limits_t)],
+            (<char*>c.instruments)[: sizeof(instrument_t) * totals.instruments],
+            (<char*>c.exposures)[: sizeof(exposure_t) * totals.instruments],
+            (<char*>c.assets)[: sizeof(asset_t) * totals.assets],
+            (<char*>c.strategies)[: sizeof(strategy_t) * MAX_STRATEGIES],
+            (<char*>c.denied)[: sizeof(uint64_t) * 128],
+            (<char*>c.sends_ns)[: sizeof(int64_t) * SEND_SLOTS],
+            (<char*>c.errors_ns)[: sizeof(int64_t) * OUTCOME_SLOTS],
+            (<char*>c.rejects_ns)[: sizeof(int64_t) * OUTCOME_SLOTS],
+            (<char*>&c.trade_ids)[: sizeof(recent_set_t)],
+            (<char*>&c.intent_keys)[: sizeof(recent_set_t)],
+            (<char*>&c.command_ids)[: sizeof(recent_set_t)],
+            (<char*>c.actions_hash)[:32],
+        ]
+        for slot in range(ORDER_SLOTS):
+            if c.orders[slot].order_no:
+                parts.append((<char*>&c.orders[slot])[: sizeof(order_t)])
+        return b"".join(parts)
+
+    cdef int load_durable(self, bytes saved) except -1:
+        """Take over bytes from durable_bytes() of the same build; ValueError where they are none."""
+        cdef state_t* c = self.c
+        cdef char* source = saved
+        cdef size_t left = len(saved), need
+        cdef uint32_t i
+        cdef order_t order
+        if left < sizeof(totals_t):
+            raise ValueError("a saved state is shorter than its header")
+        source = _take(source, &c.totals, sizeof(totals_t))
+        if c.totals.instruments > MAX_INSTRUMENTS or c.totals.assets > MAX_ASSETS:
+            raise ValueError("a saved state names more instruments or assets than there can be")
+        need = (sizeof(totals_t) + FIXED_BYTES + c.totals.assets * sizeof(asset_t)
+                + c.totals.instruments * (sizeof(instrument_t) + sizeof(exposure_t)))
+        if left < need or (left - need) % sizeof(order_t):
+            raise ValueError("a saved state does not have the length that its header says")
+        source = _take(source, &c.limits, sizeof(limits_t))
+        source = _take(source, c.instruments, sizeof(instrument_t) * c.totals.instruments)
+        source = _take(source, c.exposures, sizeof(exposure_t) * c.totals.instruments)
+        source = _take(source, c.assets, sizeof(asset_t) * c.totals.assets)
+        source = _take(source, c.strategies, sizeof(strategy_t) * MAX_STRATEGIES)
+        source = _take(source, c.denied, sizeof(uint64_t) * 128)
+        source = _take(source, c.sends_ns, sizeof(int64_t) * SEND_SLOTS)
+        source = _take(source, c.errors_ns, sizeof(int64_t) * OUTCOME_SLOTS)
+        source = _take(source, c.rejects_ns, sizeof(int64_t) * OUTCOME_SLOTS)
+        source = _take(source, &c.trade_ids, sizeof(recent_set_t))
+        source = _take(source, &c.intent_keys, sizeof(recent_set_t))
+        source = _take(source, &c.command_ids, sizeof(recent_set_t))
+        source = _take(source, c.actions_hash, 32)
+        memset(c.orders, 0, sizeof(order_t) * ORDER_SLOTS)
+        for i in range((left - need) // sizeof(order_t)):
+            source = _take(source, &order, sizeof(order_t))
+            c.orders[order.order_no & (ORDER_SLOTS - 1)] = order
+        for i in range(c.totals.instruments):
+            self._scale(i)
+        return 0
+
+    def durable_hash(self) -> str:
+        """SHA-256 of the durable state, in hex: the restart promise."""
+        return hashlib.sha256(self.durable_bytes()).hexdigest()

@@ -1,0 +1,194 @@
+/* Takes a log up again after its writer was killed or the power failed: see log_recover. */
+#pragma once
+#include "native/log_segment.h"
+
+enum log_status {
+    LOG_OK = 0,
+    LOG_CLOSED = 1,
+    LOG_TOO_LARGE = 2,
+    LOG_FULL = 3,   /* no room now: the next segment could not be allocated */
+    LOG_FAILED = 4, /* an I/O error: the log takes nothing any more */
+    LOG_DAMAGED = 5,
+    LOG_MISMATCH = 6, /* chained and not chained, or another version */
+};
+
+typedef struct {
+    int status;
+    int error; /* errno, where status is LOG_FAILED */
+    uint64_t index;
+    uint64_t segment;
+    uint64_t offset;
+} log_error_t;
+
+typedef struct {
+    /* where the log goes on */
+    uint64_t number;
+    uint64_t next_index;
+    uint8_t hash[LOG_HASH];
+    uint64_t oldest; /* the first segment there is */
+    uint64_t mark;   /* records below it were synced: damage to them is an error */
+    /* what was done */
+    uint64_t torn_bytes;
+    uint64_t rehashed;
+    log_error_t error;
+} log_recovery_t;
+
+static inline int log_recovery_fail(log_recovery_t *state, int status, int error, uint64_t segment, uint64_t offset) {
+    state->error = (log_error_t){status, error, state->next_index, segment, offset};
+    return status;
+}
+
+/* The seal of a segment that was finished, by the end of its file; 0 where it was not. */
+static inline int log_finished_seal(int dir_fd, const char *stem, uint64_t number, log_seal_t *seal) {
+    char name[LOG_NAME_MAX];
+    struct stat status;
+    log_segment_name(name, stem, number);
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    int found = fstat(fd, &status) == 0 && status.st_size >= (off_t)(sizeof(log_header_t) + sizeof *seal) &&
+                pread(fd, seal, sizeof *seal, status.st_size - (off_t)sizeof *seal) == (ssize_t)sizeof *seal &&
+                seal->commit == log_seal_word(seal->next_index, seal->kind) && seal->finished == LOG_FINISHED;
+    close(fd);
+    return found;
+}
+
+/* How many bytes of a range are in use: up to the last one that is not zero. */
+static inline uint64_t log_extent(const char *base, uint64_t from, uint64_t to) {
+    while (to - from >= 8 && (to & 7) == 0 && *(const uint64_t *)(base + to - 8) == 0) to -= 8;
+    while (to > from && base[to - 1] == 0) to--;
+    return to - from;
+}
+
+/* Walks the records of a mapped segment from its start, filling in missing hashes. Ends at a seal (returns LOG_SEAL) or
+ * at the first thing that is no record in sequence (LOG_EMPTY); *offset says where. */
+static inline enum log_probe log_recover_walk(log_recovery_t *state, log_segment_t *segment, int chained,
+                                              uint64_t *offset) {
+    for (*offset = sizeof(log_header_t);;) {
+        uint32_t size = 0;
+        char *record = segment->base + *offset;
+        enum log_probe probe = log_probe(segment->base, *offset, segment->mapped, chained, &size);
+        if (probe == LOG_SEAL && ((log_seal_t *)record)->next_index == state->next_index) return LOG_SEAL;
+        if (probe != LOG_RECORD || log_index(record) != state->next_index) return LOG_EMPTY;
+        if (chained) {
+            uint8_t hash[LOG_HASH], *stored = log_hash_of(record, size);
+            memcpy(hash, state->hash, LOG_HASH);
+            log_chain(hash, record, size);
+            if (memcmp(hash, stored, LOG_HASH)) {
+                if (state->next_index < state->mark) return LOG_EMPTY;
+                memcpy(stored, hash, LOG_HASH);
+                state->rehashed++;
+            }
+            memcpy(state->hash, hash, LOG_HASH);
+        }
+        state->next_index++;
+        *offset += log_stride(size, chained);
+    }
+}
+
+/* Checks one segment that was not finished, drops its torn tail, seals and finishes it. *ended says that nothing after
+ * it counts: it had no seal. */
+static inline int log_recover_segment(log_recovery_t *state, int dir_fd, const char *stem, uint64_t number, int chained,
+                                      int *ended) {
+    char name[LOG_NAME_MAX];
+    struct stat status;
+    uint64_t offset = 0;
+    log_segment_t segment = {-1, NULL, number, 0};
+    log_segment_name(name, stem, number);
+    segment.fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
+    /* Room for a seal, should the file have been cut short; finishing truncates to the used size. */
+    int error = segment.fd < 0 || fstat(segment.fd, &status) ||
+                        ftruncate(segment.fd, status.st_size + (off_t)sizeof(log_seal_t))
+                    ? errno
+                    : log_segment_map(&segment, (uint64_t)status.st_size + sizeof(log_seal_t));
+    if (error) {
+        log_segment_release(&segment);
+        return log_recovery_fail(state, LOG_FAILED, error, number, 0);
+    }
+    log_header_t *header = (log_header_t *)segment.base;
+    int known = number == 0 || number > state->oldest;
+    if (!known) { /* the first one there is, older ones were removed to keep a budget */
+        state->next_index = header->first_index;
+        memcpy(state->hash, header->previous_hash, LOG_HASH);
+    }
+    if (header->number != number || header->first_index != state->next_index) {
+        log_segment_release(&segment);
+        return log_recovery_fail(state, LOG_DAMAGED, 0, number, 0);
+    }
+    if (log_is_zero(header->previous_hash, LOG_HASH)) memcpy(header->previous_hash, state->hash, LOG_HASH);
+    if (memcmp(header->previous_hash, state->hash, LOG_HASH)) {
+        log_segment_release(&segment);
+        return log_recovery_fail(state, LOG_DAMAGED, 0, number, offsetof(log_header_t, previous_hash));
+    }
+    *ended = log_recover_walk(state, &segment, chained, &offset) != LOG_SEAL;
+    if (*ended) {
+        if (state->next_index < state->mark) { /* synced once, gone now: no power failure does that */
+            log_segment_release(&segment);
+            return log_recovery_fail(state, LOG_DAMAGED, 0, number, offset);
+        }
+        uint64_t torn = log_extent(segment.base, offset, segment.mapped);
+        memset(segment.base + offset, 0, torn);
+        state->torn_bytes += torn;
+        log_segment_seal(&segment, offset, state->next_index, LOG_SEAL_CLOSED);
+    }
+    error = log_segment_finish(&segment, offset, state->hash, 1);
+    log_segment_release(&segment);
+    return error ? log_recovery_fail(state, LOG_FAILED, error, number, offset) : LOG_OK;
+}
+
+/* Whether a segment was opened; what cannot be read, or has a header that is not ours, counts as damage. */
+static inline int log_recover_header(log_recovery_t *state, int dir_fd, const char *stem, uint64_t number, int chained,
+                                     int *opened) {
+    log_header_t header;
+    *opened = log_header_read(dir_fd, stem, number, &header) && header.opened;
+    if (!*opened) return LOG_OK;
+    if (!log_header_valid(&header)) return log_recovery_fail(state, LOG_DAMAGED, 0, number, 0);
+    if (number == state->oldest && number > 0 && !(header.flags & LOG_BUDGETED)) {
+        return log_recovery_fail(state, LOG_DAMAGED, 0, 0, 0);
+    }
+    if (header.durable_mark > state->mark) state->mark = header.durable_mark;
+    if (((header.flags & LOG_CHAINED) != 0) != chained) return log_recovery_fail(state, LOG_MISMATCH, 0, number, 0);
+    return LOG_OK;
+}
+
+/* Finds where the log ends. Segments that were finished are trusted; later ones are walked: commit words and checksums
+ * are checked, missing hashes computed, a torn tail is zeroed, and each is sealed and finished. The writer goes on in a
+ * new segment. Records that had been synced (the header's durable mark) and are damaged now are LOG_DAMAGED: nothing is
+ * dropped then. */
+static inline int log_recover(log_recovery_t *state, int dir_fd, const char *stem, int chained) {
+    log_segments_t found;
+    log_seal_t seal;
+    int opened = 0, ended = 0, status;
+    memset(state, 0, sizeof *state);
+    int error = log_segments_list(dir_fd, stem, &found);
+    if (error) return log_recovery_fail(state, LOG_FAILED, error, 0, 0);
+    if (found.count == 0) return LOG_OK;
+    state->oldest = found.first;
+    if (found.count != found.last - found.first + 1) return log_recovery_fail(state, LOG_DAMAGED, 0, found.first, 0);
+    uint64_t end = found.last + 1; /* behind the last one that was opened */
+    for (; end > found.first; end--) {
+        status = log_recover_header(state, dir_fd, stem, end - 1, chained, &opened);
+        if (status) return status;
+        if (opened) break;
+    }
+    uint64_t number = end;
+    for (; number > found.first && !log_finished_seal(dir_fd, stem, number - 1, &seal); number--) {
+        status = log_recover_header(state, dir_fd, stem, number - 1, chained, &opened);
+        if (status == LOG_OK && !opened) status = log_recovery_fail(state, LOG_DAMAGED, 0, number - 1, 0);
+        if (status) return status;
+    }
+    if (number > found.first) {
+        state->next_index = seal.next_index;
+        memcpy(state->hash, seal.hash, LOG_HASH);
+    }
+    for (; number < end && !ended; number++) {
+        status = log_recover_segment(state, dir_fd, stem, number, chained, &ended);
+        if (status) return status;
+    }
+    for (; found.last > number; found.last--) { /* what follows a torn end was never durable */
+        char name[LOG_NAME_MAX];
+        log_segment_name(name, stem, found.last);
+        if (unlinkat(dir_fd, name, 0)) return log_recovery_fail(state, LOG_FAILED, errno, found.last, 0);
+    }
+    state->number = number;
+    return LOG_OK;
+}
