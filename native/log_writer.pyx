@@ -60,7 +60,7 @@ cdef class LogWriter:
         cdef log_config_t config
         cdef log_error_t error
         cdef bytes path = os.fsencode(directory)
-        cdef uint64_t reserve = min(64 << 10, segment_bytes // 8) if reserve_bytes is None else reserve_bytes
+        cdef uint64_t reserve = min(<uint64_t>65536, segment_bytes // 8) if reserve_bytes is None else reserve_bytes
         if segment_bytes < _PAGE or segment_bytes % _PAGE or segment_bytes > _LARGEST:
             raise ValueError(f"segment_bytes is a multiple of {_PAGE} up to 4 GiB, not {segment_bytes}")
         if 2 * reserve > segment_bytes:
