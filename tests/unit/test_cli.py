@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import struct
@@ -19,6 +20,7 @@ import typer
 
 from engine import cli, microbench, run_dir
 from engine.commands import journal as journal_command
+from engine.commands import replay as replay_command
 from engine.commands.run import prepare
 from engine.console.halt_flag import HaltFlag
 from engine.console.status import Status, encode
@@ -293,23 +295,49 @@ def test_halt_works_without_an_answer(place: RunDir, capsys: Capture) -> None:
     assert penstock("resume", "--run-dir", place.path) == 2
 
 
-def test_replay(place: RunDir, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = types.SimpleNamespace(equal=True, actions=1234, actions_hash="ab12", divergence=None)
+@dataclasses.dataclass(frozen=True)
+class Divergence:
+    seq: int
+    recorded: dict[str, object] | None
+    replayed: dict[str, object] | None
 
-    def replay(path: Path, progress: Callable[..., None]) -> types.SimpleNamespace:
-        progress(5, 10)
+
+@dataclasses.dataclass(frozen=True)
+class Replayed:
+    equal: bool
+    divergence: Divergence | None = None
+    actions: int = 1234
+    actions_hash: str = "ab12"
+
+
+def test_replay(place: RunDir, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [Replayed(True), *[Replayed(False, Divergence(77, {"kind": "PLACE", "order_no": 3}, None))] * 2]
+
+    def replay(path: Path, progress: Callable[[int], None] | None) -> Replayed:
         assert path == place.path
-        return result
+        return results.pop(0)
 
     monkeypatch.setitem(sys.modules, "engine.replay", types.SimpleNamespace(replay=replay))
     assert penstock("replay", place.path) == 0
     assert capsys.readouterr().out == "equal, 1,234 actions, hash ab12\n"
-    result.equal, result.divergence = False, "PLACE where DENIED was"
     assert penstock("replay", place.path) == 1
-    assert "PLACE where DENIED was" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    for word in ("at sequence number 77", "recorded: kind=PLACE  order_no=3", "replayed: nothing"):
+        assert word in text
     assert penstock("replay", place.path, "--json") == 1
-    assert json.loads(capsys.readouterr().out)["divergence"] == "PLACE where DENIED was"
+    assert json.loads(capsys.readouterr().out)["divergence"]["seq"] == 77
     assert penstock("replay", place.path / "absent") == 2
+
+
+def test_replay_tells_a_terminal_how_far_it_is(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert replay_command.progress() is None
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    clock = iter([0.0, 0.5, 1.5, 1.5, 1.6])
+    tell = replay_command.progress(lambda: next(clock))
+    assert tell is not None
+    for events in (10, 2000, 3000):
+        tell(events)
+    assert capsys.readouterr().err == "replayed 2,000 events\n"
 
 
 def test_doctor(config: Path, tmp_path: Path, capsys: Capture) -> None:
