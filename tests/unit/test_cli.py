@@ -19,7 +19,6 @@ import pytest
 import typer
 
 from engine import cli, microbench, run_dir
-from engine.commands import journal as journal_command
 from engine.commands import replay as replay_command
 from engine.commands.run import prepare
 from engine.console.halt_flag import HaltFlag
@@ -28,6 +27,7 @@ from engine.console.status_page import StatusPage
 from engine.control import ControlServer, Reply, Request
 from engine.errors import UserError
 from engine.run_dir import RunDir
+from native.log_writer import LogWriter
 
 pytestmark = pytest.mark.xdist_group("supervisor")
 
@@ -406,29 +406,22 @@ def record(kind: int, body: bytes) -> bytes:
     return struct.pack("<QqqHHiII", 7, 0, 0, kind, 0, -1, len(body), 0) + body
 
 
-def test_an_entry_is_split_into_its_records() -> None:
-    whole = [record(64, b"abc"), record(65, b""), record(66, b"x" * 500)]
-    assert list(journal_command.split(b"".join(whole))) == whole
-    for cut in (b"".join(whole)[:-1], whole[0] + b"\0" * 10):
-        with pytest.raises(ValueError, match="an entry ends"):
-            list(journal_command.split(cut))
+def log(place: RunDir) -> LogWriter:
+    return LogWriter(
+        place.journal, stem="journal", run_id=place.run_id, chained=True, sync=True, segment_bytes=1 << 20
+    )
 
 
 @pytest.fixture
 def journal(place: RunDir, monkeypatch: pytest.MonkeyPatch) -> RunDir:
-    from native.log_writer import LogWriter
-
     def describe(raw: bytes) -> dict[str, object]:
         return {"seq": 7, "kind": {35: "COMMAND", 64: "PLACE"}[raw[24]], "bytes": len(raw)}
 
     monkeypatch.setitem(sys.modules, "engine.core.describe", types.SimpleNamespace(describe=describe))
     place.journal.mkdir()
-    writer = LogWriter(
-        place.journal, stem="journal", run_id=place.run_id, chained=True, sync=True, segment_bytes=1 << 20
-    )
-    writer.append(record(35, b"halt"))
-    writer.append(record(64, b"one") + record(64, b"two"))
-    writer.close()
+    with log(place) as writer:
+        for entry in (record(35, b"halt"), record(64, b"one"), record(64, b"two")):
+            writer.append(entry)
     return place
 
 
@@ -441,9 +434,18 @@ def test_journal_show(journal: RunDir, capsys: Capture) -> None:
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+def test_a_record_that_is_cut_is_said(journal: RunDir, capsys: Capture) -> None:
+    with log(journal) as writer:
+        writer.append(record(64, b"four")[:-1])
+    assert penstock("journal", "show", journal.path) == 2
+    text = capsys.readouterr()
+    assert len(text.out.splitlines()) == 3
+    assert "where its header says" in text.err
+
+
 def test_journal_verify(journal: RunDir, capsys: Capture) -> None:
     assert penstock("journal", "verify", journal.path) == 0
-    assert "whole: 2 records" in capsys.readouterr().out
+    assert "whole: 3 records" in capsys.readouterr().out
     (segment,) = journal.journal.glob("journal-*.log")
     segment.write_bytes(segment.read_bytes().replace(b"halt", b"hald"))
     assert penstock("journal", "verify", journal.path) == 1
