@@ -13,7 +13,7 @@
 #define LOG_PUSH (1ull << 20)      /* bytes after which writing is started ahead of the sync */
 #define LOG_MARK_NS 20000000ll     /* how often the durable mark in the header is renewed */
 #define LOG_RETRY_NS 50000000ll    /* how often a failed allocation is tried again */
-#define LOG_IDLE_POLLS 256u        /* after so many polls without a record the thread polls at a quarter of the rate */
+#define LOG_IDLE_POLLS 256u        /* after so many polls without a record the thread polls less often */
 
 enum log_slot { LOG_SLOT_FREE, LOG_SLOT_READY, LOG_SLOT_USED };
 
