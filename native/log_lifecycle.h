@@ -56,8 +56,9 @@ static inline int log_start(log_writer_t *log, const char *directory, log_error_
         log_enter(log, found->number);
         failed = pthread_create(&log->thread, NULL, log_thread, log);
     }
-    if (failed) *error = (log_error_t){failed == ENOSPC ? LOG_FULL : LOG_FAILED, failed, 0, found->number, 0};
-    return failed ? error->status : LOG_OK;
+    int status = failed == 0 ? LOG_OK : failed == ENOSPC ? LOG_FULL : LOG_FAILED;
+    *error = (log_error_t){status, failed, 0, found->number, 0};
+    return status;
 }
 
 /* Recovers the log of a directory, opens a new segment in it and starts its thread. NULL, with *error filled in, where
