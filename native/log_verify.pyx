@@ -195,6 +195,7 @@ def verify(directory: str | os.PathLike[str], str stem) -> VerifyReport:
     """Checks every header, checksum, index, hash and seal of a log, live ones too; LogError where there is none.
 
     Damage is reported when two passes find the same: in a live log a pass may meet a record or a hash half written.
+    After a power failure a log may have gaps in what was not durable yet; they are reported until opening repaired it.
     Records cut off the very end of a log that was never sealed cannot be told from records that were never written:
     compare `records` and `head_hash` with what was published elsewhere.
     """
