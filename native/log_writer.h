@@ -63,9 +63,10 @@ typedef struct {
     int64_t retry_ns;
     uint8_t hash[LOG_HASH];
     int ended;
+    /* hardly ever written: every append reads it, so it shares no cache line with what the thread keeps writing */
+    int failed __attribute__((aligned(64))); /* errno of an I/O error: for good */
     /* written by the thread, read by all */
     uint32_t slot_state[LOG_SLOTS] __attribute__((aligned(64)));
-    int failed;        /* errno of an I/O error: for good */
     int prepare_error; /* errno of the last try to allocate a segment; 0 when it worked */
     uint64_t durable;
     uint64_t records_dropped; /* removed although a reader still needed them */
