@@ -17,6 +17,8 @@ static inline log_writer_t *log_allocate(const log_config_t *config) {
     if (log == NULL) return NULL;
     memset(log, 0, sizeof *log);
     log->config = *config;
+    log->with_hashes = config->chained != 0;
+    log->with_sync = config->sync != 0;
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&log->progress, &clock);
