@@ -49,6 +49,7 @@ from native.log_writer import LogWriter
 logger = logging.getLogger("penstock.core")
 
 MB = 1 << 20
+TAPE_POLL_US = 1000
 STATUS_INTERVAL_S = 0.25
 HOUSEKEEPING_S = 1.0
 STOP_WAIT_S = 5.0
@@ -107,7 +108,8 @@ class Daemon(Rim):
         )  # fmt: skip
         self._tape = LogWriter(
             self.place.tape, stem=TAPE_STEM, run_id=run_id, chained=False, sync=False,
-            segment_bytes=run.tape_segment_mb * MB, budget_bytes=run.tape_budget_mb * MB, build=build,
+            segment_bytes=run.tape_segment_mb * MB, budget_bytes=run.tape_budget_mb * MB,
+            sync_interval_us=TAPE_POLL_US, build=build,
         )  # fmt: skip
         for name, log in (("journal", self._journal), ("tape", self._tape)):
             if log.recovered.torn_bytes:
