@@ -84,6 +84,14 @@ def peer_uid(file: int) -> int:
     return int(uid)
 
 
+def decode_request(frame: bytes) -> Request | None:
+    """The request in a frame; None where it is none. msgspec tells bad text by UnicodeDecodeError."""
+    try:
+        return msgspec.msgpack.decode(frame, type=Request)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 class ControlServer:
     """Listens in the run directory and hands each request to `handler`; what is refused is counted in `refused`."""
 
@@ -94,7 +102,6 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
         self._answers: OrderedDict[str, tuple[str, asyncio.Future[Reply]]] = OrderedDict()
-        self._decoder = msgspec.msgpack.Decoder(Request)
         self.refused: Counter[str] = Counter()
 
     async def start(self) -> None:
@@ -157,9 +164,8 @@ class ControlServer:
                 self.refused["frame"] += 1
                 return False
             frame = await reader.readexactly(length)
-        try:
-            request = self._decoder.decode(frame)
-        except msgspec.DecodeError:
+        request = decode_request(frame)
+        if request is None:
             self.refused["frame"] += 1
             return False
         if request.version != VERSION:
@@ -232,7 +238,7 @@ class ControlClient:
             )
         try:
             return msgspec.msgpack.decode(_exactly(link, length), type=Reply)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ControlUnavailable(f"the answer is not understood: {error}") from None
 
 

@@ -22,7 +22,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-import msgspec
 import tomli_w
 
 from engine.children import Child, how_it_ended
@@ -276,7 +275,7 @@ class Supervisor:
                 self._page = StatusPage.open(self.run_dir.path)
             payload = self._page.read()
             return None if payload is None else decode(payload)
-        except (FileNotFoundError, ValueError, msgspec.DecodeError):
+        except (FileNotFoundError, ValueError):
             return None
 
     @contextlib.contextmanager

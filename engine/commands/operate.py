@@ -51,7 +51,7 @@ def status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
         with StatusPage.open(run.path) as shared:
             payload = shared.read()
         document = None if payload is None else decode(payload)
-    except (OSError, ValueError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{run.path} has no status that can be read: {error}") from None
     if document is None:
         raise UserError(f"{run.path} has no status yet: its core has not written one")
