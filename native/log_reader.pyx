@@ -45,10 +45,15 @@ cdef class Segment:
         return (<const log_header_t*>self.base).opened != 0
 
     @property
-    def valid(self) -> bool:
-        """Whether the header is whole and names this segment."""
+    def intact(self) -> bool:
+        """Whether the header passes its checksum."""
         cdef const log_header_t* header = <const log_header_t*>self.base
-        return log_header_valid(header) and header.number == self.number
+        return log_header_valid(header) and header.opened <= 1
+
+    @property
+    def valid(self) -> bool:
+        """Whether it also names this segment: no file was renamed."""
+        return self.intact and (<const log_header_t*>self.base).number == self.number
 
     @property
     def first_index(self) -> int:

@@ -98,6 +98,7 @@ static inline int log_segment_finish(log_segment_t *segment, uint64_t offset, co
     log_seal_t *seal = (log_seal_t *)(segment->base + offset);
     memcpy(seal->hash, hash, LOG_HASH);
     if (sync && fdatasync(segment->fd)) return errno;
+    if (sync) log_store(&((log_header_t *)segment->base)->durable_mark, seal->next_index);
     log_store(&seal->finished, LOG_FINISHED);
     if (ftruncate(segment->fd, (off_t)(offset + sizeof *seal))) return errno;
     if (sync && fdatasync(segment->fd)) return errno;

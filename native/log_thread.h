@@ -80,6 +80,7 @@ static inline uint32_t log_advance(log_writer_t *log) {
         if (log->at_offset == 0) {
             memcpy(((log_header_t *)segment->base)->previous_hash, log->hash, LOG_HASH);
             log->at_offset = sizeof(log_header_t);
+            log->pushed = 0;
         }
         const char *record = segment->base + log->at_offset;
         uint64_t commit = log_load(record);
@@ -96,6 +97,10 @@ static inline uint32_t log_advance(log_writer_t *log) {
         log->at_offset += log_stride(size, log->config.chained);
         log->chained++;
         done++;
+        if (log->config.sync && log->at_offset - log->pushed > LOG_PUSH) { /* the disk works while we hash */
+            sync_file_range(segment->fd, (off_t)log->pushed, LOG_PUSH, SYNC_FILE_RANGE_WRITE);
+            log->pushed += LOG_PUSH;
+        }
     }
     return done;
 }
@@ -110,6 +115,7 @@ static inline void log_sync(log_writer_t *log) {
         return;
     }
     log->synced = log->chained;
+    log->pushed = log->at_offset & ~(LOG_PAGE - 1);
     uint64_t page = log->at_offset & ~(LOG_PAGE - 1);
     uint64_t room = segment->mapped - page;
     madvise(segment->base + page, room < 2 * LOG_PAGE ? room : 2 * LOG_PAGE, MADV_POPULATE_WRITE);

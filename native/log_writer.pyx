@@ -10,6 +10,7 @@ from native.histogram cimport Histogram
 from native.log_errors import LogDamaged, LogError, LogFull
 
 cdef uint64_t _PAGE = 4096
+cdef uint64_t _LARGEST = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,12 @@ cdef class LogWriter:
         cdef log_config_t config
         cdef log_error_t error
         cdef bytes path = os.fsencode(directory)
-        cdef uint64_t reserve = min(64 << 10, segment_bytes // 8) if reserve_bytes is None else reserve_bytes
-        if segment_bytes < _PAGE or segment_bytes % _PAGE or segment_bytes > 1 << 32:
+        cdef uint64_t reserve = min(<uint64_t>65536, segment_bytes // 8) if reserve_bytes is None else reserve_bytes
+        if segment_bytes < _PAGE or segment_bytes % _PAGE or segment_bytes > _LARGEST:
             raise ValueError(f"segment_bytes is a multiple of {_PAGE} up to 4 GiB, not {segment_bytes}")
-        if reserve > segment_bytes // 2:
+        if 2 * reserve > segment_bytes:
             raise ValueError("reserve_bytes is at most half a segment")
-        if budget_bytes and budget_bytes < 4 * segment_bytes:
+        if budget_bytes and budget_bytes < <uint64_t>4 * segment_bytes:
             raise ValueError("budget_bytes holds at least four segments")
         if not 1 <= sync_interval_us <= 1_000_000:
             raise ValueError("sync_interval_us lies in 1..1000000")

@@ -1,11 +1,12 @@
 """Records for people: an event or action as a dict, for journal show, divergences and tests."""
 
+from libc.stdint cimport uint16_t
 from libc.string cimport memcpy
 
 from engine.core.event cimport *
 from engine.core.money cimport money_get, money_int
 
-import engine.core.event as names
+from engine.core import enums
 from engine.core.risk.reasons import Reason
 
 
@@ -21,7 +22,7 @@ cdef object named(enum, value):
 
 
 cdef dict header_of(const event_t* e):
-    fields = {"seq": e.seq, "ts_recv_ns": e.ts_recv_ns, "kind": named(names.EventKind, e.kind), "source": e.source}
+    fields = {"seq": e.seq, "ts_recv_ns": e.ts_recv_ns, "kind": named(enums.EventKind, e.kind), "source": e.source}
     if e.instrument >= 0:
         fields["instrument"] = e.instrument
     if e.ts_event_ns:
@@ -31,8 +32,8 @@ cdef dict header_of(const event_t* e):
 
 cdef dict place_of(const place_t* body):
     return {
-        "order_no": body.order_no, "intent_no": body.intent_no, "side": named(names.Side, body.side),
-        "order_type": named(names.OrderType, body.order_type), "price_ticks": body.price_ticks, "size_lots": body.size_lots,
+        "order_no": body.order_no, "intent_no": body.intent_no, "side": named(enums.Side, body.side),
+        "order_type": named(enums.OrderType, body.order_type), "price_ticks": body.price_ticks, "size_lots": body.size_lots,
         "notional": money_int(money_get(body.notional)), "expires_ns": body.expires_ns, "halt_epoch": body.halt_epoch,
         "intent_hash": f"{body.intent_hash:016x}",
     }
@@ -40,14 +41,14 @@ cdef dict place_of(const place_t* body):
 
 cdef dict denied_of(const denied_t* body):
     return {
-        "intent_no": body.intent_no, "reason": named(Reason, body.reason), "side": named(names.Side, body.side),
-        "order_type": named(names.OrderType, body.order_type), "price_ticks": body.price_ticks, "size_lots": body.size_lots,
+        "intent_no": body.intent_no, "reason": named(Reason, body.reason), "side": named(enums.Side, body.side),
+        "order_type": named(enums.OrderType, body.order_type), "price_ticks": body.price_ticks, "size_lots": body.size_lots,
         "limit": money_int(money_get(body.limit)), "value": money_int(money_get(body.value)),
     }
 
 
 cdef dict update_of(const order_update_t* body):
-    fields = {"order_no": body.order_no, "report": named(names.OrderReport, body.report), "venue_code": body.venue_code,
+    fields = {"order_no": body.order_no, "report": named(enums.OrderReport, body.report), "venue_code": body.venue_code,
               "venue_order_id": text_of(body.venue_order_id, 48), "text": text_of(body.text, 56)}
     if body.cumulative_lots >= 0:
         fields["cumulative_lots"] = body.cumulative_lots
@@ -57,7 +58,7 @@ cdef dict update_of(const order_update_t* body):
 
 cdef dict fill_of(const fill_t* body):
     return {
-        "order_no": body.order_no, "side": named(names.Side, body.side), "price_ticks": body.price_ticks,
+        "order_no": body.order_no, "side": named(enums.Side, body.side), "price_ticks": body.price_ticks,
         "size_lots": body.size_lots, "money": money_int(money_get(body.money)), "fee": money_int(money_get(body.fee)),
         "fee_asset": text_of(body.fee_asset, 16), "is_maker": bool(body.is_maker), "trade_id": text_of(body.trade_id, 56),
     }
@@ -76,7 +77,7 @@ cdef dict body_of(const event_t* e, const char* body):
     if kind == EVENT_FILL and e.length == sizeof(fill_t):
         return fill_of(<const fill_t*>body)
     if kind == EVENT_COMMAND and e.length == sizeof(command_t):
-        return {"command": named(names.CommandKind, (<const command_t*>body).command), "at_intent": (<const command_t*>body).at_intent,
+        return {"command": named(enums.CommandKind, (<const command_t*>body).command), "at_intent": (<const command_t*>body).at_intent,
                 "idempotency_id": text_of((<const command_t*>body).idempotency_id, 40)}
     if kind in (ACTION_ALERT, ACTION_STRATEGY_STOPPED) and e.length == sizeof(alert_t):
         return {"code": (<const alert_t*>body).code, "text": text_of((<const alert_t*>body).text, 120)}
@@ -112,9 +113,9 @@ cdef dict other_of(const event_t* e, const char* body):
 def describe(record: bytes) -> dict:
     """One record, header and body, as plain values; ValueError where it is shorter than it says."""
     cdef event_t header
-    if len(record) < sizeof(event_t):
+    if <size_t>len(record) < sizeof(event_t):
         raise ValueError("a record is at least its header")
     memcpy(&header, <const char*>record, sizeof(event_t))
-    if len(record) < sizeof(event_t) + header.length:
+    if <size_t>len(record) < sizeof(event_t) + header.length:
         raise ValueError("a record is shorter than its header says")
     return {**header_of(&header), **body_of(&header, <const char*>record + sizeof(event_t))}

@@ -1,34 +1,43 @@
 """The core: one pure, compiled `process` for live, paper, replay and backtest."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
-from engine.core.event cimport event_t
-from engine.core.risk.gate cimport Gate
+from engine.core.desk cimport TradingDesk
+from engine.core.event cimport book_t, breaker_t, command_t, event_t, health_t, malformed_t, feed_t, timer_t, trades_t
 from engine.core.state.books cimport Book
-from engine.core.state.state cimport State, order_t, state_t
-from engine.core.strategy cimport Desk, Strategy, Trade
+from engine.core.state.state cimport order_t
+from engine.core.strategy cimport Strategy, Trade
 
 
-cdef class Engine(Desk):
-    cdef readonly State state
-    cdef readonly Gate gate
-    cdef readonly list books
-    cdef readonly list strategies
-    cdef readonly list errors          # (strategy name, slot, exception) since the rim last looked; for its log
+cdef class Engine(TradingDesk):
+    cdef readonly list errors            # (strategy, slot, exception) since the rim last looked: for its log
     cdef readonly uint64_t events
     cdef readonly bint started
-    cdef public uint32_t halt_at_intent  # replay: the intent of the next event that meets the recorded halt; 0 none
-    cdef state_t* c
-    cdef list listeners                # by instrument: the strategies that hear of it
+    cdef list listeners                  # by instrument: the strategies that hear of it
     cdef Trade trade
-    cdef const uint32_t* halt_flag
-    cdef char* out
-    cdef size_t out_length
-    cdef size_t out_room
-    cdef uint32_t intents_in_event
 
     cdef int process(self, const event_t* event) except -1
     cdef int apply(self, const event_t* record) except -1
-    cdef void bind_halt_flag(self, const uint32_t* flag) noexcept
-    cdef void* begin(self, uint16_t kind, int32_t instrument, uint16_t source, size_t length) except NULL
-    cdef int commit(self) except -1
+    cdef void hear(self, const event_t* event) noexcept
+    cdef Book book_of(self, const event_t* event)
+    cdef int on_delta(self, const event_t* event, const book_t* delta) except -1
+    cdef int on_snapshot(self, const event_t* event, const book_t* snapshot) except -1
+    cdef int book_changed(self, Book book) except -1
+    cdef int on_trades(self, const event_t* event, const trades_t* trades) except -1
+    cdef int on_feed(self, const event_t* event, const feed_t* feed) except -1
+    cdef int on_malformed(self, const event_t* event, const malformed_t* malformed) except -1
+    cdef int on_health(self, const health_t* health) except -1
+    cdef int on_timer(self, const timer_t* timer) except -1
+    cdef int on_durable(self, const event_t* event) except -1
+    cdef int forget_session(self) except -1
+    cdef int add_books(self) except -1
+    cdef int start_strategies(self) except -1
+    cdef int ask_all(self, uint16_t kind) except -1
+    cdef int resync(self, Book book, uint32_t reason) except -1
+    cdef int obey(self, const command_t* command) except -1
+    cdef int order_changed(self, const event_t* event, const order_t* order) except -1
+    cdef int stop(self, Strategy strategy, str slot, error) except -1
+    cdef int open_breaker(self, const breaker_t* found, int32_t instrument) except -1
+    cdef int judge_equity(self) except -1
+    cdef int note_equity(self, bint from_here) except -1
+    cdef int keep_house(self) except -1

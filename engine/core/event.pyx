@@ -26,7 +26,7 @@ cdef bytes build(uint16_t kind, int32_t instrument, uint16_t source, int64_t ts_
 
 cdef int put_text(char* field, size_t room, str text, str what) except -1:
     encoded = text.encode("utf-8", "replace")
-    if len(encoded) >= room:
+    if <size_t>len(encoded) >= room:
         raise ValueError(f"{what} is longer than {room - 1} bytes: {text!r}")
     memcpy(field, <const char*>encoded, len(encoded))
     return 0
@@ -215,7 +215,7 @@ def trades(instrument: int, items, source: int = 0, ts_event_ns: int = 0) -> byt
 def stamped(event: bytes, seq: int, ts_recv_ns: int) -> bytes:
     """The event with its sequence number and time of arrival: what the sequencer does, for tests and backtests."""
     cdef event_t header
-    if len(event) < sizeof(event_t):
+    if <size_t>len(event) < sizeof(event_t):
         raise ValueError("an event is at least its header")
     memcpy(&header, <const char*>event, sizeof(event_t))
     header.seq = seq

@@ -2,10 +2,8 @@
 
 from engine.core.event cimport SIDE_BUY
 from engine.core.money cimport money_int
-from engine.core.state.state cimport IntentState
 
-STATE_NAMES = ("DRAFT", "PROPOSED", "APPROVED", "EXECUTING", "COMPLETED", "FAILED", "UNKNOWN", "DENIED", "EXPIRED")
-TYPE_NAMES = ("", "LIMIT", "MARKET", "LIMIT_MAKER", "IOC", "FOK")
+from engine.core.enums import IntentState, OrderType
 
 
 cdef class Order:
@@ -18,11 +16,11 @@ cdef class Order:
 
     @property
     def state_name(self) -> str:
-        return STATE_NAMES[self.state]
+        return IntentState(self.state).name
 
     @property
     def type_name(self) -> str:
-        return TYPE_NAMES[self.order_type]
+        return OrderType(self.order_type).name
 
     @property
     def is_buy(self) -> bool:

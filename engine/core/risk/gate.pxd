@@ -1,5 +1,6 @@
 """The gate: every intent passes it, and only what it approved can leave."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from engine.core.event cimport event_t, place_t
@@ -29,6 +30,7 @@ cdef bint is_reduction(const state_t* s, const intent_t* intent) noexcept nogil
 cdef uint64_t intent_hash(uint64_t order_no, const intent_t* intent) noexcept nogil
 
 
+@cython.final
 cdef class Approved:
     cdef readonly uint64_t order_no
     cdef readonly uint64_t halt_epoch

@@ -3,6 +3,8 @@
 `gate_check` is one pass over flat state: no allocation, no clock, no Python. Its order is that of `Reason`.
 """
 
+cimport cython
+
 from engine.core.event cimport (
     ORDER_FOK, ORDER_IOC, ORDER_LIMIT, ORDER_LIMIT_MAKER, ORDER_MARKET, SIDE_BUY, SIDE_SELL, instrument_t,
 )
@@ -72,7 +74,7 @@ cdef int check_intent(const state_t* s, const intent_t* intent, verdict_t* verdi
 
 cdef int check_mode(const state_t* s, const intent_t* intent, verdict_t* verdict) noexcept nogil:
     cdef uint32_t kind
-    if s.totals.halted or s.disk_state > 1:
+    if s.totals.halted or s.stopping or s.disk_state > 1:
         return refuse(verdict, HALTED, 0, 1)
     if s.totals.live != s.limits.live:
         return refuse(verdict, MODE_MISMATCH, s.limits.live, s.totals.live)
@@ -320,6 +322,7 @@ class ApprovalVoid(Exception):
 cdef bint _making = False      # set only while this module makes an Approved
 
 
+@cython.final
 cdef class Approved:
     """The gate's yes to one order or cancel: made by the gate alone, good for one use.
 
@@ -332,9 +335,6 @@ cdef class Approved:
 
     def __reduce_ex__(self, protocol):
         raise TypeError("an approval can be neither copied nor stored")
-
-    def __init_subclass__(cls):
-        raise TypeError("Approved has no subclasses")
 
     def redeem(self, halt_epoch: int, now_ns: int) -> None:
         """Use the approval up, right before the bytes leave; ApprovalVoid says why it may not be."""

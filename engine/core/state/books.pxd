@@ -7,7 +7,7 @@ from engine.core.state.state cimport market_t
 from native.level cimport level_t
 from native.order_book cimport order_book_t
 
-cpdef enum BookOutcome:
+cdef enum BookOutcome:
     BOOK_IGNORED = 0           # wholly old
     BOOK_CHANGED = 1
     BOOK_BUFFERED = 2          # waits for a snapshot

@@ -10,6 +10,7 @@ What an order executed is the larger of two accounts of the venue: the cumulativ
 the sum of its single fills. Each may arrive first, twice, or late; taking the larger needs no order among them.
 """
 
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from engine.core.event cimport (

@@ -3,6 +3,8 @@
 Profit is exact in sum: what rounding keeps from realised profit stays in the cost of the open position.
 """
 
+from libc.stdint cimport uint32_t
+
 from engine.core.event cimport instrument_t
 from engine.core.money cimport (
     money_abs, money_add, money_max, money_sub, money_times, notional, power_of_ten, share_of, share_up,

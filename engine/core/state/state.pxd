@@ -23,8 +23,7 @@ cdef enum:
     OUTCOME_SLOTS = 256        # times of the newest errors and rejects; also their largest limit
     NO_STRATEGY = 0xFFFF
 
-cpdef enum IntentState:
-    """The life of an intent, the same for all kinds (docs/architecture.md)."""
+cdef enum IntentState:
     DRAFT = 0
     PROPOSED = 1
     APPROVED = 2               # journaled, on its way: bytes may have left
@@ -35,12 +34,12 @@ cpdef enum IntentState:
     DENIED = 7
     EXPIRED = 8
 
-cpdef enum BookTrust:
+cdef enum BookTrust:
     TRUST_RESYNCING = 0
     TRUST_STALE = 1
     TRUST_LIVE = 2
 
-cpdef enum BreakerKind:
+cdef enum BreakerKind:
     BREAKER_DAILY_LOSS = 0
     BREAKER_DRAWDOWN = 1
     BREAKER_ERRORS = 2
@@ -157,6 +156,8 @@ ctypedef struct totals_t:      # durable scalars
     int128_t capital           # quote currency at the first reconciliation
     int128_t equity_peak
     int128_t equity_day_start
+    uint64_t actions           # outputs ever, chained in actions_hash
+    uint64_t capital_known
     uint64_t orphan_fills
     uint64_t unvalued_fees
 
@@ -222,6 +223,7 @@ ctypedef struct state_t:
     int32_t currency_asset     # -1: none of that name yet
     uint32_t reconcile_pending
     uint32_t journal_broken
+    uint32_t stopping
     uint32_t disk_state
     int64_t clock_skew_ns
 
@@ -233,3 +235,4 @@ cdef class State:
     cdef int64_t asset_index(self, const char* name) except -1
     cdef int32_t add_instrument(self, const instrument_t* given) except -1
     cdef void reset_volatile(self) noexcept
+    cdef void _scale(self, uint32_t i) noexcept

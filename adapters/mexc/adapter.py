@@ -1,0 +1,374 @@
+"""MEXC spot as an adapter: feeds, private feed, orders and account put together."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ClassVar
+
+from adapters.mexc.config import MexcConfig, load_credentials
+from adapters.mexc.connection import Backoff, Connection, FeedPlan
+from adapters.mexc.decoder import MexcDecoder
+from adapters.mexc.errors import STOPS_TRADING, ErrorClass, VenueError
+from adapters.mexc.instruments import specs_of
+from adapters.mexc.listen_key import ListenKey
+from adapters.mexc.orders import (
+    balance_of,
+    evidence_of,
+    evidence_of_error,
+    fill_of,
+    order_params,
+    place_params,
+    text_of,
+)  # fmt: skip
+from adapters.mexc.rest import RestClient, parse_list, parse_object
+from adapters.mexc.subscriptions import MAX_PER_CONNECTION
+from engine.adapter import (
+    PRIVATE_SOURCE,
+    AdapterStatus,
+    AssetBalance,
+    Evidence,
+    OpenOrder,
+    OrderRef,
+    PlaceTicket,
+    SequencerPort,
+    VenueFill,
+)  # fmt: skip
+from engine.config import ConfigError
+from engine.core import event
+from engine.core.enums import HealthField, OrderReport
+from engine.core.instrument import InstrumentSpec
+from engine.execution.client_ids import check_run_id
+
+_log = logging.getLogger("penstock.mexc")
+_MARKET_CHANNELS = ("depth", "deals", "bookTicker")
+_PRIVATE_CHANNELS = tuple(f"spot@private.{name}.v3.api.pb" for name in ("account", "deals", "orders"))
+_SYMBOLS_PER_CONNECTION = MAX_PER_CONNECTION // len(_MARKET_CHANNELS)
+_CANCEL_ATTEMPTS = 3
+_TRADES_PAGE = 100
+_NS_PER_MS = 1_000_000
+# Trades of an order are looked for from this much before it was placed, but not further back than MEXC keeps them.
+_PLACED_MARGIN_MS = 10_000
+_TRADES_LOOK_BACK_MS = 30 * 24 * 3600 * 1000
+_PARALLEL_QUESTIONS = 4
+
+
+class MexcAdapter:
+    """One MEXC spot account. Made without input or output; `load_instruments` opens the REST connection."""
+
+    name: ClassVar[str] = "mexc"
+    config_type: ClassVar[type[MexcConfig]] = MexcConfig
+
+    def __init__(self, config: MexcConfig, *, run_id: str, seed: int = 0) -> None:
+        self.private_restored = asyncio.Event()
+        self._config = config
+        self._run_id = check_run_id(run_id)
+        self._rng = random.Random(seed)
+        self._rest = RestClient(config, None)
+        self._backoff = Backoff(config.backoff_initial_s, config.backoff_max_s, self._rng)
+        self._sequencer: SequencerPort | None = None
+        self._instruments: list[InstrumentSpec] = []
+        self._index: dict[str, int] = {}
+        self._connections: list[Connection] = []
+        self._listen_key: ListenKey | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._fetching: collections.defaultdict[int, asyncio.Lock] = collections.defaultdict(asyncio.Lock)
+        self._questions = asyncio.Semaphore(_PARALLEL_QUESTIONS)
+        self._clock_due = asyncio.Event()
+        self._counters: collections.Counter[str] = collections.Counter()
+
+    def decoder(self) -> MexcDecoder:
+        """A new decoder; it takes instruments through `add_instrument`."""
+        return MexcDecoder(self._run_id, self._config.depth_limit)
+
+    async def load_instruments(self, symbols: Sequence[str]) -> list[InstrumentSpec]:
+        """The specs of these symbols, each with the feed that will carry its book; measures the clock too."""
+        if len(set(symbols)) != len(symbols):
+            raise VenueError(ErrorClass.CALLER, "a symbol is listed twice")
+        await self._open()
+        sources = {symbol: 1 + number // _SYMBOLS_PER_CONNECTION for number, symbol in enumerate(symbols)}
+        found = specs_of(
+            await self._rest.public("/api/v3/exchangeInfo", {"symbols": ",".join(symbols)}), sources
+        )
+        missing = [symbol for symbol in symbols if symbol not in found]
+        if missing:
+            raise VenueError(ErrorClass.NOT_TRADABLE, f"no such symbol at MEXC: {', '.join(missing)}")
+        return [found[symbol] for symbol in symbols]
+
+    async def start(self, sequencer: SequencerPort, instruments: Sequence[InstrumentSpec]) -> None:
+        """Open a market connection per ten symbols, and the private one where there is a key."""
+        await self._open()
+        self._sequencer = sequencer
+        self._instruments = list(instruments)
+        self._index = {spec.symbol: number for number, spec in enumerate(instruments)}
+        self._report_clock()
+        self._run(self._keep_clock(), "clock")
+        for plan in market_plans(self._instruments, self._config.channel_speed):
+            self._connect(Connection(plan, self._config, sequencer, self._rng, self._public_address))
+        if self._rest.has_credentials:
+            self._start_private(sequencer)
+
+    async def fetch_book(self, instrument: int, attempt: int) -> None:
+        """Fetch a book and hand it in; asks again, with growing waits, until there is one."""
+        async with self._fetching[instrument]:
+            spec = self._instruments[instrument]
+            while True:
+                if attempt:
+                    await asyncio.sleep(self._backoff.wait_s(attempt - 1))
+                attempt += 1
+                try:
+                    body = await self._rest.public(
+                        "/api/v3/depth", {"symbol": spec.symbol, "limit": self._config.depth_limit}
+                    )
+                    self._port().ingest_document(spec.source, instrument, body)
+                    return
+                except (VenueError, ValueError) as error:
+                    self._count("book_fetch_failures")
+                    _log.warning("book of %s: %s", spec.symbol, error)
+
+    async def place(self, ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+        """Send one order once. A refused timestamp is not sent again: the next order has a measured clock."""
+        spec = self._instruments[ticket.instrument]
+        try:
+            body = await self._rest.signed(
+                "POST", "/api/v3/order", place_params(ticket, spec), before_send=before_send
+            )
+            answer = parse_object(body, "order")
+            return Evidence(report=OrderReport.WORKING, venue_order_id=text_of(answer, "orderId"))
+        except VenueError as error:
+            self._note_error("place", error)
+            return evidence_of_error(error, OrderReport.REJECTED)
+        except ValueError as error:
+            self._count("bad_body")
+            return Evidence(report=OrderReport.AMBIGUOUS, text=f"order: {error}")
+
+    async def cancel(self, order: OrderRef) -> Evidence:
+        """Cancel, then ask what became of the order: the answer to a cancel does not tell for sure.
+
+        Cancelling twice does no harm, so a cancel without an answer is repeated.
+        """
+        spec = self._instruments[order.instrument]
+        failure: VenueError | None = None
+        for attempt in range(_CANCEL_ATTEMPTS):
+            try:
+                await self._rest.signed("DELETE", "/api/v3/order", order_params(order, spec))
+                failure = None
+                break
+            except VenueError as error:
+                self._note_error("cancel", error)
+                failure = error
+                if error.error_class is ErrorClass.GONE:
+                    break
+                if error.refused and error.error_class not in (ErrorClass.NOT_SENT, ErrorClass.RATE):
+                    return evidence_of_error(error, OrderReport.CANCEL_REJECTED)
+                await asyncio.sleep(self._backoff.wait_s(attempt))
+        return await self._after_cancel(order, failure)
+
+    async def query(self, order: OrderRef) -> Evidence | None:
+        """The order's record; None where MEXC says that it has none."""
+        spec = self._instruments[order.instrument]
+        try:
+            body = await self._rest.signed("GET", "/api/v3/order", order_params(order, spec))
+        except VenueError as error:
+            if error.error_class is ErrorClass.GONE:
+                return None
+            self._note_error("query", error)
+            raise
+        return evidence_of(parse_object(body, "order"), spec)
+
+    async def open_orders(self, instrument: int | None = None) -> list[OpenOrder]:
+        """Open orders; one question per instrument, a few at a time."""
+        wanted = range(len(self._instruments)) if instrument is None else [instrument]
+        groups = await asyncio.gather(*(self._open_orders_of(index) for index in wanted))
+        return [order for group in groups for order in group]
+
+    async def trades_of(self, order: OrderRef) -> list[VenueFill]:
+        """Executions by the venue's order id; without one, those since it was placed that carry our client id."""
+        if order.venue_order_id:
+            return await self._trades(order.instrument, {"orderId": order.venue_order_id})
+        clock = self._rest.clock
+        now_ms = clock.timestamp_ms(time.time_ns())
+        start_ms = clock.timestamp_ms(order.placed_ns) - _PLACED_MARGIN_MS
+        start_ms = max(start_ms, now_ms - _TRADES_LOOK_BACK_MS)
+        trades = await self._trades_between(order.instrument, start_ms, now_ms)
+        return [trade for trade in trades if trade.client_order_id == order.client_order_id]
+
+    async def trades_since(self, instrument: int, since_ns: int) -> list[VenueFill]:
+        """All executions from a venue time on, oldest first."""
+        now_ms = self._rest.clock.timestamp_ms(time.time_ns())
+        trades = await self._trades_between(instrument, min(since_ns // _NS_PER_MS, now_ms), now_ms)
+        return sorted(trades, key=lambda trade: (trade.ts_event_ns, trade.trade_id))
+
+    async def account(self) -> list[AssetBalance]:
+        """Every balance the account lists."""
+        answer = parse_object(await self._rest.signed("GET", "/api/v3/account", {}), "account")
+        return [balance_of(record) for record in parse_list(answer.get("balances"), "balances")]
+
+    def acceptance_window_ns(self) -> int:
+        """The receive window, plus what our measure of the venue's clock may be wrong by, before and after."""
+        error_ns = self._rest.clock.error_ns(time.time_ns())
+        return self._config.recv_window_ms * _NS_PER_MS + 2 * error_ns
+
+    def status(self) -> AdapterStatus:
+        """Feeds, round trip and clock."""
+        clock = self._rest.clock
+        return AdapterStatus(
+            name=self.name,
+            feeds=[connection.status() for connection in self._connections],
+            rest_rtt_ms=clock.rtt_ns / _NS_PER_MS,
+            clock_offset_ms=clock.offset_ns / _NS_PER_MS,
+            clock_error_ms=clock.error_ns(time.time_ns()) / _NS_PER_MS,
+            counters=dict(self._counters),
+        )
+
+    async def close(self) -> None:
+        """End feeds and tasks, release the listen key, close connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self._listen_key is not None:
+            await self._listen_key.release()
+        await self._rest.close()
+
+    async def _open(self) -> None:
+        if self._rest.is_open:
+            return
+        try:
+            credentials = load_credentials(self._config)
+        except ConfigError as error:
+            raise VenueError(ErrorClass.AUTH, str(error)) from None
+        self._rest = RestClient(self._config, credentials)
+        await self._rest.open()
+        await self._rest.measure_clock()
+
+    def _start_private(self, sequencer: SequencerPort) -> None:
+        self._listen_key = ListenKey(self._rest, self._config.ws_url, self._config.listen_key_refresh_s)
+        plan = FeedPlan("private", PRIVATE_SOURCE, (), _PRIVATE_CHANNELS, private=True)
+        private = Connection(
+            plan,
+            self._config,
+            sequencer,
+            self._rng,
+            self._listen_key.address,
+            on_up=self.private_restored.set,
+            on_bad_key=self._listen_key.forget,
+        )
+        self._connect(private)
+        self._run(self._listen_key.renew_forever(private.restart), "listen key")
+
+    def _connect(self, connection: Connection) -> None:
+        self._connections.append(connection)
+        self._run(connection.run(), f"feed {connection.plan.name}")
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"mexc {name}")
+        task.add_done_callback(self._note_end)
+        self._tasks.append(task)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        """These tasks run until `close`: one that ends by itself is a mistake of ours, and is told."""
+        if not task.cancelled():
+            self._count("task_failures")
+            _log.error("%s ended", task.get_name(), exc_info=task.exception())
+
+    async def _public_address(self) -> str:
+        return self._config.ws_url
+
+    async def _keep_clock(self) -> None:
+        """Measure the clock now and then, and at once when the venue refused a timestamp."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._clock_due.wait(), self._config.clock_refresh_s)
+            self._clock_due.clear()
+            try:
+                await self._rest.measure_clock()
+                self._report_clock()
+            except VenueError as error:
+                self._note_error("clock", error)
+
+    def _report_clock(self) -> None:
+        self._port().ingest(event.health(HealthField.CLOCK_SKEW, -self._rest.clock.offset_ns))
+
+    async def _after_cancel(self, order: OrderRef, failure: VenueError | None) -> Evidence:
+        try:
+            found = await self.query(order)
+        except VenueError as error:
+            return Evidence(
+                report=OrderReport.AMBIGUOUS, venue_code=error.code, text=f"after cancel: {error.text}"
+            )
+        if found is None:
+            return Evidence(report=OrderReport.AMBIGUOUS, text="cancelled, and the venue knows no such order")
+        if failure is not None and found.report == OrderReport.WORKING:
+            return evidence_of_error(failure, OrderReport.CANCEL_REJECTED)
+        return found
+
+    async def _open_orders_of(self, instrument: int) -> list[OpenOrder]:
+        spec = self._instruments[instrument]
+        async with self._questions:
+            body = await self._rest.signed("GET", "/api/v3/openOrders", {"symbol": spec.symbol})
+        orders = []
+        for record in parse_list(body, "openOrders"):
+            evidence = evidence_of(record, spec)
+            client_id = str(record.get("clientOrderId") or "")
+            orders.append(OpenOrder(client_id, evidence.venue_order_id, spec.symbol, instrument, evidence))
+        return orders
+
+    async def _trades(self, instrument: int, params: dict[str, str | int]) -> list[VenueFill]:
+        spec = self._instruments[instrument]
+        async with self._questions:
+            body = await self._rest.signed(
+                "GET", "/api/v3/myTrades", {"symbol": spec.symbol, **params, "limit": _TRADES_PAGE}
+            )
+        return [fill_of(record, instrument, spec) for record in parse_list(body, "myTrades")]
+
+    async def _trades_between(self, instrument: int, start_ms: int, end_ms: int) -> list[VenueFill]:
+        """All trades of a span. A full page may hide some, in an order that MEXC does not state: halve the span."""
+        trades = await self._trades(instrument, {"startTime": start_ms, "endTime": end_ms})
+        if len(trades) < _TRADES_PAGE:
+            return trades
+        if end_ms - start_ms < 2:
+            self._count("trades_page_full")
+            raise VenueError(
+                ErrorClass.BAD_BODY, f"{_TRADES_PAGE} trades within {end_ms - start_ms} ms: some are hidden"
+            )
+        middle_ms = (start_ms + end_ms) // 2
+        older = await self._trades_between(instrument, start_ms, middle_ms)
+        newer = await self._trades_between(instrument, middle_ms, end_ms)
+        return list({trade.trade_id: trade for trade in (*older, *newer)}.values())
+
+    def _port(self) -> SequencerPort:
+        if self._sequencer is None:
+            raise RuntimeError("the adapter was not started")
+        return self._sequencer
+
+    def _note_error(self, what: str, error: VenueError) -> None:
+        self._count(f"{what}.{error.error_class}")
+        if error.error_class is ErrorClass.CLOCK:
+            self._clock_due.set()
+        level = logging.ERROR if error.error_class in STOPS_TRADING else logging.WARNING
+        _log.log(level, "%s: %s", what, error)
+
+    def _count(self, name: str) -> None:
+        self._counters[name] += 1
+        if self._sequencer is not None:
+            self._sequencer.count(f"mexc.{name}")
+
+
+def market_plans(instruments: Sequence[InstrumentSpec], speed: str) -> list[FeedPlan]:
+    """The market connections: the instruments by the feed each names."""
+    plans = []
+    for source in sorted({spec.source for spec in instruments}):
+        symbols = tuple(spec.symbol for spec in instruments if spec.source == source)
+        channels = tuple(
+            f"spot@public.aggre.{channel}.v3.api.pb@{speed}@{symbol}"
+            for symbol in symbols
+            for channel in _MARKET_CHANNELS
+        )
+        plans.append(FeedPlan(f"market-{source}", source, symbols, channels))
+    return plans

@@ -1,0 +1,92 @@
+"""The MEXC adapter's settings, and where its key comes from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from engine.config import read_secret
+from native.hashing import HmacSha256
+
+
+class MexcConfig(BaseModel):
+    """Settings of one MEXC spot account. The key is named here and read elsewhere: no secret is ever part of a config."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rest_url: str = Field("https://api.mexc.com", pattern=r"^https?://[^/\s]+$", description="REST host")
+    ws_url: str = Field("wss://wbs-api.mexc.com/ws", pattern=r"^wss?://\S+$", description="websocket address")
+    api_key_env: str = Field("", description="environment variable that holds the access key")
+    api_secret_env: str = Field("", description="environment variable that holds the secret key")
+    api_key_file: str = Field(
+        "", description="file with the access key, mode 0600, instead of the environment"
+    )
+    api_secret_file: str = Field("", description="file with the secret key, mode 0600")
+    channel_speed: Literal["10ms", "100ms"] = Field(
+        "10ms", description="aggregation interval of the market channels"
+    )
+    recv_window_ms: int = Field(5000, ge=100, le=60_000, description="how long a signed request stays valid")
+    request_timeout_ms: int = Field(
+        5000, ge=100, le=60_000, description="whole time of one request and its answer"
+    )
+    connect_timeout_ms: int = Field(3000, ge=100, le=60_000, description="time to open a connection")
+    max_connections: int = Field(16, ge=1, le=100, description="REST connections kept alive")
+    max_body_bytes: int = Field(32 << 20, ge=1 << 16, le=1 << 30, description="largest REST answer accepted")
+    max_message_bytes: int = Field(
+        4 << 20, ge=1 << 12, le=1 << 28, description="largest websocket message accepted"
+    )
+    depth_limit: int = Field(5000, ge=100, le=5000, description="levels of a REST order book")
+    clock_samples: int = Field(
+        5, ge=1, le=50, description="server times asked for one measurement of the clock"
+    )
+    clock_refresh_s: float = Field(60.0, gt=0, le=3600, description="time between measurements of the clock")
+    ping_interval_s: float = Field(15.0, gt=0, le=25, description="time between two PING messages")
+    pong_timeout_s: float = Field(10.0, gt=0, le=60, description="longest wait for a PONG")
+    subscribe_timeout_s: float = Field(
+        10.0, gt=0, le=30, description="longest wait for subscriptions to be confirmed"
+    )
+    first_frame_timeout_s: float = Field(
+        20.0, gt=0, le=60, description="longest wait for the first frame after that"
+    )
+    silent_timeout_s: float = Field(30.0, gt=0, le=60, description="longest silence of a market feed")
+    backoff_initial_s: float = Field(0.25, gt=0, le=60, description="first wait before a reconnection")
+    backoff_max_s: float = Field(30.0, gt=0, le=600, description="longest wait before a reconnection")
+    listen_key_refresh_s: float = Field(
+        1500.0, gt=0, le=3000, description="time between two listen key renewals"
+    )
+
+    @model_validator(mode="after")
+    def _both_keys(self) -> MexcConfig:
+        named = bool(self.api_key_env or self.api_key_file), bool(self.api_secret_env or self.api_secret_file)
+        if named[0] != named[1]:
+            raise ValueError(
+                "an access key and a secret key go together: name the places of both or of neither"
+            )
+        return self
+
+
+class Credentials:
+    """An access key and what signs with its secret. The secret itself is not kept and nothing here prints either."""
+
+    __slots__ = ("_hmac", "access_key")
+
+    def __init__(self, access_key: str, secret: str) -> None:
+        self.access_key = access_key
+        self._hmac = HmacSha256(secret.encode())
+
+    def sign(self, text: str) -> str:
+        """HMAC-SHA256 of the exact characters that will be sent, in lower hex."""
+        return self._hmac.hex(text.encode())
+
+    def __repr__(self) -> str:
+        return "Credentials(hidden)"
+
+
+def load_credentials(config: MexcConfig) -> Credentials | None:
+    """The account's key, or None where the config names none; raises engine.config's ConfigError, without a secret."""
+    options = config.model_dump()
+    access_key, secret = read_secret(options, "api_key"), read_secret(options, "api_secret")
+    if access_key is None or secret is None:
+        return None
+    return Credentials(access_key.get_secret_value(), secret.get_secret_value())

@@ -1,0 +1,105 @@
+"""The websocket listener: binary frames go straight to the sequencer, text frames to the connection that supervises.
+
+Compiled against picows' own classes, so that a market data frame makes no Python object on its way in.
+"""
+
+from libc.stdint cimport int64_t, uint16_t
+from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
+
+from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
+
+from engine.sequencer cimport Sequencer
+
+
+cdef inline int64_t clock_ns(int clock) noexcept nogil:
+    cdef timespec now
+    clock_gettime(<int>clock, &now)
+    return <int64_t>now.tv_sec * 1_000_000_000 + now.tv_nsec
+
+
+cdef class FeedListener(WSListener):
+    """One connection's ears.
+
+    `sequencer` is an `engine.sequencer.Sequencer`, or anything with its `ingest_frame_bytes` (a recorder);
+    `control` gets `on_first_frame()`, `on_text(str)`, `on_closed()` and `on_oversized()`. A message in fragments is put
+    together up to `max_message_bytes`; a longer one ends the connection.
+    """
+    cdef Sequencer native
+    cdef object sequencer
+    cdef object control
+    cdef uint16_t source
+    cdef Py_ssize_t max_message_bytes
+    cdef bytearray fragments
+    cdef int fragments_type
+    cdef readonly int64_t frames
+    cdef readonly int64_t bytes_received
+    cdef int64_t last_frame_ns
+
+    def __init__(self, sequencer, uint16_t source, control, Py_ssize_t max_message_bytes):
+        self.native = sequencer if isinstance(sequencer, Sequencer) else None
+        self.sequencer = sequencer
+        self.control = control
+        self.source = source
+        self.max_message_bytes = max_message_bytes
+        self.fragments = bytearray()
+        self.fragments_type = 0
+        self.frames = 0
+        self.bytes_received = 0
+        self.last_frame_ns = clock_ns(CLOCK_MONOTONIC)
+
+    def silent_s(self) -> float:
+        """Seconds since the last data frame, or since the connection was made."""
+        return (clock_ns(CLOCK_MONOTONIC) - self.last_frame_ns) / 1e9
+
+    cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
+        if frame.msg_type == WSMsgType.BINARY and frame.fin and self.fragments_type == 0:
+            self.take_data(frame.payload_ptr, frame.payload_size)
+        else:
+            self.take_other(transport, frame)
+
+    cpdef on_ws_disconnected(self, WSTransport transport):
+        self.control.on_closed()
+
+    cdef int take_data(self, const char* payload, Py_ssize_t size) except -1:
+        self.frames += 1
+        self.bytes_received += size
+        self.last_frame_ns = clock_ns(CLOCK_MONOTONIC)
+        if self.frames == 1:
+            self.control.on_first_frame()
+        if self.native is not None:
+            self.native.ingest_frame(self.source, payload, size, clock_ns(CLOCK_REALTIME))
+        else:
+            self.sequencer.ingest_frame_bytes(self.source, payload[:size])
+        return 0
+
+    cdef int take_other(self, WSTransport transport, WSFrame frame) except -1:
+        """Text, control frames and fragments: the cold path."""
+        cdef int kind = <int>frame.msg_type
+        if kind == WSMsgType.CLOSE:
+            transport.disconnect()
+        if kind not in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            return 0
+        if kind != WSMsgType.CONTINUATION:
+            self.fragments.clear()
+            self.fragments_type = kind
+        if len(self.fragments) + frame.payload_size > self.max_message_bytes:
+            self.fragments.clear()
+            self.fragments_type = 0
+            self.control.on_oversized()
+            transport.disconnect(False)
+            return 0
+        self.fragments += frame.get_payload_as_bytes()
+        if frame.fin:
+            self.finish_message()
+        return 0
+
+    cdef int finish_message(self) except -1:
+        cdef bytes message = bytes(self.fragments)
+        cdef int kind = self.fragments_type
+        self.fragments.clear()
+        self.fragments_type = 0
+        if kind == WSMsgType.BINARY:
+            self.take_data(message, len(message))
+        elif kind == WSMsgType.TEXT:
+            self.control.on_text(message.decode("utf-8", "replace"))
+        return 0

@@ -1,0 +1,130 @@
+"""Orders, executions and balances between the engine's integers and MEXC's records.
+
+Record shapes: recorded answers of 2024-02 and the spot v3 documentation. Two traps: a market order's `price` is not what
+it traded at (cummulativeQuoteQty is what counts), and the answer to a new order has neither status nor client id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapters.mexc.errors import ErrorClass, VenueError
+from adapters.mexc.numbers import decimal_text, integer, money, scaled
+from engine.adapter import AssetBalance, Evidence, OrderRef, PlaceTicket, VenueFill
+from engine.core.enums import OrderReport, OrderType, Side
+from engine.core.instrument import InstrumentSpec
+
+_NS_PER_MS = 1_000_000
+_SIDES: dict[int, str] = {Side.BUY: "BUY", Side.SELL: "SELL"}
+_TYPES: dict[int, str] = {
+    OrderType.LIMIT: "LIMIT",
+    OrderType.MARKET: "MARKET",
+    OrderType.LIMIT_MAKER: "LIMIT_MAKER",
+    OrderType.IOC: "IMMEDIATE_OR_CANCEL",
+    OrderType.FOK: "FILL_OR_KILL",
+}
+_REPORTS = {
+    "NEW": OrderReport.WORKING,
+    "PARTIALLY_FILLED": OrderReport.WORKING,
+    "FILLED": OrderReport.FILLED,
+    "CANCELED": OrderReport.CANCELED,
+    "PARTIALLY_CANCELED": OrderReport.CANCELED,
+}
+
+
+def place_params(ticket: PlaceTicket, spec: InstrumentSpec) -> dict[str, str | int]:
+    """The parameters of a new order."""
+    params: dict[str, str | int] = {
+        "symbol": spec.symbol,
+        "side": _SIDES[ticket.side],
+        "type": _TYPES[ticket.order_type],
+        "quantity": decimal_text(ticket.size_lots, spec.size_decimals),
+    }
+    if ticket.order_type != OrderType.MARKET:
+        params["price"] = decimal_text(ticket.price_ticks, spec.price_decimals)
+    params["newClientOrderId"] = ticket.client_order_id
+    return params
+
+
+def order_params(order: OrderRef, spec: InstrumentSpec) -> dict[str, str | int]:
+    """What names an order that exists: the venue's id where it is known, else ours."""
+    if order.venue_order_id:
+        return {"symbol": spec.symbol, "orderId": order.venue_order_id}
+    return {"symbol": spec.symbol, "origClientOrderId": order.client_order_id}
+
+
+def evidence_of(record: Mapping[str, object], spec: InstrumentSpec) -> Evidence:
+    """What an order record says; raises VenueError where it cannot be read."""
+    report = _REPORTS.get(str(record.get("status")))
+    if report is None:
+        raise VenueError(ErrorClass.BAD_BODY, f"order status {str(record.get('status'))[:24]!r} is not known")
+    try:
+        return Evidence(
+            report=report,
+            venue_order_id=text_of(record, "orderId"),
+            cumulative_lots=scaled(record.get("executedQty"), spec.size_decimals, "executedQty"),
+            cumulative_money=money(record.get("cummulativeQuoteQty"), "cummulativeQuoteQty"),
+            ts_event_ns=_time_ns(record.get("updateTime") or record.get("time") or 0),
+        )
+    except ValueError as error:
+        raise VenueError(ErrorClass.BAD_BODY, f"order record: {error}") from None
+
+
+def evidence_of_error(error: VenueError, when_refused: int) -> Evidence:
+    """What a failed request says of its order."""
+    report = when_refused if error.refused else OrderReport.AMBIGUOUS
+    if error.error_class is ErrorClass.NOT_SENT and when_refused == OrderReport.REJECTED:
+        report = OrderReport.NEVER_ACCEPTED
+    return Evidence(report=report, venue_code=error.code, text=f"{error.error_class}: {error.text}")
+
+
+def fill_of(record: Mapping[str, object], instrument: int, spec: InstrumentSpec) -> VenueFill:
+    """One record of myTrades; raises VenueError where it cannot be read."""
+    try:
+        return VenueFill(
+            instrument=instrument,
+            venue_order_id=text_of(record, "orderId"),
+            client_order_id=str(record.get("clientOrderId") or ""),
+            trade_id=text_of(record, "id"),
+            side=Side.BUY if _flag(record, "isBuyer") else Side.SELL,
+            price_ticks=scaled(record.get("price"), spec.price_decimals, "price"),
+            size_lots=scaled(record.get("qty"), spec.size_decimals, "qty"),
+            money=money(record.get("quoteQty"), "quoteQty"),
+            fee=money(record.get("commission"), "commission"),
+            fee_asset=str(record.get("commissionAsset") or ""),
+            is_maker=_flag(record, "isMaker"),
+            ts_event_ns=_time_ns(record.get("time")),
+        )
+    except ValueError as error:
+        raise VenueError(ErrorClass.BAD_BODY, f"trade record: {error}") from None
+
+
+def balance_of(record: Mapping[str, object]) -> AssetBalance:
+    """One balance of the account; raises VenueError where it cannot be read."""
+    try:
+        return AssetBalance(
+            text_of(record, "asset"), money(record.get("free"), "free"), money(record.get("locked"), "locked")
+        )
+    except ValueError as error:
+        raise VenueError(ErrorClass.BAD_BODY, f"balance: {error}") from None
+
+
+def text_of(record: Mapping[str, object], name: str) -> str:
+    """A text field that must be there; a number is taken as its digits. Raises ValueError."""
+    value = record.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is missing")
+    return value
+
+
+def _flag(record: Mapping[str, object], name: str) -> bool:
+    value = record.get(name)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is no boolean")
+    return value
+
+
+def _time_ns(value: object) -> int:
+    return integer(value, "time") * _NS_PER_MS

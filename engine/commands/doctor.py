@@ -1,0 +1,56 @@
+"""`penstock doctor`: whether this machine and installation can run the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.commands.options import JsonOption, example, write_json
+
+HELP = example(
+    "Check Python, compiler, built kernels, installation, config, clock, disk, ports and limits. "
+    "Exit 0 where all is well, 1 with warnings, 2 with failures.",
+    "penstock doctor",
+    "penstock doctor --config configs/demo.toml --json",
+)
+_STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor", help=HELP)(doctor)
+
+
+def doctor(
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="A config to check, too.")
+    ] = None,
+    run_dir: Annotated[
+        Path,
+        typer.Option(
+            "--run-dir", metavar="DIR", help="Where the disk is measured; the nearest folder that exists."
+        ),
+    ] = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """Carry `penstock doctor` out."""
+    from engine.doctor import examine, exit_code
+
+    findings = examine(config, run_dir)
+    if as_json:
+        rows = [
+            {"check": item.check, "level": item.level, "text": item.text, "remedy": item.remedy}
+            for item in findings
+        ]
+        write_json({"exit_code": exit_code(findings), "findings": rows})
+        raise typer.Exit(exit_code(findings))
+    for item in findings:
+        level = typer.style(
+            f"{item.level:8}", fg=_STYLES[item.level].split()[-1], bold="bold" in _STYLES[item.level]
+        )
+        typer.echo(f"{level} {item.check:12} {item.text}")
+        if item.remedy:
+            typer.echo(f"{'':22}→ {item.remedy}")
+    raise typer.Exit(exit_code(findings))

@@ -1,0 +1,136 @@
+"""`penstock run`: a run from start to summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.commands.options import JsonOption, example, write_json
+
+if TYPE_CHECKING:
+    from engine.config import Config
+    from engine.run_dir import RunDir
+    from engine.supervisor import Result, View
+
+HELP = example(
+    "Run the engine: feeds in, risk-checked orders out, everything journaled. Ctrl-C ends it with a summary. "
+    "A run directory that holds a journal is restarted.",
+    "penstock run --config configs/demo.toml",
+    "penstock run --config configs/replay.toml --for 20 --summary summary.json",
+    "penstock run --run-dir runs/20260101T120000Z-abcdefghijkl",
+)
+HEADLINES = (
+    "mode", "seconds", "messages", "conflated", "events", "intents", "approved", "orders_sent", "fills",
+    "unknown_orders", "realised_pnl", "equity", "rss_anon_mb_max", "actions_hash", "durable_hash", "config_hash",
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run", help=HELP)(run)
+
+
+def run(
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="The run's config, TOML.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option("--run-dir", metavar="DIR", help="Directory of the run; else a new one in ./runs."),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", min=0.1, help="End by itself after this time.")
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option("--summary", metavar="FILE", help="Write the summary as JSON to this file, too."),
+    ] = None,
+    as_json: JsonOption = False,
+    no_view: Annotated[
+        bool, typer.Option("--no-view", help="A log line a second in place of the live view.")
+    ] = False,
+) -> None:
+    """Carry `penstock run` out."""
+    from engine.log import logging_to
+    from engine.run_dir import write_atomically
+    from engine.supervisor import Supervisor
+
+    settings, place = prepare(config, run_dir)
+    live = not (no_view or as_json) and sys.stdout.isatty()
+    log = settings.log
+    with logging_to(place.path, level=log.level, form=log.format, file_name="supervisor.log", quiet=live):
+        core_module = os.environ.get("PENSTOCK_CORE_MODULE", "engine.daemon")
+        result = Supervisor(settings, place, _view(live), seconds, core_module=core_module).run()
+    if summary is not None and result.summary is not None:
+        write_atomically(summary, json.dumps(result.summary, indent=2).encode() + b"\n")
+    if as_json:
+        write_json(result.summary)
+    else:
+        _show(result, place)
+    if result.exit_code:
+        typer.echo(f"penstock: {result.reason}", err=True)
+    raise typer.Exit(result.exit_code)
+
+
+def prepare(config: Path | None, run_dir: Path | None) -> tuple[Config, RunDir]:
+    """The config and the run directory, new or restarted; raises UserError with the remedy."""
+    from engine import run_dir as runs
+    from engine.config import load
+    from engine.errors import UserError
+
+    if run_dir is not None and (run_dir / "run.json").exists():
+        place = runs.open_at(run_dir)
+        settings = load(place.config_file if config is None else config)
+    elif config is None:
+        raise UserError(
+            "nothing says what to run: name a config, as in 'penstock run --config configs/demo.toml'"
+        )
+    else:
+        settings = load(config)
+        place = runs.create(settings.run.dir) if run_dir is None else runs.create_at(run_dir)
+    place.write_config(settings)
+    return settings, place
+
+
+def _view(live: bool) -> View:
+    from engine.console.view import LineView, LiveView
+
+    return LiveView() if live else LineView()
+
+
+def _show(result: Result, place: RunDir) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    typer.echo(f"Run {place.path}")
+    table = Table(show_header=False, box=None)
+    for key, value in _rows(result.summary or {}):
+        table.add_row(key, value)
+    if result.restarts:
+        table.add_row("restarts of the core", str(result.restarts))
+    Console().print(table)
+
+
+def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [(key, _shown(summary[key])) for key in HEADLINES if key in summary]
+    for key in ("feeds", "denied"):
+        rows += [(f"{key}: {name}", _shown(value)) for name, value in (summary.get(key) or {}).items()]
+    journal = summary.get("journal") or {}
+    rows += [(f"journal: {name}", _shown(value)) for name, value in journal.items()]
+    for stage, row in (summary.get("latency_us") or {}).items():
+        rows.append(
+            (f"latency {stage}, µs", "  ".join(f"{name} {_shown(value)}" for name, value in row.items()))
+        )
+    rows += [("alert", str(alert)) for alert in summary.get("alerts") or []]
+    return rows
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

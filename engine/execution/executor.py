@@ -1,0 +1,159 @@
+"""The executor: the only way out for an order, and it takes nothing but `Approved`.
+
+An approval is redeemed when the request is built and a connection is in hand, right before the first byte: a halt or an
+expiry until then voids it, and that is reported as never accepted. Nothing is ever sent twice from here: an answer that
+proves nothing makes the order UNKNOWN, and the resolver asks the venue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+
+from engine.adapter import Adapter, Evidence, PlaceTicket
+from engine.core.enums import OrderReport
+from engine.core.risk.gate import ApprovalVoid, Approved
+from engine.execution.client_ids import client_order_id
+from engine.execution.ports import ExecutionPort, reference, update_event
+from engine.execution.resolver import Resolver
+
+_log = logging.getLogger("penstock.execution")
+
+
+class ExecutorLimits(msgspec.Struct, frozen=True):
+    """How much may be under way. A place beyond `pending_places` is not sent and reported so; cancels always go."""
+
+    parallel_places: int = 8
+    parallel_cancels: int = 8
+    pending_places: int = 256
+    close_timeout_s: float = 10.0
+
+
+class Executor:
+    """Sends approved orders through one adapter and hands what came of them to the sequencer."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        sequencer: ExecutionPort,
+        run_id: str,
+        resolver: Resolver,
+        limits: ExecutorLimits | None = None,
+    ) -> None:
+        self._adapter = adapter
+        self._sequencer = sequencer
+        self._run_id = run_id
+        self._resolver = resolver
+        self._limits = limits or ExecutorLimits()
+        self._place_lane = asyncio.Semaphore(self._limits.parallel_places)
+        self._cancel_lane = asyncio.Semaphore(self._limits.parallel_cancels)
+        self._places: dict[int, asyncio.Task[None]] = {}
+        self._cancels: set[asyncio.Task[None]] = set()
+        self.sent = 0
+
+    def submit(self, approved: Approved) -> None:
+        """Send an approved order or cancel; returns at once. Raises TypeError for anything but `Approved`."""
+        if type(approved) is not Approved:
+            raise TypeError(f"the executor takes Approved, not {type(approved).__name__}")
+        if approved.is_cancel:
+            task = self._start(self._cancel(approved), approved)
+            self._cancels.add(task)
+            task.add_done_callback(self._cancels.discard)
+        elif len(self._places) >= self._limits.pending_places:
+            self._sequencer.count("execution.queue_full")
+            text = f"not sent: {len(self._places)} orders are waiting"
+            self._report(approved, Evidence(report=OrderReport.NEVER_ACCEPTED, text=text))
+        else:
+            task = self._start(self._place(approved), approved)
+            self._places[approved.order_no] = task
+            task.add_done_callback(lambda _: self._places.pop(approved.order_no, None))
+
+    def resolve(self, order_no: int) -> None:
+        """Find out what became of an UNKNOWN order; returns at once."""
+        self._resolver.resolve(order_no)
+
+    @property
+    def under_way(self) -> int:
+        """Places and cancels without an outcome."""
+        return len(self._places) + len(self._cancels)
+
+    async def close(self) -> None:
+        """Wait for what is under way, within a limit; what has no outcome by then is UNKNOWN at the next start."""
+        pending = {*self._places.values(), *self._cancels}
+        if pending:
+            _, late = await asyncio.wait(pending, timeout=self._limits.close_timeout_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._resolver.close()
+
+    def _start(self, work: Coroutine[Any, Any, None], approved: Approved) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(lambda done: self._note_end(done, approved))
+        return task
+
+    def _note_end(self, task: asyncio.Task[None], approved: Approved) -> None:
+        """A mistake of ours or of an adapter may have left bytes on the wire: the order is UNKNOWN."""
+        if task.cancelled() or task.exception() is None:
+            return
+        _log.error("order %d: failed while it was sent", approved.order_no, exc_info=task.exception())
+        self._sequencer.count("execution.failures")
+        text = f"failed while it was sent: {type(task.exception()).__name__}"
+        self._report(approved, Evidence(report=OrderReport.AMBIGUOUS, text=text))
+        self._resolver.resolve(approved.order_no, after_cancel=approved.is_cancel)
+
+    async def _place(self, approved: Approved) -> None:
+        redeemed = False
+
+        def before_send() -> None:
+            nonlocal redeemed
+            self._redeem(approved)
+            redeemed = True
+            self.sent += 1
+
+        async with self._place_lane:
+            ticket = PlaceTicket(
+                order_no=approved.order_no,
+                instrument=approved.instrument,
+                client_order_id=client_order_id(self._run_id, approved.order_no),
+                side=approved.side,
+                order_type=approved.order_type,
+                price_ticks=approved.price_ticks,
+                size_lots=approved.size_lots,
+            )
+            try:
+                evidence = await self._adapter.place(ticket, before_send)
+            except ApprovalVoid as void:
+                self._sequencer.count("execution.void")
+                evidence = Evidence(report=OrderReport.NEVER_ACCEPTED, text=f"not sent: {void}")
+        if not redeemed and evidence.report not in (
+            OrderReport.NEVER_ACCEPTED,
+            OrderReport.REJECTED,
+        ):
+            raise RuntimeError(f"adapter {self._adapter.name} sent an order without redeeming its approval")
+        self._report(approved, evidence)
+
+    async def _cancel(self, approved: Approved) -> None:
+        """Cancel once the order's own request is answered: a cancel that overtakes it would find nothing."""
+        placing = self._places.get(approved.order_no)
+        if placing is not None:
+            await asyncio.wait({placing})
+        order = self._sequencer.core.order(approved.order_no)
+        if order is None or not order.is_open:
+            return
+        async with self._cancel_lane:
+            self._redeem(approved)
+            evidence = await self._adapter.cancel(reference(self._run_id, order))
+        self._report(approved, evidence)
+        if evidence.report == OrderReport.AMBIGUOUS:
+            self._resolver.resolve(approved.order_no, after_cancel=True)
+
+    def _redeem(self, approved: Approved) -> None:
+        approved.redeem(self._sequencer.core.halt_epoch, self._sequencer.now_ns())
+
+    def _report(self, approved: Approved, evidence: Evidence) -> None:
+        self._sequencer.ingest(update_event(approved.order_no, approved.instrument, evidence))

@@ -1,0 +1,194 @@
+"""Reconciliation: at start and after each gap of the private feed, the core takes over what the venue says.
+
+Pushes that were missed are never sent again, so everything is asked: open orders, each order the core holds open,
+executions since the last time, and the account. The account must be read while nothing is executed: executions are
+listed before and after it, and it counts only where both lists are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+
+import msgspec
+
+from engine.adapter import Adapter, AdapterError, AssetBalance, Evidence, OpenOrder, VenueFill
+from engine.core import event
+from engine.core.enums import OrderReport
+from engine.execution.client_ids import order_number
+from engine.execution.ports import ExecutionPort, OrderView, fill_event, reference, update_event
+from engine.execution.resolver import Resolver
+
+_log = logging.getLogger("penstock.execution.reconcile")
+_MARGIN_NS = 60 * 1_000_000_000
+_MAX_ASSET_LENGTH = 15
+
+
+class ReconcileLimits(msgspec.Struct, frozen=True):
+    """Waits between attempts, and how often the account is read anew while executions go on."""
+
+    first_wait_s: float = 0.25
+    longest_wait_s: float = 30.0
+    account_rounds: int = 5
+
+
+class Reconciliation(msgspec.Struct, frozen=True):
+    """What one reconciliation found."""
+
+    open_orders: int
+    asked_orders: int
+    foreign_orders: int
+    fills: int
+    balances: int
+
+
+class Reconciler:
+    """Reconciles one adapter's account with the core. `instruments`: how many are loaded."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        sequencer: ExecutionPort,
+        run_id: str,
+        resolver: Resolver,
+        instruments: int,
+        limits: ReconcileLimits | None = None,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self._adapter = adapter
+        self._sequencer = sequencer
+        self._run_id = run_id
+        self._resolver = resolver
+        self._instruments = instruments
+        self._limits = limits or ReconcileLimits()
+        self._rng = random.Random(seed)
+        self._since_ns = 0
+
+    async def run(self) -> None:
+        """Reconcile each time the private feed has come up, until cancelled."""
+        while True:
+            await self._adapter.private_restored.wait()
+            self._adapter.private_restored.clear()
+            await self.reconcile_until_done()
+
+    async def reconcile_until_done(self) -> Reconciliation:
+        """Reconcile, again with growing waits where the venue gives no usable answer."""
+        attempt = 0
+        while True:
+            try:
+                return await self.reconcile()
+            except AdapterError as error:
+                self._sequencer.count("execution.reconcile_retries")
+                _log.warning("reconciliation: %s", error)
+                wait_s: float = min(
+                    self._limits.longest_wait_s, self._limits.first_wait_s * 2 ** min(attempt, 20)
+                )
+                await asyncio.sleep(max(wait_s * self._rng.uniform(0.5, 1.0), error.retry_after_s))
+                attempt += 1
+
+    async def reconcile(self) -> Reconciliation:
+        """One attempt; raises AdapterError where an answer is missing, and then the core is not told RECONCILED."""
+        started_ns = self._sequencer.now_ns()
+        since_ns = self._start_of_trades(started_ns)
+        listed = await self._adapter.open_orders()
+        foreign = self._report_foreign(listed)
+        asked = await self._settle_orders(listed)
+        balances, fills = await self._still_account(since_ns)
+        sent = self._ingest_balances(balances)
+        self._sequencer.ingest(event.reconciled())
+        self._since_ns = started_ns
+        result = Reconciliation(len(listed), asked, foreign, fills, sent)
+        _log.info("reconciled: %s", result)
+        return result
+
+    def _start_of_trades(self, now_ns: int) -> int:
+        """From when on executions may be missing: the last reconciliation, or the oldest order that is open."""
+        if self._since_ns:
+            return self._since_ns - _MARGIN_NS
+        placed = [order.placed_ns for order in self._open_here() if order.placed_ns]
+        return min(placed, default=now_ns) - _MARGIN_NS
+
+    def _open_here(self) -> list[OrderView]:
+        core = self._sequencer.core
+        return [order for index in range(self._instruments) for order in core.open_orders(index)]
+
+    def _report_foreign(self, listed: Sequence[OpenOrder]) -> int:
+        """Tell of open orders that are not this run's. They are not touched."""
+        foreign = [order for order in listed if order_number(self._run_id, order.client_order_id) is None]
+        for order in foreign:
+            self._sequencer.count("execution.foreign_orders")
+            _log.warning(
+                "open order %s on %s is not of this run: left alone", order.venue_order_id, order.symbol
+            )
+        return len(foreign)
+
+    async def _settle_orders(self, listed: Sequence[OpenOrder]) -> int:
+        """Bring the core's open orders to what the venue says; returns how many had to be asked for one by one."""
+        by_number = {order_number(self._run_id, order.client_order_id): order for order in listed}
+        by_number.pop(None, None)
+        asked = 0
+        for view in self._open_here():
+            ref = reference(self._run_id, view)
+            found = by_number.pop(view.order_no, None)
+            evidence = found.evidence if found else await self._adapter.query(ref)
+            asked += found is None
+            if evidence is None:
+                text = "the venue has no record of it"
+                evidence = Evidence(report=OrderReport.AMBIGUOUS, text=text)
+                self._sequencer.ingest(update_event(ref.order_no, ref.instrument, evidence))
+                self._resolver.resolve(ref.order_no)
+            else:
+                await self._resolver.settle(ref, evidence, view.filled_lots)
+        for order in by_number.values():
+            self._sequencer.count("execution.open_but_ended_here")
+            _log.error(
+                "order %s is open at the venue and ended here: a person must look", order.client_order_id
+            )
+        return asked
+
+    async def _still_account(self, since_ns: int) -> tuple[list[AssetBalance], int]:
+        """The account at a moment between whose sides nothing was executed, after all executions went in."""
+        seen: set[tuple[int, str]] = set()
+        n_fills = await self._take_trades(since_ns, seen)
+        for _ in range(self._limits.account_rounds):
+            balances = await self._adapter.account()
+            new = await self._take_trades(since_ns, seen)
+            n_fills += new
+            if not new:
+                return balances, n_fills
+        raise AdapterError(
+            f"executions went on through {self._limits.account_rounds} readings of the account"
+        )
+
+    async def _take_trades(self, since_ns: int, seen: set[tuple[int, str]]) -> int:
+        """Hand in executions not seen yet; returns how many there were, ours or not: both move balances."""
+        venue_ids = {order.venue_order_id: order.order_no for order in self._open_here()}
+        new = 0
+        for instrument in range(self._instruments):
+            for fill in await self._adapter.trades_since(instrument, since_ns):
+                if (instrument, fill.trade_id) in seen:
+                    continue
+                seen.add((instrument, fill.trade_id))
+                new += 1
+                order_no = self._order_of(fill, venue_ids)
+                if order_no is None:
+                    self._sequencer.count("execution.foreign_fills")
+                else:
+                    self._sequencer.ingest(fill_event(order_no, fill))
+        return new
+
+    def _order_of(self, fill: VenueFill, venue_ids: dict[str, int]) -> int | None:
+        return order_number(self._run_id, fill.client_order_id) or venue_ids.get(fill.venue_order_id)
+
+    def _ingest_balances(self, balances: Sequence[AssetBalance]) -> int:
+        sent = 0
+        for each in balances:
+            if not each.asset.isascii() or len(each.asset) > _MAX_ASSET_LENGTH:
+                self._sequencer.count("execution.assets_skipped")
+                continue
+            self._sequencer.ingest(event.balance(each.asset, each.free, each.locked, True))
+            sent += 1
+        return sent

@@ -1,0 +1,46 @@
+"""The one way into the core: gives sequence numbers, records, processes, and hands out what came of it."""
+
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
+
+from engine.core.decoder cimport FrameDecoder
+from engine.core.engine cimport Engine
+from engine.core.event cimport event_t
+from native.histogram cimport Histogram
+from native.log_writer cimport LogWriter
+
+
+cdef class Sequencer:
+    cdef readonly Engine core
+    cdef readonly FrameDecoder decoder
+    cdef readonly LogWriter journal
+    cdef readonly LogWriter tape
+    cdef readonly dict stages
+    cdef readonly dict counters
+    cdef readonly uint64_t frames
+    cdef readonly bint journal_failed
+    cdef object rim
+    cdef const uint64_t* halt_flag
+    cdef uint64_t seq
+    cdef bint busy
+    cdef list waiting                  # events that came in while one was in process
+    cdef char* scratch
+    cdef size_t scratch_room
+    cdef Histogram decode_ns
+    cdef Histogram record_ns
+    cdef Histogram core_ns
+    cdef Histogram journal_ns
+    cdef Histogram frame_ns
+
+    cdef int ingest_frame(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except -1
+    cdef event_t* decode(self, event_t* raw, const char* frame) except NULL
+    cdef int run(self, const event_t* event) except -1
+    cdef int step(self, const event_t* event) except -1
+    cdef int after(self) except -1
+    cdef int keep(self, LogWriter log, const event_t* header, const void* body, size_t length) except -1
+    cdef int keep_outputs(self) except -1
+    cdef int hand_out(self, bytes outputs) except -1
+    cdef int heed_flag(self) except -1
+    cdef int make_room(self, size_t length) except -1
+    cdef uint64_t enter(self, bytes event) except 0
+    cdef int postpone(self, uint16_t kind, uint16_t source, int32_t instrument, bytes what, int64_t ts_recv_ns) except -1
+    cdef int lose_journal(self) except -1

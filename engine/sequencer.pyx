@@ -1,0 +1,371 @@
+"""The one way into the core: gives sequence numbers, records, processes, and hands out what came of it.
+
+For everything that comes in, in one thread and this order: a sequence number; the record of it, on the tape (market data,
+timers, health) or in the journal (what the durable state depends on); the decoder; the core; the core's outputs into the
+journal; and only then the rim acts on them. Without tape and journal it is the replay's way into the very same core.
+"""
+
+from libc.stdint cimport int32_t, uint32_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from engine.clock cimport steady_ns, wall_ns
+from engine.core.event cimport *
+from native.log_writer cimport LOG_OK
+
+from engine.core import event as events
+from engine.core.describe import describe
+from engine.core import enums
+from native.log_writer import LogError
+
+cdef size_t SCRATCH_FIRST = 1 << 18
+cdef size_t FRAME_MOST = 1 << 23           # a frame or document above this is refused as malformed
+cdef int WAITING_MOST = 65536
+cdef uint32_t MALFORMED_TOO_LARGE = 0xFFFF
+
+
+cdef inline bint is_durable_input(uint16_t kind) noexcept nogil:
+    return EVENT_START <= kind <= EVENT_RECONCILED
+
+
+class Rim:
+    """What the sequencer hands to: the daemon does these things, a replay does nothing."""
+
+    def on_approved(self, approved) -> None:
+        """Send an approved order or cancel."""
+
+    def on_resync(self, instrument: int, attempt: int) -> None:
+        """Fetch a snapshot of a book."""
+
+    def on_query(self, order_no: int) -> None:
+        """Ask the venue what became of an order."""
+
+    def on_timer_set(self, timer_id: int, strategy: int, due_ns: int) -> None:
+        """Have a TIMER event come in when it is due."""
+
+    def on_notice(self, record: dict) -> None:
+        """Tell people: an alert, a breaker, a stopped strategy."""
+
+    def on_fault(self, what: str, error: Exception) -> None:
+        """An event could not be processed: it is recorded, counted and survived."""
+
+
+cdef class Sequencer:
+    """See the module. One thread; `journal` and `tape` may be None (replay, backtest)."""
+
+    def __cinit__(self, Engine core not None, FrameDecoder decoder not None, rim, LogWriter journal=None,
+                  LogWriter tape=None, uint64_t seq=0):
+        self.core = core
+        self.decoder = decoder
+        self.rim = rim
+        self.journal = journal
+        self.tape = tape
+        self.seq = seq
+        self.counters = {}
+        self.waiting = []
+        self.scratch = <char*>malloc(SCRATCH_FIRST)
+        if self.scratch == NULL:
+            raise MemoryError("no memory for the decoder's output")
+        self.scratch_room = SCRATCH_FIRST
+        self.decode_ns = Histogram()
+        self.record_ns = Histogram()
+        self.core_ns = Histogram()
+        self.journal_ns = Histogram()
+        self.frame_ns = Histogram()
+        self.stages = {"record": self.record_ns, "decode": self.decode_ns, "core": self.core_ns,
+                       "journal": self.journal_ns, "frame": self.frame_ns}
+
+    def __dealloc__(self):
+        free(self.scratch)
+
+    def bind_halt_flag(self, word_address: int) -> None:
+        """Have the halt flag in shared memory read before every event and intent."""
+        self.halt_flag = <const uint64_t*><size_t>word_address
+        self.core.bind_halt_flag(self.halt_flag)
+
+    def now_ns(self) -> int:
+        """Our clock, UTC."""
+        return wall_ns()
+
+    def count(self, name: str, by: int = 1) -> int:
+        """Count one oddity by its dotted name; answers how many there were."""
+        total = self.counters.get(name, 0) + by
+        self.counters[name] = total
+        return total
+
+    def observe(self, stage: str, duration_ns: int) -> None:
+        """Add one duration to a stage's histogram."""
+        histogram = self.stages.get(stage)
+        if histogram is None:
+            histogram = self.stages[stage] = Histogram()
+        histogram.record(duration_ns)
+
+    # Ways in.
+
+    cdef int ingest_frame(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except -1:
+        """One raw websocket frame. Never raises for what is in it."""
+        cdef event_t raw
+        cdef event_t* event
+        cdef int64_t began = steady_ns(), decoded
+        if self.busy:
+            return self.postpone(TAPE_FRAME, source, -1, frame[:length], ts_recv_ns)
+        self.heed_flag()
+        self.frames += 1
+        memset(&raw, 0, sizeof(raw))
+        self.seq += 1
+        raw.seq = self.seq
+        raw.ts_recv_ns = ts_recv_ns
+        raw.kind = TAPE_FRAME
+        raw.source = source
+        raw.instrument = -1
+        raw.length = <uint32_t>min(length, FRAME_MOST)
+        event = self.decode(&raw, frame)
+        decoded = steady_ns()
+        self.decode_ns.add(decoded - began)
+        if is_durable_input(event.kind):
+            self.keep(self.journal, event, event + 1, event.length)
+        else:
+            self.keep(self.tape, &raw, frame, raw.length)
+        self.record_ns.add(steady_ns() - decoded)
+        self.run(event)
+        self.frame_ns.add(steady_ns() - began)
+        return self.after()
+
+    cdef event_t* decode(self, event_t* raw, const char* frame) except NULL:
+        """The event that a raw frame stands for, in scratch memory."""
+        cdef event_t* event
+        self.make_room(<size_t>raw.length * 8 + 4096)
+        event = <event_t*>self.scratch
+        memcpy(event, raw, sizeof(event_t))
+        event.length = 0
+        if raw.length >= FRAME_MOST:
+            event.kind = EVENT_MALFORMED
+            event.length = sizeof(malformed_t)
+            (<malformed_t*>(event + 1)).reason = MALFORMED_TOO_LARGE
+            (<malformed_t*>(event + 1)).integrity = 1
+            return event
+        self.decoder.decode(frame, raw.length, event, <char*>(event + 1), self.scratch_room - sizeof(event_t))
+        event.seq = raw.seq
+        event.ts_recv_ns = raw.ts_recv_ns
+        event.source = raw.source
+        return event
+
+    def ingest_frame_bytes(self, source: int, frame: bytes) -> None:
+        """One raw websocket frame, from Python."""
+        self.ingest_frame(source, frame, len(frame), wall_ns())
+
+    def ingest_document(self, source: int, instrument: int, document: bytes) -> None:
+        """A raw REST order book: taped, decoded, processed. ValueError where it is none; then nothing is recorded."""
+        cdef event_t raw
+        cdef event_t* event
+        decoded = self.decoder.decode_document(instrument, document)
+        if self.busy:
+            self.postpone(TAPE_DOCUMENT, source, instrument, document, wall_ns())
+            return
+        self.heed_flag()
+        memset(&raw, 0, sizeof(raw))
+        self.seq += 1
+        raw.seq = self.seq
+        raw.ts_recv_ns = wall_ns()
+        raw.kind = TAPE_DOCUMENT
+        raw.source = source
+        raw.instrument = instrument
+        raw.length = len(document)
+        self.keep(self.tape, &raw, <const char*>document, raw.length)
+        self.make_room(len(decoded))
+        event = <event_t*>self.scratch
+        memcpy(event, <const char*>decoded, len(decoded))
+        event.seq = raw.seq
+        event.ts_recv_ns = raw.ts_recv_ns
+        event.source = source
+        event.instrument = instrument
+        self.run(event)
+        self.after()
+
+    def ingest(self, event: bytes) -> int:
+        """One event made by engine.core.event; answers its sequence number, or 0 where it waits for the one in process."""
+        cdef event_t* own
+        if <size_t>len(event) < sizeof(event_t) or <size_t>len(event) < sizeof(event_t) + (<event_t*><char*>event).length:
+            raise ValueError("an event is shorter than its header says")
+        if self.busy:
+            self.postpone(0, 0, -1, event, 0)
+            return 0
+        self.heed_flag()
+        return self.enter(event)
+
+    cdef uint64_t enter(self, bytes event) except 0:
+        cdef event_t* own
+        cdef uint64_t number
+        self.make_room(len(event))
+        own = <event_t*>self.scratch
+        memcpy(own, <const char*>event, len(event))
+        self.seq += 1
+        number = self.seq
+        own.seq = number
+        own.ts_recv_ns = wall_ns()
+        self.keep(self.journal if is_durable_input(own.kind) else self.tape, own, own + 1, own.length)
+        self.run(own)
+        self.after()
+        return number
+
+    cdef int postpone(self, uint16_t kind, uint16_t source, int32_t instrument, bytes what, int64_t ts_recv_ns) except -1:
+        """What comes in while an event is in process waits its turn, within a limit."""
+        if len(self.waiting) >= WAITING_MOST:
+            raise OverflowError(f"more than {WAITING_MOST} events came in while one was in process")
+        self.waiting.append((kind, source, instrument, what))
+        return 0
+
+    def replay(self, record: bytes) -> bytes:
+        """One recorded input under its own number and time; answers the outputs. For replays only: records nothing."""
+        cdef event_t* event
+        cdef event_t raw
+        memcpy(&raw, <const char*>record, sizeof(event_t))
+        if raw.kind == TAPE_FRAME:
+            event = self.decode(&raw, <const char*>record + sizeof(event_t))
+        elif raw.kind == TAPE_DOCUMENT:
+            decoded = self.decoder.decode_document(raw.instrument, record[sizeof(event_t):])
+            self.make_room(len(decoded))
+            event = <event_t*>self.scratch
+            memcpy(event, <const char*>decoded, len(decoded))
+            event.seq, event.ts_recv_ns, event.source, event.instrument = raw.seq, raw.ts_recv_ns, raw.source, raw.instrument
+        else:
+            self.make_room(len(record))
+            event = <event_t*>self.scratch
+            memcpy(event, <const char*>record, len(record))
+        self.seq = raw.seq
+        self.step(event)
+        outputs = self.core.out[:self.core.out_length]
+        self.core.gate.take()
+        return outputs
+
+    # The steps.
+
+    cdef int make_room(self, size_t length) except -1:
+        cdef size_t room = self.scratch_room
+        while room < length + sizeof(event_t):
+            room *= 2
+        if room != self.scratch_room:
+            grown = <char*>malloc(room)
+            if grown == NULL:
+                raise MemoryError(f"no memory for an event of {length} bytes")
+            free(self.scratch)
+            self.scratch = grown
+            self.scratch_room = room
+        return 0
+
+    cdef int keep(self, LogWriter log, const event_t* header, const void* body, size_t length) except -1:
+        """Record an input. Where that fails, trading ends: what is not on record must not be acted on."""
+        if log is None:
+            return 0
+        if log.append_parts(header, sizeof(event_t), body, length) != LOG_OK:
+            self.lose_journal()
+        return 0
+
+    cdef int lose_journal(self) except -1:
+        if not self.journal_failed:
+            self.journal_failed = True
+            self.count("journal.failed")
+            self.core.c.journal_broken = 1
+            self.rim.on_fault("the journal or tape cannot be written: trading stops", LogError("append failed"))
+        return 0
+
+    cdef int step(self, const event_t* event) except -1:
+        """Let the core process one event, and the decoder learn of instruments."""
+        cdef int32_t known = self.core.c.totals.instruments
+        try:
+            self.core.process(event)
+        except (ValueError, OverflowError, KeyError) as error:
+            # The event is on record; a replay fails on it in the same way and goes on in the same way.
+            self.count("core.refused_events")
+            self.rim.on_fault(f"event {event.seq} of kind {event.kind} was refused by the core", error)
+        if known < <int32_t>self.core.c.totals.instruments:
+            self.introduce_instruments(known)
+        return 0
+
+    def introduce_instruments(self, first: int = 0) -> None:
+        """Tell the decoder of the core's instruments from this index on."""
+        for index in range(first, self.core.c.totals.instruments):
+            spec = self.core.spec(index)
+            self.decoder.add_instrument(index, spec.symbol, spec.price_decimals, spec.size_decimals)
+
+    cdef int run(self, const event_t* event) except -1:
+        cdef int64_t began = steady_ns()
+        self.busy = True
+        try:
+            self.step(event)
+        finally:
+            self.busy = False
+        self.core_ns.add(steady_ns() - began)
+        return 0
+
+    cdef int after(self) except -1:
+        """Journal the outputs, act on them, and take in what came meanwhile."""
+        cdef int64_t began
+        if self.core.out_length:
+            began = steady_ns()
+            outputs = self.core.out[:self.core.out_length]
+            self.keep_outputs()
+            self.journal_ns.add(steady_ns() - began)
+            self.hand_out(outputs)
+        if self.core.errors:
+            failed, self.core.errors[:] = list(self.core.errors), []
+            for name, slot, error in failed:
+                self.rim.on_fault(f"strategy {name} raised in {slot} and was stopped", error)
+        while self.waiting and not self.busy:
+            kind, source, instrument, what = self.waiting.pop(0)
+            if kind == TAPE_FRAME:
+                self.ingest_frame_bytes(source, what)
+            elif kind == TAPE_DOCUMENT:
+                self.ingest_document(source, instrument, what)
+            else:
+                self.ingest(what)
+        return 0
+
+    cdef int keep_outputs(self) except -1:
+        """Each output is a record of its own; a cancel may use the room that is held back for it."""
+        cdef size_t at = 0
+        cdef const event_t* record
+        cdef int status
+        if self.journal is None:
+            return 0
+        while at < self.core.out_length:
+            record = <const event_t*>(self.core.out + at)
+            if record.kind == ACTION_CANCEL:
+                status = self.journal.append_parts_reserved(record, sizeof(event_t), record + 1, record.length)
+            else:
+                status = self.journal.append_parts(record, sizeof(event_t), record + 1, record.length)
+            if status != LOG_OK:
+                self.lose_journal()
+            at += sizeof(event_t) + record.length
+        return 0
+
+    cdef int hand_out(self, bytes outputs) except -1:
+        """Give the rim what the core asks for. What could not be journaled is not sent, but for cancels."""
+        cdef const char* start = outputs
+        cdef size_t at = 0
+        cdef const event_t* record
+        approved = self.core.gate.take()
+        for each in approved:
+            if self.journal_failed and not each.is_cancel:
+                self.count("journal.withheld")
+            else:
+                self.rim.on_approved(each)
+        while at < <size_t>len(outputs):
+            record = <const event_t*>(start + at)
+            if record.kind == ACTION_RESYNC:
+                self.rim.on_resync(record.instrument, (<const resync_t*>(record + 1)).attempt)
+            elif record.kind == ACTION_QUERY:
+                self.rim.on_query((<const cancel_t*>(record + 1)).order_no)
+            elif record.kind == ACTION_SET_TIMER:
+                self.rim.on_timer_set((<const timer_t*>(record + 1)).timer_id, (<const timer_t*>(record + 1)).strategy,
+                                      (<const timer_t*>(record + 1)).due_ns)
+            elif record.kind in (ACTION_ALERT, ACTION_BREAKER, ACTION_STRATEGY_STOPPED):
+                self.rim.on_notice(describe(outputs[at:at + sizeof(event_t) + record.length]))
+            at += sizeof(event_t) + record.length
+        return 0
+
+    cdef int heed_flag(self) except -1:
+        """A halt flag that is up becomes a sequenced command before the next event."""
+        if self.halt_flag != NULL and self.halt_flag[0] and not self.core.c.totals.halted:
+            self.enter(events.command(enums.CommandKind.HALT))
+        return 0

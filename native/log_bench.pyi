@@ -1,0 +1,6 @@
+from native.hashing import HmacSha256
+from native.histogram import Histogram
+from native.log_writer import LogWriter
+
+def time_append(log: LogWriter, count: int, size: int, interval_ns: int = 0) -> Histogram: ...
+def time_sign(signer: HmacSha256, count: int, size: int) -> float: ...

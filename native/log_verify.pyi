@@ -1,0 +1,25 @@
+from dataclasses import dataclass
+from enum import Enum
+from os import PathLike
+
+class Damage(Enum):
+    NONE = "ok"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    REORDERED = "reordered"
+    TRUNCATED = "truncated"
+    TORN_TAIL = "torn tail"
+    BAD_HEADER = "bad header"
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    damage: Damage
+    records: int
+    head_hash: str
+    index: int
+    segment: int
+    offset: int
+    @property
+    def ok(self) -> bool: ...
+
+def verify(directory: str | PathLike[str], stem: str) -> VerifyReport: ...

@@ -1,0 +1,196 @@
+"""Verifies a log at native speed and names the first damaged record; oracle: tests/oracles/log_chain.py."""
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+
+from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+from native.log_errors import LogError
+from native.log_reader import segment_numbers, segment_path
+
+from native.log_reader cimport (
+    LOG_BUDGETED, LOG_CHAINED, LOG_SEAL_ROLLED, Segment, log_header_t,
+)
+
+
+cdef extern from "native/log_verify.h" nogil:
+    ctypedef struct log_verify_t:
+        uint64_t index
+        uint8_t hash[32]
+        uint64_t mark
+        int pending
+        uint64_t kind
+
+    int DAMAGE_NONE
+    int DAMAGE_CHANGED
+    int DAMAGE_REMOVED
+    int DAMAGE_REORDERED
+    int DAMAGE_BAD_HEADER
+    int DAMAGE_UNDECIDED
+    int log_verify_walk(log_verify_t* state, const char* base, uint64_t end, int chained, uint64_t* offset)
+    int log_verify_tail(const log_verify_t* state, const char* tail, uint64_t size, int chained, int last)
+    int log_is_zero(const uint8_t* data, size_t size)
+
+
+class Damage(Enum):
+    """The kind of damage. TORN_TAIL is none: a record was under way when the power or the process went."""
+
+    NONE = "ok"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    REORDERED = "reordered"
+    TRUNCATED = "truncated"
+    TORN_TAIL = "torn tail"
+    BAD_HEADER = "bad header"
+
+
+_DAMAGES = tuple(Damage)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What a log holds up to its end, or up to the first damage: that record's index, segment and byte offset."""
+
+    damage: Damage
+    records: int
+    head_hash: str
+    index: int
+    segment: int
+    offset: int
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is missing or altered; a torn tail is repaired when the log is opened for writing."""
+        return self.damage in (Damage.NONE, Damage.TORN_TAIL)
+
+
+cdef class _Verifier:
+    """One pass over a log."""
+
+    cdef str directory
+    cdef str stem
+    cdef log_verify_t state
+    cdef uint64_t segment
+    cdef uint64_t offset
+
+    def __cinit__(self, str directory, str stem):
+        self.directory = directory
+        self.stem = stem
+        memset(&self.state, 0, sizeof(self.state))
+
+    cdef int run(self) except -1:
+        """The kind of damage; state, segment and offset say where."""
+        cdef list numbers = segment_numbers(self.directory, self.stem)
+        cdef list opened = []
+        cdef Segment part
+        cdef int damage = DAMAGE_NONE
+        for number in numbers:
+            self.segment = number
+            if number != numbers[0] + len(opened):
+                self.segment = numbers[0] + len(opened)
+                damage = DAMAGE_REMOVED
+                break
+            path = segment_path(self.directory, self.stem, number)
+            size = path.stat().st_size
+            part = Segment(path, number) if size >= sizeof(log_header_t) else None
+            if part is None or not part.opened:
+                if number == numbers[len(numbers) - 1] and self.unused(part):
+                    break
+                damage = DAMAGE_BAD_HEADER
+                break
+            opened.append(part)
+            if (<const log_header_t*>part.base).durable_mark > self.state.mark and part.valid:
+                self.state.mark = (<const log_header_t*>part.base).durable_mark
+        cdef int found = self.walk_all(opened, last=damage == DAMAGE_NONE)
+        if found != DAMAGE_NONE:
+            return found
+        if damage == DAMAGE_NONE and self.state.kind == LOG_SEAL_ROLLED and len(opened) == len(numbers):
+            self.segment += 1
+            self.offset = 0
+            return DAMAGE_REMOVED
+        if damage != DAMAGE_NONE:
+            self.segment = (<Segment>opened[len(opened) - 1]).number + 1 if opened else 0
+            self.offset = 0
+        return damage
+
+    cdef bint unused(self, Segment part):
+        """Whether a segment is only prepared: nothing but zeros behind its header."""
+        return part is None or not any(part.mapping[sizeof(log_header_t) : 4096])
+
+    cdef int walk_all(self, list opened, bint last) except -1:
+        cdef Segment part
+        cdef int damage
+        for position, part in enumerate(opened):
+            self.segment = part.number
+            self.offset = 0
+            damage = self.header(part, position == 0)
+            if damage == DAMAGE_NONE:
+                damage = self.walk(part, last and position == len(opened) - 1)
+            if damage != DAMAGE_NONE:
+                return damage
+        return DAMAGE_NONE
+
+    cdef int header(self, Segment part, bint first) except -1:
+        """Checks a segment's header against what came before it."""
+        cdef const log_header_t* header = <const log_header_t*>part.base
+        if not part.intact:
+            return DAMAGE_BAD_HEADER
+        if not part.valid:  # a renamed file
+            return DAMAGE_REORDERED
+        if first and part.number > 0:
+            if not header.flags & LOG_BUDGETED:
+                self.segment = 0
+                return DAMAGE_REMOVED
+            self.state.index = header.first_index
+            memcpy(self.state.hash, header.previous_hash, 32)
+        if header.first_index != self.state.index:
+            return DAMAGE_REMOVED if header.first_index > self.state.index else DAMAGE_REORDERED
+        if memcmp(header.previous_hash, self.state.hash, 32) == 0:
+            return DAMAGE_NONE
+        # The thread fills this in when it gets here; where it had not, the hashes before are missing or this is new.
+        return DAMAGE_NONE if log_is_zero(header.previous_hash, 32) and self.is_unhashed(part) else DAMAGE_BAD_HEADER
+
+    cdef bint is_unhashed(self, Segment part):
+        """Whether a segment's first record has no hash yet, as is so before the thread reached the segment."""
+        cdef log_verify_t copy = self.state
+        cdef uint64_t offset = 0
+        copy.pending = 0
+        log_verify_walk(&copy, part.base, part.size, part.chained, &offset)
+        return copy.pending or copy.index == self.state.index
+
+    cdef int walk(self, Segment part, bint last) except -1:
+        cdef int damage
+        cdef bytes tail
+        with nogil:
+            damage = log_verify_walk(&self.state, part.base, part.size, part.chained, &self.offset)
+        if damage == DAMAGE_NONE and (<const log_header_t*>part.base).durable_mark > self.state.index:
+            return DAMAGE_BAD_HEADER
+        if damage != DAMAGE_UNDECIDED:
+            return damage
+        # A copy: the mapping of a live segment may be truncated under us, and then reading past the seal is fatal.
+        with open(segment_path(self.directory, self.stem, part.number), "rb") as file:
+            file.seek(self.offset)
+            tail = file.read()
+        return log_verify_tail(&self.state, <const char*>tail, len(tail), part.chained, last)
+
+
+def verify(directory: str | os.PathLike[str], str stem) -> VerifyReport:
+    """Checks every header, checksum, index, hash and seal of a log; LogError where there is none.
+
+    Records cut off the very end of a log that was never sealed cannot be told from records that were never written:
+    compare `records` and `head_hash` with what was published elsewhere.
+    """
+    cdef _Verifier verifier = _Verifier(os.fspath(directory), stem)
+    if not segment_numbers(directory, stem):
+        raise LogError(f"there is no log {stem!r} in {os.fspath(directory)}")
+    damage = _DAMAGES[verifier.run()]
+    return VerifyReport(
+        damage=damage,
+        records=verifier.state.index,
+        head_hash=(<bytes>verifier.state.hash[:32]).hex(),
+        index=verifier.state.index,
+        segment=verifier.segment,
+        offset=verifier.offset,
+    )

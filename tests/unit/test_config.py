@@ -1,0 +1,225 @@
+"""The configuration: exact money, every problem named, resolved and hashed without secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from engine import config_reference
+from engine.config import (
+    Config,
+    ConfigError,
+    RiskConfig,
+    config_hash,
+    format_money,
+    load,
+    parse,
+    parse_money,
+    read_secret,
+    resolve,
+    to_toml,
+)
+from engine.core.risk.limits import HIGHEST, limits_from
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = 'symbols = ["BTCUSDT", "ETHUSDT"]\n[[strategy]]\nname = "market_maker"\n'
+
+
+def problems(text: str) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    return {problem.path: str(problem) for problem in caught.value.problems}
+
+
+@given(st.integers(min_value=-(2**127) + 1, max_value=2**127 - 1))
+def test_money_is_exact_both_ways(units: int) -> None:
+    assert parse_money(format_money(units)) == units
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        ("1000", 10**23),
+        (5, 5 * 10**20),
+        ("0.00000000000000000001", 1),
+        ("1e3", 10**23),
+        ("-2.50", -25 * 10**19),
+        ("0", 0),
+    ],
+)
+def test_money_reads_decimals_and_whole_numbers(text: object, units: int) -> None:
+    assert parse_money(text) == units
+
+
+@pytest.mark.parametrize(
+    "bad", [1.5, True, None, "", "abc", "nan", "inf", "1e-21", "1e19", "1e999999999", "2000000000000000000"]
+)
+def test_money_refuses_what_is_not_exact(bad: object) -> None:
+    with pytest.raises(ValueError):
+        parse_money(bad)
+
+
+def test_a_small_config_is_filled_in() -> None:
+    config = parse(SMALL)
+    assert config.mode == "paper"
+    assert config.strategy[0].id == "market_maker"
+    assert config.strategy[0].symbols == config.venue.symbols == ("BTCUSDT", "ETHUSDT")
+    assert config.risk.max_order_notional == parse_money("1000")
+
+
+def test_resolved_config_reads_back_and_keeps_its_hash() -> None:
+    config = parse(
+        SMALL
+        + '[strategy.params]\nspread_bps = 5\n[risk]\nmax_fees_per_day = "0.1"\n[adapter]\nchannel_ms = 10\n'
+    )
+    again = parse(to_toml(config))
+    assert again == config
+    assert config_hash(again) == config_hash(config) != config_hash(parse(SMALL))
+    assert resolve(config)["risk"]["max_fees_per_day"] == "0.1"
+    assert config.adapter.options == {"channel_ms": 10}
+
+
+def test_config_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        parse(SMALL).risk.max_open_orders = 5  # type: ignore[misc]
+
+
+def test_all_problems_are_listed_with_path_and_remedy() -> None:
+    found = problems(
+        'rnu = 1\nsymbols = ["BTCUSDT", "bt"]\n[risk]\nmax_order_notinal = 5\nmax_daily_loss = 1.5\norder_window_s = "5"\n'
+        '[[strategy]]\nsymbls = []\n[log]\nlevel = "loud"\nzzz = 1\n'
+    )
+    assert "Did you mean run?" in found["rnu"]
+    assert "Did you mean max_order_notional?" in found["risk.max_order_notinal"]
+    assert "not exact" in found["risk.max_daily_loss"]
+    assert "integer" in found["risk.order_window_s"]
+    assert "is missing" in found["strategy[0].name"]
+    assert "Did you mean symbols?" in found["strategy[0].symbls"]
+    assert "symbols[1]" in found
+    assert "Known keys here: level, format" in found["log.zzz"]
+    assert len(found) == 9
+
+
+def test_live_is_refused_for_now() -> None:
+    assert "later release" in problems('mode = "live"\n' + SMALL)["mode"]
+
+
+@pytest.mark.parametrize(
+    "key", ["api_key", "api_secret", "password", "secret", "private_key", "session_token"]
+)
+def test_a_secret_in_the_file_is_refused_and_not_repeated(key: str) -> None:
+    found = problems(SMALL + f'[adapter]\n{key} = "hunter2"\n')
+    assert f"{key}_env" in found["adapter"]
+    assert "hunter2" not in found["adapter"]
+
+
+def test_a_wrong_adapter_value_is_not_repeated() -> None:
+    assert "hunter2" not in str(problems(SMALL + '[adapter]\nname = ["hunter2"]\n'))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('symbols = ["BTCUSDT", "BTCUSDT"]\n', "more than once"),
+        (SMALL + '[[strategy]]\nname = "market_maker"\n', "must be unique"),
+        ('symbols = ["BTCUSDT"]\n[[strategy]]\nname = "m"\nsymbols = ["XUSDT"]\n', "add it to symbols"),
+        ('symbols = ["BTCUSDT"]\n[venue]\nsymbols = ["XUSDT"]\n', "add it to venue.symbols"),
+        (SMALL + "[run]\ntape_budget_mb = 40\n", "two segments"),
+        ("symbols = []\n", "at least 1 item"),
+        ("symbols = 5\n", "tuple"),
+        ('symbols = ["BTCUSDT"]\nstrategy = [5]\n', "dictionary"),
+    ],
+)
+def test_names_and_sizes_must_agree(text: str, word: str) -> None:
+    assert word in " ".join(problems(text).values())
+
+
+def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+    for name, content, word in [
+        ("latin.toml", b"\xff", "UTF-8"),
+        ("broken.toml", b"a = \nb = 2", "line 1"),
+        ("huge.toml", b"#" * (1 << 20) + b"##", "1 MiB"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ConfigError, match=word):
+            load(tmp_path / name)
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("name", ["demo.toml", "replay.toml"])
+def test_shipped_configs_load(name: str) -> None:
+    config = load(ROOT / "configs" / name)
+    assert {symbol for strategy in config.strategy for symbol in strategy.symbols} == set(config.symbols)
+
+
+def test_secrets_come_from_their_place_and_are_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_TEST_KEY", "hunter2")
+    key = read_secret({"api_key_env": "PENSTOCK_TEST_KEY"}, "api_key")
+    assert key is not None
+    assert key.get_secret_value() == "hunter2"
+    assert "hunter2" not in f"{key} {key!r}"
+    assert read_secret({}, "api_key") is None
+    file = tmp_path / "secret"
+    file.write_text("hunter3\n")
+    file.chmod(0o600)
+    from_file = read_secret({"api_secret_file": str(file)}, "api_secret")
+    assert from_file is not None
+    assert from_file.get_secret_value() == "hunter3"
+
+
+def test_secrets_that_are_not_safe_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is not set"):
+        read_secret({"api_key_env": "PENSTOCK_TEST_ABSENT"}, "api_key")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_secret({"api_key_file": str(tmp_path / "absent")}, "api_key")
+    file = tmp_path / "secret"
+    file.write_text("hunter2")
+    file.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        read_secret({"api_key_file": str(file)}, "api_key")
+    file.write_text("")
+    file.chmod(0o600)
+    with pytest.raises(ConfigError, match="is empty"):
+        read_secret({"api_key_file": str(file)}, "api_key")
+
+
+def test_reference_is_current() -> None:
+    page = ROOT / "docs" / "configuration.md"
+    assert page.read_text() == config_reference.render(), (
+        "docs/configuration.md is not current: python -m engine.config_reference > docs/configuration.md"
+    )
+
+
+@pytest.mark.parametrize("text", ["", '[risk]\nmax_fees_per_day = "99999.00000000000000000001"\n'])
+def test_the_gate_takes_every_config_that_loads(text: str) -> None:
+    config = parse(SMALL + text)
+    limits = limits_from(resolve(config)["risk"])
+    assert limits["max_fees_per_day"] == config.risk.max_fees_per_day
+    assert limits["order_window_ns"] == config.risk.order_window_s * 10**9
+    for name, highest in HIGHEST.items():
+        assert name in str(problems(SMALL + f"[risk]\n{name} = {highest + 1}\n"))
+        parse(SMALL + f"[risk]\n{name} = {highest}\n")
+
+
+@pytest.mark.parametrize("key", RiskConfig.model_fields)
+def test_no_limit_can_be_switched_off(key: str) -> None:
+    assert f"risk.{key}" in problems(SMALL + f"[risk]\n{key} = 0\n")
+
+
+def test_every_key_is_described() -> None:
+    def walk(model: type[BaseModel]) -> None:
+        for name, field in model.model_fields.items():
+            nested = field.annotation
+            if isinstance(nested, type) and issubclass(nested, BaseModel):
+                walk(nested)
+            elif name != "strategy":
+                assert field.description, f"{model.__name__}.{name}"
+
+    walk(Config)
