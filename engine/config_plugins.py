@@ -55,7 +55,9 @@ def _load(group: str, name: str, where: str, problems: list[Problem]) -> Any:
     try:
         return points[name].load()
     except (ImportError, AttributeError) as error:
-        problems.append(Problem(where, f"{name} cannot be loaded: {error}", "Run 'penstock doctor'."))
+        problems.append(
+            Problem(where, f"{name} cannot be loaded: {error}", "Install or build it again: make setup")
+        )
         return None
 
 

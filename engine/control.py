@@ -29,16 +29,18 @@ MAX_REQUEST_BYTES = 4096
 MAX_REPLY_BYTES = 131_072
 MAX_CLIENTS = 16
 MAX_REMEMBERED = 1024
+# The journal has room for this many bytes of it (command_t in engine/core/event.pxd).
+MAX_ID_CHARS = 39
 IDLE_TIMEOUT_S = 60.0
 _LENGTH = struct.Struct("<I")
 _PEER = struct.Struct("3i")
 
 CommandName = Literal["halt", "resume", "cancel_all", "reduce_only", "status"]
-IdempotencyId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+IdempotencyId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS, pattern="^[!-~]+$")]
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One command; `id` makes it safe to repeat."""
+    """One command; `id`, of printable ASCII, makes it safe to repeat."""
 
     id: IdempotencyId
     command: CommandName

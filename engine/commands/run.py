@@ -26,7 +26,8 @@ HELP = example(
 )
 HEADLINES = (
     "mode", "seconds", "messages", "conflated", "events", "intents", "approved", "orders_sent", "fills",
-    "unknown_orders", "realised_pnl", "equity", "rss_anon_mb_max", "actions_hash", "durable_hash", "config_hash",
+    "open_orders", "unknown_orders", "fees",
+    "realised_pnl", "equity", "rss_anon_mb_max", "actions_hash", "durable_hash", "config_hash",
 )  # fmt: skip
 
 
@@ -126,7 +127,7 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(
             (f"latency {stage}, µs", "  ".join(f"{name} {_shown(value)}" for name, value in row.items()))
         )
-    rows += [("alert", str(alert)) for alert in summary.get("alerts") or []]
+    rows += [("alert", _alert(alert)) for alert in summary.get("alerts") or []]
     return rows
 
 
@@ -134,3 +135,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _alert(alert: Any) -> str:
+    return "{time} {level}: {text}".format_map(alert) if isinstance(alert, dict) else str(alert)

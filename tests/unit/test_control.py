@@ -150,8 +150,9 @@ def frame(payload: bytes) -> bytes:
     [
         (frame(b"rubbish"), "frame"),
         (frame(msgspec.msgpack.encode({"id": "a", "command": "fly", "version": 1})), "frame"),
-        (frame(msgspec.msgpack.encode({"id": "a" * 65, "command": "halt", "version": 1})), "frame"),
+        (frame(msgspec.msgpack.encode({"id": "a" * 40, "command": "halt", "version": 1})), "frame"),
         (frame(msgspec.msgpack.encode({"id": "a", "command": "halt", "version": 1, "more": 1})), "frame"),
+        (frame(msgspec.msgpack.encode({"id": "a b", "command": "halt", "version": 1})), "frame"),
         (frame(b"\x83\xa2id\xa1\xff"), "frame"),
         (struct.pack("<I", control.MAX_REQUEST_BYTES + 1), "frame"),
         (struct.pack("<I", 0), "frame"),
