@@ -143,7 +143,7 @@ class Supervisor:
             self._ends_at = now + self.seconds if self._ends_at is None else self._ends_at
             arguments += ["--for", f"{max(0.0, self._ends_at - now):.3f}"]
         self._core = Child("core", self.core_module, arguments, self.run_dir.path / "core.out", self._env)
-        self._note = "running" if not self._restarts else f"running, restarted {self._restarts} times"
+        self._note = "running" if not self._restarts else f"running since restart {self._restarts}"
         logger.info("the core runs", extra={"core_pid": self._core.pid, "restarts": self._restarts})
 
     # Watching

@@ -63,7 +63,7 @@ def status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     elif console.is_terminal:
         console.print(page(document, note, time.time_ns()), height=min(console.height, 48))
     else:
-        typer.echo(line(document, note))
+        typer.echo(line(document, note, time.time_ns()))
     wrong = document.health == "failure" or document.halted or age_s > STALE_S
     raise typer.Exit(1 if wrong else 0)
 

@@ -59,11 +59,17 @@ class LiveView:
 
 
 class LineView:
-    """One line a second, for logs and pipes; what has not changed since is not said again."""
+    """One line a second, for logs and pipes."""
 
-    def __init__(self, out: TextIO | None = None, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        out: TextIO | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._out = sys.stderr if out is None else out
         self._clock_s = clock_s
+        self._now_ns = now_ns
         self._next_s = 0.0
         self._note = ""
 
@@ -75,7 +81,7 @@ class LineView:
         if note == self._note and now_s < self._next_s:
             return
         self._next_s, self._note = now_s + LINE_INTERVAL_S, note
-        self._out.write(line(status, note) + "\n")
+        self._out.write(line(status, note, self._now_ns()) + "\n")
         self._out.flush()
 
     def close(self) -> None:
@@ -92,7 +98,7 @@ class NoView:
         """Nothing to give back."""
 
 
-def line(status: Status | None, note: str) -> str:
+def line(status: Status | None, note: str, now_ns: int) -> str:
     """The state of a run in one line."""
     if status is None:
         return note
@@ -102,7 +108,7 @@ def line(status: Status | None, note: str) -> str:
     words = [
         f"{status.seconds:.0f} s",
         status.mode,
-        "HALTED" if status.halted else status.health,
+        "HALTED" if status.halted else "REDUCE ONLY" if status.reduce_only else status.health,
         f"seq {status.seq:,}",
         f"feeds {up}/{len(status.feeds)} up",
         f"books {live}/{len(status.books)} live",
@@ -113,8 +119,12 @@ def line(status: Status | None, note: str) -> str:
         f"journal {status.journal.records:,} (+{status.journal.pending})",
         f"rss {status.rss_mb:.0f} MB",
     ]
-    text = "  ".join(words)
-    return text if note == "running" else f"{text}  [{note}]"
+    age_s = (now_ns - status.ts_ns) / 1e9
+    if age_s > STALE_STATUS_S:
+        words.append(f"no status for {age_s:.0f} s")
+    if note != "running":
+        words.append(f"[{note}]")
+    return "  ".join(words)
 
 
 def page(status: Status | None, note: str, now_ns: int) -> RenderableType:

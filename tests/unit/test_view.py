@@ -113,7 +113,7 @@ def test_the_live_view_draws_and_gives_the_terminal_back() -> None:
 
 
 def test_a_line_says_the_state() -> None:
-    text = line(FULL, "running")
+    text = line(FULL, "running", NOW_NS)
     for word in (
         "3725 s",
         "feeds 1/2 up",
@@ -124,13 +124,15 @@ def test_a_line_says_the_state() -> None:
         "warning",
     ):
         assert word in text
-    assert "[restarting]" in line(FULL, "restarting")
-    assert "HALTED" in line(Status(run_id="a", mode="paper", ts_ns=0, halted=True), "running")
+    assert "[restarting]" in line(FULL, "restarting", NOW_NS)
+    assert "no status for 3 s" in line(FULL, "running", NOW_NS + 3_000_000_000)
+    assert "REDUCE ONLY" in line(Status(run_id="a", mode="paper", ts_ns=0, reduce_only=True), "running", 0)
+    assert "HALTED" in line(Status(run_id="a", mode="paper", ts_ns=0, halted=True), "running", 0)
 
 
 def test_a_line_a_second_and_one_for_each_note() -> None:
     out, clock = io.StringIO(), [0.0]
-    view = LineView(out, lambda: clock[0])
+    view = LineView(out, lambda: clock[0], lambda: NOW_NS)
     for tick in range(12):
         clock[0] = tick * 0.25
         view.show(EMPTY, "running")
