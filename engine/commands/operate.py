@@ -61,7 +61,7 @@ def status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         write_json(msgspec.to_builtins(document) | {"age_s": round(age_s, 3), "active": run.is_active})
     elif console.is_terminal:
-        console.print(page(document, note, time.time_ns()), height=min(console.height, 48))
+        console.print(page(document, note, time.time_ns(), console.width), height=min(console.height, 48))
     else:
         typer.echo(line(document, note, time.time_ns()))
     wrong = document.health == "failure" or document.halted or age_s > STALE_S
