@@ -59,7 +59,9 @@ class SymbolFeed:
     # what happened
 
     def on_book_change(self, change: BookChange) -> None:
-        """A level of the matching book changed."""
+        """A level of the matching book changed; a recording's own book and versions know nothing of that."""
+        if self.is_replayed:
+            return
         self.version = change.version
         for interval in self._intervals:
             if self._hub.has(interval.depth_channel):
