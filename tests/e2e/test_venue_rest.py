@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 
 from adapters.mexc.venue.config import VenueConfig, default_symbols
 from adapters.mexc.venue.errors import VenueError
@@ -25,7 +26,7 @@ def play(scenario: Scenario, **config: Any) -> None:
         async with running_venue(**config) as client:
             await scenario(client)
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def paused(**changes: Any) -> list[dict[str, Any]]:
@@ -445,6 +446,19 @@ def test_fault_lost_ack_with_fill(cut: bool) -> None:
         assert found["status"] == "FILLED"
         _, log = await client.get("/control/orders")
         assert [(entry["client_id"], entry["outcome"]) for entry in log] == [("lost", "accepted")]
+
+    play(scenario)
+
+
+def test_fault_lost_ack_of_a_cancel() -> None:
+    async def scenario(client: Client) -> None:
+        await client.order("BUY", "LIMIT", quantity="0.001", price="59900", newClientOrderId="c")
+        await client.fault("lost_ack", match="DELETE")
+        assert (await client.order("BUY", "LIMIT", quantity="0.001", price="59900"))[0] == 200
+        status, _ = await client.signed("DELETE", "/api/v3/order", symbol="BTCUSDT", origClientOrderId="c")
+        assert status == 504
+        _, order = await client.signed("GET", "/api/v3/order", symbol="BTCUSDT", origClientOrderId="c")
+        assert order["status"] == "CANCELED"
 
     play(scenario)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from google.protobuf.message import DecodeError
 
 from adapters.mexc.schema import PushDataV3ApiWrapper
@@ -34,7 +35,7 @@ def play(scenario: Scenario, **config: Any) -> None:
         async with running_venue(**config) as client:
             await asyncio.wait_for(scenario(client), 60)
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 class FollowedBook:
@@ -150,6 +151,25 @@ def test_a_bad_listen_key_is_said_as_plain_text() -> None:
             await Socket(socket).until_closed()
 
     play(scenario)
+
+
+def test_a_client_that_does_not_keep_up_is_cut() -> None:
+    async def scenario(client: Client) -> None:
+        async with client.socket() as socket:
+            await socket.ask("SUBSCRIPTION", [DEPTH])
+            await client.step(2000)  # all of it before the writer gets a turn
+            await asyncio.wait_for(socket.until_closed(), 5)
+        assert (await client.get("/control/state"))[1]["overflows"] == 1
+
+    play(scenario, limits={"send_queue_frames": 8})
+
+
+def test_connections_have_a_limit() -> None:
+    async def scenario(client: Client) -> None:
+        async with client.socket(), client.session.get(client.venue.rest_url + "/ws") as refused:
+            assert refused.status == 503
+
+    play(scenario, limits={"connections": 1})
 
 
 # public streams

@@ -60,7 +60,7 @@ def make_middleware(state: VenueState) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         path = request.path
         if path.startswith("/api/"):
-            refused = _fault(state, path) or _limited(state, limiter, request)
+            refused = _fault(state, f"{request.method} {path}") or _limited(state, limiter, request)
             if refused is not None:
                 return refused
         try:
@@ -73,13 +73,13 @@ def make_middleware(state: VenueState) -> Middleware:
     return guard
 
 
-def _fault(state: VenueState, path: str) -> web.Response | None:
+def _fault(state: VenueState, subject: str) -> web.Response | None:
     now_ns = state.clock.now_ns()
-    if (fault := state.faults.hit("http_5xx", now_ns, path)) is not None:
+    if (fault := state.faults.hit("http_5xx", now_ns, subject)) is not None:
         return answer({"code": fault.status, "msg": "internal error"}, status=fault.status)
-    if state.faults.hit("html_403", now_ns, path) is not None:
+    if state.faults.hit("html_403", now_ns, subject) is not None:
         return web.Response(status=403, text=_FIREWALL_PAGE, content_type="text/html")
-    if (fault := state.faults.hit("rate_limited", now_ns, path)) is not None:
+    if (fault := state.faults.hit("rate_limited", now_ns, subject)) is not None:
         return _too_many(fault.retry_after_s)
     return None
 

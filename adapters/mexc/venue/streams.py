@@ -109,12 +109,13 @@ class Hub:
 
     def _send_all(self, channel: str, frame: bytes, listeners: set[Connection]) -> None:
         now_ns = self._clock.now_ns()
+        now_s = asyncio.get_running_loop().time()
+        for connection in listeners:
+            connection.alive_s = now_s  # a silenced one too: the venue does not notice that it is silent
         if self._faults.hit("silent", now_ns, channel):
             return
-        now_s = asyncio.get_running_loop().time()
         garbage = self._faults.hit("garbage_frame", now_ns, channel)
         for connection in listeners:
-            connection.alive_s = now_s
             if garbage:
                 self._enqueue(connection, b"\x0a\x02a")  # a text of two bytes of which one is missing
             self._enqueue(connection, frame)
