@@ -23,7 +23,8 @@ async def authenticate(state: VenueState, request: web.Request) -> tuple[str, di
         raise VenueError(400, "api key required")
     secret = state.secrets.get(api_key)
     if secret is None:
-        if not api_key.startswith("mx0"):  # as every key of MEXC's does; an account configured here may differ
+        # MEXC's keys all begin so; one that is configured here may look as it likes
+        if not api_key.startswith("mx0"):
             raise VenueError(700001, "API-key format invalid.")
         raise VenueError(10072, "Api key info invalid")
     has_type = request.method != "GET" and request.headers.get("Content-Type")
