@@ -11,7 +11,7 @@ from engine.core.describe import describe
 from engine.core.engine import Engine
 from engine.core.enums import EventKind
 from engine.errors import UserError
-from engine.journal.records import TAPE_STEM, Record, read_run, split
+from engine.journal.records import JOURNAL_STEM, TAPE_STEM, Record, read_log, read_run, split
 from engine.plugins import attach_strategies, config_of, make_adapter
 from engine.sequencer import Rim, Sequencer
 from native.log_reader import segment_numbers
@@ -152,7 +152,15 @@ def _is_command(raw: bytes) -> bool:
     return describe(raw)["kind"] == EventKind.COMMAND.name
 
 
-def replay(run_dir: Path, adapter: str, progress: Callable[[int], None] | None = None) -> ReplayResult:
+def adapter_of(run_dir: Path) -> str:
+    """The name of a run's adapter, from its journal's first CONFIG record; ReplayError where there is none."""
+    for record in read_log(run_dir / "journal", JOURNAL_STEM):
+        if record.kind == EventKind.CONFIG:
+            return str(config_of(record.body)["adapter"]["name"])
+    raise ReplayError(f"the journal of {run_dir} holds no config: the run ended before it began")
+
+
+def replay(run_dir: Path, progress: Callable[[int], None] | None = None) -> ReplayResult:
     """Replay a run; ReplayError where its tape no longer holds the beginning."""
     segments = segment_numbers(run_dir / "tape", TAPE_STEM)
     if segments and segments[0] > 0:
@@ -160,6 +168,6 @@ def replay(run_dir: Path, adapter: str, progress: Callable[[int], None] | None =
             f"the tape of {run_dir} was cut to its budget: {segments[0]} segments at its beginning are gone. "
             "A replay needs all of them: raise run.tape_budget_mb for runs that are to be replayed."
         )
-    one = Replay(adapter, progress)
+    one = Replay(adapter_of(run_dir), progress)
     one.run(read_run(run_dir))
     return one.result()
