@@ -373,7 +373,7 @@ def test_matching_latency_delays_the_answer_until_the_clock_moves() -> None:
 def test_fees_and_listen_keys() -> None:
     async def scenario(client: Client) -> None:
         _, fees = await client.signed("GET", "/api/v3/tradeFee", symbol="BTCUSDT")
-        assert fees["data"] == {"makerCommission": 0.0, "takerCommission": 0.0005}
+        assert fees["data"] == {"makerCommission": 0, "takerCommission": 0.0005}
         _, made = await client.signed("POST", "/api/v3/userDataStream")
         key = made["listenKey"]
         assert (await client.signed("GET", "/api/v3/userDataStream"))[1] == {"listenKey": [key]}
