@@ -14,7 +14,7 @@ import pytest
 from adapters.mexc.venue.cli import parse_fault, resolve
 
 MODULE = [sys.executable, "-m", "adapters.mexc.venue"]
-ENDS_WITHIN_S = 10
+ENDS_WITHIN_S = 30
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

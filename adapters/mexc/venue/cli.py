@@ -120,7 +120,10 @@ async def serve(running: Venue, *, as_json: bool) -> None:
 
 
 def end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent ends; end at once if it has ended already."""
+    """Ask the kernel for SIGTERM when the parent ends; end at once if it has ended already.
+
+    The kernel watches the parent's thread that started us, not its process.
+    """
     parent = os.getppid()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:

@@ -140,8 +140,8 @@ class AccountConfig(Strict):
 class SeededConfig(Strict):
     """The made market: rates are per second and symbol."""
 
-    maker_rate_hz: float = Field(default=30, ge=0, le=1000)
-    taker_rate_hz: float = Field(default=3, ge=0, le=1000)
+    maker_rate_hz: float = Field(default=40, ge=0, le=1000)
+    taker_rate_hz: float = Field(default=5, ge=0, le=1000)
     levels: int = Field(default=20, ge=1, le=500)
     warm_up_steps: int = Field(default=200, ge=0)
 

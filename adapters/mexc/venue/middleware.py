@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import deque
 
 from aiohttp import web
@@ -63,6 +64,8 @@ def make_middleware(state: VenueState) -> Middleware:
             refused = _fault(state, f"{request.method} {path}") or _limited(state, limiter, request)
             if refused is not None:
                 return refused
+        elif path.startswith("/control/") and not is_local(request.remote):
+            return answer({"code": 403, "msg": "Access Denied"}, status=403)
         try:
             return await handler(request)
         except VenueError as error:
@@ -71,6 +74,14 @@ def make_middleware(state: VenueState) -> Middleware:
             return answer({"code": 404, "msg": "Not Found"}, status=404)
 
     return guard
+
+
+def is_local(remote: str | None) -> bool:
+    """Whether a peer's address is of this machine's loopback interface; the control endpoints ask for that."""
+    try:
+        return remote is not None and ipaddress.ip_address(remote).is_loopback
+    except ValueError:
+        return False
 
 
 def _fault(state: VenueState, subject: str) -> web.Response | None:

@@ -16,6 +16,8 @@ from adapters.mexc.venue.clock import Clock
 from adapters.mexc.venue.config import LimitsConfig
 from adapters.mexc.venue.faults import FaultInjector
 
+STUCK_AFTER_S = 5.0
+
 
 @dataclass(eq=False, slots=True)
 class Connection:
@@ -156,11 +158,18 @@ class Hub:
             connection.room.set()
 
     async def drained(self, most_frames: int = 256) -> None:
-        """Wait until no queue is longer than that; for a replay that is faster than its listeners."""
+        """Wait until no queue is longer than that; for a replay that is faster than its listeners.
+
+        A listener that reads nothing for too long is cut, so that it cannot hold up the others.
+        """
         for connection in list(self.connections):
-            while len(connection.queue) > most_frames and not connection.is_closing:
-                connection.room.clear()
-                await connection.room.wait()
+            try:
+                while len(connection.queue) > most_frames and not connection.is_closing:
+                    connection.room.clear()
+                    await asyncio.wait_for(connection.room.wait(), STUCK_AFTER_S)
+            except TimeoutError:
+                self.overflows += 1
+                connection.abort()
 
     # upkeep
 
