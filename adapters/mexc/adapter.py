@@ -201,7 +201,8 @@ class MexcAdapter:
     async def trades_since(self, instrument: int, since_ns: int) -> list[VenueFill]:
         """All executions from a venue time on, oldest first."""
         now_ms = self._rest.clock.timestamp_ms(time.time_ns())
-        trades = await self._trades_between(instrument, min(since_ns // _NS_PER_MS, now_ms), now_ms)
+        start_ms = min(max(since_ns // _NS_PER_MS, now_ms - _TRADES_LOOK_BACK_MS), now_ms)
+        trades = await self._trades_between(instrument, start_ms, now_ms)
         return sorted(trades, key=lambda trade: (trade.ts_event_ns, trade.trade_id))
 
     async def account(self) -> list[AssetBalance]:
@@ -284,7 +285,8 @@ class MexcAdapter:
         """Measure the clock now and then, and at once when the venue refused a timestamp."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._clock_due.wait(), self._config.clock_refresh_s)
+                async with asyncio.timeout(self._config.clock_refresh_s):
+                    await self._clock_due.wait()
             self._clock_due.clear()
             try:
                 await self._rest.measure_clock()
@@ -328,19 +330,22 @@ class MexcAdapter:
         return [fill_of(record, instrument, spec) for record in parse_list(body, "myTrades")]
 
     async def _trades_between(self, instrument: int, start_ms: int, end_ms: int) -> list[VenueFill]:
-        """All trades of a span. A full page may hide some, in an order that MEXC does not state: halve the span."""
-        trades = await self._trades(instrument, {"startTime": start_ms, "endTime": end_ms})
-        if len(trades) < _TRADES_PAGE:
-            return trades
-        if end_ms - start_ms < 2:
-            self._count("trades_page_full")
-            raise VenueError(
-                ErrorClass.BAD_BODY, f"{_TRADES_PAGE} trades within {end_ms - start_ms} ms: some are hidden"
-            )
-        middle_ms = (start_ms + end_ms) // 2
-        older = await self._trades_between(instrument, start_ms, middle_ms)
-        newer = await self._trades_between(instrument, middle_ms, end_ms)
-        return list({trade.trade_id: trade for trade in (*older, *newer)}.values())
+        """All trades of a span. MEXC does not state in which order a full page cuts: look before it and behind it."""
+        found: dict[str, VenueFill] = {}
+        spans = [(start_ms, end_ms)]
+        while spans:
+            span = spans.pop()
+            page = await self._trades(instrument, {"startTime": span[0], "endTime": span[1]})
+            found.update((trade.trade_id, trade) for trade in page)
+            if len(page) < _TRADES_PAGE:
+                continue
+            times_ms = [trade.ts_event_ns // _NS_PER_MS for trade in page]
+            first_ms, last_ms = min(times_ms), max(times_ms)
+            if first_ms == last_ms:
+                self._count("trades_page_full")
+                raise VenueError(ErrorClass.BAD_BODY, f"{len(page)} trades within 1 ms: some may be hidden")
+            spans += [each for each in ((span[0], first_ms), (last_ms, span[1])) if each != span]
+        return list(found.values())
 
     def _port(self) -> SequencerPort:
         if self._sequencer is None:

@@ -37,7 +37,11 @@ class Script:
 
 
 def run(
-    handler: Handler, body: Callable[[RestClient, Script], Awaitable[None]], *, with_key: bool = True, **config: Any
+    handler: Handler,
+    body: Callable[[RestClient, Script], Awaitable[None]],
+    *,
+    with_key: bool = True,
+    **config: Any,
 ) -> Script:
     script = Script(handler)
 
