@@ -67,12 +67,14 @@ def _as_tuple(value: object) -> object:
 
 
 Money = Annotated[
-    int, BeforeValidator(parse_money), PlainSerializer(format_money, return_type=str), Field(ge=0)
+    int, BeforeValidator(parse_money), PlainSerializer(format_money, return_type=str), Field(gt=0)
 ]
 Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 Symbols = Annotated[tuple[Symbol, ...], BeforeValidator(_as_tuple), Field(max_length=1024)]
-Bps = Annotated[int, Field(ge=0, le=100_000)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Bps = Annotated[int, Field(ge=1, le=100_000)]
+# The core keeps windows and order tables in rings of this size (engine/core/risk/limits.py).
+OrderCount = Annotated[int, Field(ge=1, le=1024)]
+OutcomeCount = Annotated[int, Field(ge=1, le=256)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 Megabytes = Annotated[int, Field(ge=1, le=1_048_576)]
@@ -205,11 +207,13 @@ class RiskConfig(Section):
     max_concentration_bps: Bps = Field(
         default=5000, description="Largest share of equity in one instrument, in 0.01 %."
     )
-    max_open_orders: Count = Field(default=64, description="Open orders over all instruments.")
-    max_open_orders_per_instrument: Count = Field(default=16, description="Open orders in one instrument.")
-    max_orders_per_second: Count = Field(default=40, description="Orders sent in any second.")
-    max_orders_per_window: Count = Field(
-        default=1200, description="Orders sent in any window of `order_window_s`."
+    max_open_orders: OrderCount = Field(default=64, description="Open orders over all instruments.")
+    max_open_orders_per_instrument: OrderCount = Field(
+        default=16, description="Open orders in one instrument."
+    )
+    max_orders_per_second: OrderCount = Field(default=40, description="Orders sent in any second.")
+    max_orders_per_window: OrderCount = Field(
+        default=1000, description="Orders sent in any window of `order_window_s`."
     )
     order_window_s: Seconds = Field(default=60, description="Length of the order window.")
     max_fees_per_day: Money = money("200", "Fees paid in one UTC day.")
@@ -221,10 +225,10 @@ class RiskConfig(Section):
     )
     max_daily_loss: Money = money("500", "Loss in one UTC day that opens the breaker.")
     max_drawdown: Money = money("500", "Fall from the highest equity that opens the breaker.")
-    max_errors_per_window: Count = Field(
+    max_errors_per_window: OutcomeCount = Field(
         default=20, description="Errors in `breaker_window_s` that open the breaker."
     )
-    max_rejects_per_window: Count = Field(
+    max_rejects_per_window: OutcomeCount = Field(
         default=50, description="Venue rejects in `breaker_window_s` that open the breaker."
     )
     breaker_window_s: Seconds = Field(default=60, description="Window of the error and reject breakers.")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,12 @@ from engine.core.describe import describe
 from engine.core.engine import Engine
 from engine.core.enums import EventKind
 from engine.errors import UserError
-from engine.journal.records import Record, read_run, split
-from engine.plugins import adapter_of, attach_strategies, config_of
+from engine.journal.records import JOURNAL_STEM, TAPE_STEM, Record, read_log, read_run, split
+from engine.plugins import attach_strategies, config_of, make_adapter
 from engine.sequencer import Rim, Sequencer
+from native.log_reader import segment_numbers
+
+PROGRESS_EVENTS = 4096
 
 
 class ReplayError(UserError):
@@ -23,16 +25,19 @@ class ReplayError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """The first output that differs: what the run recorded and what the replay brought out; None where there is none."""
+    """The first output that differs: as recorded and as replayed; None where one side has none."""
 
     seq: int
     recorded: dict[str, Any] | None
     replayed: dict[str, Any] | None
 
+    def __str__(self) -> str:
+        return f"event {self.seq}\n  recorded: {self.recorded}\n  replayed: {self.replayed}"
+
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """How a replay ended. Hashes are the replay's own."""
+    """How a replay ended. The hashes are the replay's own; `durable_equal`: the journal alone leads to the same."""
 
     equal: bool
     events: int
@@ -40,6 +45,7 @@ class ReplayResult:
     actions_hash: str
     durable_hash: str
     full_hash: str
+    durable_equal: bool
     sessions: int
     divergence: Divergence | None
 
@@ -47,98 +53,121 @@ class ReplayResult:
 class Replay:
     """One pass over a run's records.
 
-    Each session begins, as the restart did, from the durable state that the journal holds; `shadow` is that state.
+    `shadow` follows the journal alone, as a restart does. Each session of the replayed core begins from it, for that is
+    what the restarted core knew: outputs that a crash cut off never happened.
     """
 
-    def __init__(self, progress: Callable[[int], None] | None = None) -> None:
+    def __init__(self, adapter: str, progress: Callable[[int], None] | None = None) -> None:
         self.shadow = Engine()
         self.core = Engine()
-        self.sequencer: Sequencer | None = None
-        self.config: dict[str, Any] = {}
-        self.attached = False
-        self.expected: deque[bytes] = deque()
-        self.unmatched: deque[tuple[int, bytes]] = deque()
-        self.events = self.actions = self.sessions = 0
         self.divergence: Divergence | None = None
+        self.events = self.actions = self.sessions = 0
+        self._adapter = adapter
         self._progress = progress
+        self._config: dict[str, Any] = {}
+        self._sequencer: Sequencer | None = None
+        self._attached = False
 
-    def take(self, record: Record) -> None:
-        """The next record of the run."""
-        if record.is_note:
-            return
-        if record.is_output:
-            self._compare(record)
-            self.shadow.apply_bytes(record.raw)
-            return
-        if record.kind == EventKind.START:
-            self._begin_session(record)
-        elif self.unmatched:
-            self._diverge(None, self.unmatched[0])
-        if self.divergence is None:
-            self._feed(record)
+    def run(self, records: Iterable[Record]) -> None:
+        """Every event with the outputs that the run recorded for it, until the first divergence."""
+        event: Record | None = None
+        recorded: list[bytes] = []
+        sealed = False
+        for record in records:
+            if record.is_note:
+                sealed = record.kind == EventKind.NOTE_SEALED
+            elif record.is_output:
+                recorded.append(record.raw)
+            else:
+                if event is not None:
+                    self._event(event, recorded, cut_short=record.kind == EventKind.START and not sealed)
+                event, recorded, sealed = record, [], False
+            if self.divergence is not None:
+                return
+        if event is not None:
+            self._event(event, recorded, cut_short=not sealed)
 
-    def finish(self) -> None:
-        """After the last record: nothing may be left over, and both ways to the durable state must agree."""
-        if self.divergence is None and self.unmatched and not self.cut_short:
-            self._diverge(None, self.unmatched[0])
+    def result(self) -> ReplayResult:
+        """What came of it."""
+        durable_hash = self.core.durable_hash()
+        agrees = durable_hash == self.shadow.durable_hash()
+        return ReplayResult(
+            equal=self.divergence is None,
+            events=self.events,
+            actions=self.actions,
+            actions_hash=self.shadow.actions_hash,
+            durable_hash=durable_hash,
+            full_hash=self.core.full_hash(),
+            durable_equal=agrees,
+            sessions=self.sessions,
+            divergence=self.divergence,
+        )
 
-    cut_short = False
-    """Whether the run ended without a seal: then the last event's outputs may be missing."""
-
-    def _feed(self, record: Record) -> None:
-        if self.sequencer is None:
-            raise ReplayError(f"the run's first record is number {record.seq}, not the start of a session")
-        if record.kind == EventKind.CONFIG:
-            self.config = config_of(record.body)
-        elif record.kind == EventKind.RECONCILED and not self.attached:
-            attach_strategies(self.core, self.config)
-            self.attached = True
-        if EventKind.START <= record.kind <= EventKind.RECONCILED:
-            self.shadow.apply_bytes(record.raw)
-        self.core.halt_at_intent = self._halt_within(record.seq)
-        outputs = self.sequencer.replay(record.raw)
+    def _event(self, event: Record, recorded: list[bytes], *, cut_short: bool) -> None:
+        if event.kind == EventKind.START:
+            self._begin_session(event)
+        if self._sequencer is None:
+            raise ReplayError(f"the run's first record is event {event.seq}, not the start of a session")
+        if event.kind == EventKind.CONFIG:
+            self._config = config_of(event.body)
+        elif event.kind == EventKind.RECONCILED and not self._attached:
+            attach_strategies(self.core, self._config)
+            self._attached = True
+        if EventKind.START <= event.kind <= EventKind.RECONCILED:
+            self.shadow.apply_bytes(event.raw)
+        halts = (Record(event.seq, EventKind.COMMAND, raw) for raw in recorded if _is_command(raw))
+        self.core.halt_at_intent = next((halt.at_intent for halt in halts), 0)
+        replayed = list(split(self._sequencer.replay(event.raw)))
         self.core.errors.clear()
-        self.unmatched.extend((record.seq, each) for each in split(outputs))
+        self._compare(event.seq, recorded, replayed[: len(recorded)] if cut_short else replayed)
+        for raw in recorded:
+            self.shadow.apply_bytes(raw)
         self.events += 1
-        if self._progress is not None and self.events % 4096 == 0:
+        self.actions += len(recorded)
+        if self._progress is not None and self.events % PROGRESS_EVENTS == 0:
             self._progress(self.events)
 
-    def _begin_session(self, record: Record) -> None:
-        """A restart knew only what the journal held: outputs that the crash cut off never happened."""
-        self.unmatched.clear()
+    def _begin_session(self, start: Record) -> None:
         self.sessions += 1
-        self.attached = False
-        core = Engine()
+        self._attached = False
+        self.core = Engine()
         if self.sessions > 1:
-            core.load_durable(self.shadow.state.durable_bytes(), self.shadow.seq, self.shadow.now_ns)
-        self.core = core
-        self.sequencer = self._sequencer(core, record)
+            self.core.load_durable(self.shadow.state.durable_bytes(), self.shadow.seq, self.shadow.now_ns)
+        decoder = make_adapter(self._adapter, {}, describe(start.raw)["run_id"], 0).decoder()
+        self._sequencer = Sequencer(self.core, decoder, Rim())
+        self._sequencer.introduce_instruments()
 
-    def _sequencer(self, core: Engine, start: Record) -> Sequencer:
-        run_id = describe(start.raw)["run_id"]
-        decoder = adapter_of(self.adapter_config, run_id, 0).decoder()
-        for index in range(len(core.books)):
-            spec = core.spec(index)
-            decoder.add_instrument(index, spec.symbol, spec.price_decimals, spec.size_decimals)
-        return Sequencer(core, decoder, Rim())
+    def _compare(self, seq: int, recorded: list[bytes], replayed: list[bytes]) -> None:
+        for ours, theirs in zip(recorded, replayed, strict=False):
+            if ours != theirs:
+                self.divergence = Divergence(seq, describe(ours), describe(theirs))
+                return
+        if len(recorded) > len(replayed):
+            self.divergence = Divergence(seq, describe(recorded[len(replayed)]), None)
+        elif len(replayed) > len(recorded):
+            self.divergence = Divergence(seq, None, describe(replayed[len(recorded)]))
 
-    adapter_config: dict[str, Any] = {}
 
-    def _halt_within(self, seq: int) -> int:
-        return self.halts.get(seq, 0)
+def _is_command(raw: bytes) -> bool:
+    return describe(raw)["kind"] == EventKind.COMMAND.name
 
-    halts: dict[int, int] = {}
 
-    def _compare(self, record: Record) -> None:
-        if self.divergence is not None:
-            return
-        self.actions += 1
-        if not self.unmatched:
-            self.divergence = Divergence(record.seq, describe(record.raw), None)
-            return
-        _, replayed = self.unmatched.popleft()
-        if replayed != record.raw:
-            self.divergence = Divergence(record.seq, describe(record.raw), describe(replayed))
+def adapter_of(run_dir: Path) -> str:
+    """The name of a run's adapter, from its journal's first CONFIG record; ReplayError where there is none."""
+    for record in read_log(run_dir / "journal", JOURNAL_STEM):
+        if record.kind == EventKind.CONFIG:
+            return str(config_of(record.body)["adapter"]["name"])
+    raise ReplayError(f"the journal of {run_dir} holds no config: the run ended before it began")
 
-    def _diverge(self, recorded: Record | None, replayed: tuple[int, bytes]) -> None:
-        self.divergence = Divergence(replayed[0], None if recorded is None else describe(recorded.raw), describe(replayed[1]))
+
+def replay(run_dir: Path, progress: Callable[[int], None] | None = None) -> ReplayResult:
+    """Replay a run; ReplayError where its tape no longer holds the beginning."""
+    segments = segment_numbers(run_dir / "tape", TAPE_STEM)
+    if segments and segments[0] > 0:
+        raise ReplayError(
+            f"the tape of {run_dir} was cut to its budget: {segments[0]} segments at its beginning are gone. "
+            "A replay needs all of them: raise run.tape_budget_mb for runs that are to be replayed."
+        )
+    one = Replay(adapter_of(run_dir), progress)
+    one.run(read_run(run_dir))
+    return one.result()

@@ -46,6 +46,9 @@ class Rim:
     def on_notice(self, record: dict) -> None:
         """Tell people: an alert, a breaker, a stopped strategy."""
 
+    def on_fill(self, record: dict) -> None:
+        """One execution of ours came in."""
+
     def on_fault(self, what: str, error: Exception) -> None:
         """An event could not be processed: it is recorded, counted and survived."""
 
@@ -278,11 +281,17 @@ cdef class Sequencer:
             # The event is on record; a replay fails on it in the same way and goes on in the same way.
             self.count("core.refused_events")
             self.rim.on_fault(f"event {event.seq} of kind {event.kind} was refused by the core", error)
-        while known < <int32_t>self.core.c.totals.instruments:
-            spec = self.core.spec(known)
-            self.decoder.add_instrument(known, spec.symbol, spec.price_decimals, spec.size_decimals)
-            known += 1
+        if event.kind == EVENT_FILL:
+            self.rim.on_fill(describe((<const char*>event)[:sizeof(event_t) + event.length]))
+        if known < <int32_t>self.core.c.totals.instruments:
+            self.introduce_instruments(known)
         return 0
+
+    def introduce_instruments(self, first: int = 0) -> None:
+        """Tell the decoder of the core's instruments from this index on."""
+        for index in range(first, self.core.c.totals.instruments):
+            spec = self.core.spec(index)
+            self.decoder.add_instrument(index, spec.symbol, spec.price_decimals, spec.size_decimals)
 
     cdef int run(self, const event_t* event) except -1:
         cdef int64_t began = steady_ns()

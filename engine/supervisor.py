@@ -117,7 +117,7 @@ class Supervisor:
         module = self.venue_module or venue_module(self.config.adapter.name)
         self._note = "starting the local venue"
         self.view.show(None, self._note)
-        key, secret = f"run-{secrets.token_hex(8)}", secrets.token_hex(32)
+        key, secret = f"mx0{secrets.token_hex(8)}", secrets.token_hex(32)
         settings = self.run_dir.path / "venue.toml"
         write_atomically(
             settings, tomli_w.dumps(venue_settings(self.config, key, secret)).encode(), mode=0o600

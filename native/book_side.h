@@ -1,9 +1,9 @@
-/* One side of an L2 order book: the levels near its best in a direct-mapped window of ticks with a two-level occupancy
- * bitmap, all others in a sorted array.
+/* One side of an L2 order book: the levels near its best in a direct-mapped window of ticks with a two-level
+ * occupancy bitmap, all others in a sorted array.
  *
  * A side works in keys: the price for bids, minus the price for asks, so that a better
- * level always has the greater key and both sides share one code. Invariant: the best level of a side is in its
- * window, so that what overflows is worse than all of the window.
+ * level always has the greater key and both sides share one code. Invariant: the best level of a side is in
+ * its window, so that what overflows is worse than all of the window.
  *
  * All memory is taken in book_side_init; nothing here can fail later.
  */
@@ -29,20 +29,20 @@ typedef enum {
 } book_status_t;
 
 typedef struct {
-    int64_t *sizes;     /* by key - base; only what the bitmap marks is valid */
-    uint64_t *words;    /* one bit per tick of the window */
-    uint64_t *summary;  /* one bit per word that is not zero */
-    level_t *overflow;  /* price_ticks holds the key; ascending, so the best is last */
-    int64_t base;       /* key of the window's first tick, a multiple of 64 */
-    int64_t known_key;  /* levels with a smaller key are unknown, not empty */
-    int64_t sign;       /* key = sign * price */
-    int32_t best;       /* index in the window, -1: the side is empty */
+    int64_t *sizes;    /* by key - base; only what the bitmap marks is valid */
+    uint64_t *words;   /* one bit per tick of the window */
+    uint64_t *summary; /* one bit per word that is not zero */
+    level_t *overflow; /* price_ticks holds the key; ascending, so the best is last */
+    int64_t base;      /* key of the window's first tick, a multiple of 64 */
+    int64_t known_key; /* levels with a smaller key are unknown, not empty */
+    int64_t sign;      /* key = sign * price */
+    int32_t best;      /* index in the window, -1: the side is empty */
     uint32_t window_ticks;
     uint32_t n_window;
     uint32_t n_overflow;
     uint32_t max_overflow;
     uint64_t recentred;
-    uint64_t dropped;   /* levels forgotten because the overflow was full */
+    uint64_t dropped; /* levels forgotten because the overflow was full */
 } book_side_t;
 
 /* The highest marked index in the words 0 .. word, or -1. */
@@ -148,13 +148,15 @@ static inline void book_side_rebuild_summary(book_side_t *s) {
     int32_t word, n_words = (int32_t)(s->window_ticks / 64);
 
     memset(s->summary, 0, ((size_t)n_words + 63) / 64 * sizeof *s->summary);
-    for (word = 0; word < n_words; word++) s->summary[word >> 6] |= (uint64_t)(s->words[word] != 0) << (word & 63);
+    for (word = 0; word < n_words; word++)
+        s->summary[word >> 6] |= (uint64_t)(s->words[word] != 0) << (word & 63);
 }
 
 /* Put the key, which is or will be the side's best, into the middle of the window. No level is lost. */
 static __attribute__((noinline)) void book_side_recentre(book_side_t *s, int64_t key) {
     int64_t base = (key - (int64_t)(s->window_ticks / 2)) & ~(int64_t)63;
-    int64_t n_words = s->window_ticks / 64, shift = (base - s->base) / 64; /* in words; > 0: towards better prices */
+    int64_t n_words = s->window_ticks / 64;
+    int64_t shift = (base - s->base) / 64; /* in words; > 0: towards better prices */
     int64_t distance = shift < 0 ? -shift : shift, kept = distance < n_words ? n_words - distance : 0;
     size_t word_bytes = sizeof *s->words, size_bytes = 64 * sizeof *s->sizes;
 
@@ -202,33 +204,28 @@ static __attribute__((noinline)) void book_side_set_outside(book_side_t *s, int6
     }
 }
 
+/* Set the size of a key; 0 removes it. Whether a level comes or goes is hard to predict: no branch on it. */
 static inline void book_side_set(book_side_t *s, int64_t key, int64_t size) {
-    uint64_t offset = (uint64_t)key - (uint64_t)s->base, bit;
-    int32_t index = (int32_t)offset;
-    uint64_t *word;
+    uint64_t offset = (uint64_t)key - (uint64_t)s->base, set = size != 0, was_set;
+    int32_t index = (int32_t)offset, word = index >> 6;
+    uint64_t *group;
 
     if (__builtin_expect(offset >= s->window_ticks, 0)) {
         book_side_set_outside(s, key, size);
         return;
     }
-    word = s->words + (index >> 6);
-    bit = 1ULL << (index & 63);
-    if (size) {
-        s->n_window += !(*word & bit);
-        book_side_mark(s, index, size);
-        if (index > s->best) {
-            s->best = index;
-            book_side_settle(s);
-        }
-    } else if (*word & bit) {
-        s->n_window--;
-        *word &= ~bit;
-        if (!*word) s->summary[index >> 12] &= ~(1ULL << ((index >> 6) & 63));
-        if (index == s->best) {
-            s->best = book_side_highest(s, index >> 6);
-            book_side_settle(s);
-        }
-    }
+    group = s->summary + (word >> 6);
+    was_set = s->words[word] >> (index & 63) & 1;
+    s->words[word] ^= (was_set ^ set) << (index & 63);
+    *group = (*group & ~(1ULL << (word & 63))) | (uint64_t)(s->words[word] != 0) << (word & 63);
+    s->sizes[index] = size;
+    s->n_window += (uint32_t)(set - was_set);
+    if (index < s->best) return;
+    if (set)
+        s->best = index;
+    else if (index == s->best)
+        s->best = book_side_highest(s, word);
+    book_side_settle(s);
 }
 
 static inline void book_side_clear(book_side_t *s) {

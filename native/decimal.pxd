@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t, uint64_t
 
 
 cdef extern from "native/decimal.h" nogil:
-    # Really 128 bits wide: the C compiler knows. Never let Cython convert one to a Python object: use int128_low/high.
+    # Really 128 bits wide: the C compiler knows. Cython must never turn one into a Python object, which would
+    # cut it; int128_to_python below does not.
     ctypedef long long int128_t
     enum:
         DECIMAL_MAX_DECIMALS

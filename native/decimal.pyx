@@ -23,7 +23,7 @@ cdef bytes encoded(text):
 def parse_decimal(text, int decimals):
     """The value of a decimal text in units of 10^-decimals (0 to 18), exactly.
 
-    Raises ValueError where the text is empty, malformed, signed, has an exponent, is out of scale or too large.
+    Raises ValueError where the text is empty, malformed, signed, out of scale, too large or has an exponent.
     """
     if not 0 <= decimals <= DECIMAL_MAX_DECIMALS:
         raise ValueError(f"decimals must be 0 to {DECIMAL_MAX_DECIMALS}, not {decimals}")

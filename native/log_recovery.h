@@ -164,6 +164,8 @@ static inline int log_recover(log_recovery_t *state, int dir_fd, const char *ste
     if (found.count == 0) return LOG_OK;
     state->oldest = found.first;
     if (found.count != found.last - found.first + 1) return log_recovery_fail(state, LOG_DAMAGED, 0, found.first, 0);
+    status = log_recover_header(state, dir_fd, stem, found.first, chained, &opened);
+    if (status) return status;
     uint64_t end = found.last + 1; /* behind the last one that was opened */
     for (; end > found.first; end--) {
         status = log_recover_header(state, dir_fd, stem, end - 1, chained, &opened);

@@ -1,4 +1,4 @@
-/* What a frame of MEXC's spot websocket decodes to. Source: MEXC's published push messages of 2026-06, spot v3. */
+/* What a frame of MEXC's spot v3 websocket decodes to. Source: MEXC's published push messages of 2026-06. */
 #pragma once
 #include <stdint.h>
 
@@ -48,8 +48,8 @@ typedef struct {
     level_t ask;
 } mexc_ticker_t;
 
-/* Of the private bodies: money in 10^-20 units, times in ms, text as slices of the frame; a field that was absent or
- * empty is 0, and its bit (1 << field number) in present is clear. */
+/* Of the private bodies: money in 10^-20 units, times in ms, text as slices of the frame; a field that was
+ * absent or empty is 0, and its bit (1 << field number) in present is clear. */
 typedef struct {
     slice_t id;
     slice_t client_id;
@@ -112,7 +112,7 @@ typedef struct {
     int64_t send_time_ms;
     int64_t create_time_ms;
     int64_t last_order_time_ms;
-    int64_t from_version; /* limit depth and book ticker: the one version, in both; 0 where it was not given */
+    int64_t from_version; /* limit depth and book ticker: their one version, in both; 0: not given */
     int64_t to_version;
     union { /* by kind */
         mexc_ticker_t ticker;
@@ -124,16 +124,11 @@ typedef struct {
 
 static inline int mexc_decimal_error(int status) {
     switch (status) {
-    case DECIMAL_OK:
-        return MEXC_OK;
-    case DECIMAL_EMPTY:
-        return MEXC_MISSING_FIELD;
-    case DECIMAL_OUT_OF_SCALE:
-        return MEXC_OUT_OF_SCALE;
-    case DECIMAL_OVERFLOW:
-        return MEXC_OVERFLOW;
-    default:
-        return MEXC_BAD_NUMBER;
+    case DECIMAL_OK: return MEXC_OK;
+    case DECIMAL_EMPTY: return MEXC_MISSING_FIELD;
+    case DECIMAL_OUT_OF_SCALE: return MEXC_OUT_OF_SCALE;
+    case DECIMAL_OVERFLOW: return MEXC_OVERFLOW;
+    default: return MEXC_BAD_NUMBER;
     }
 }
 

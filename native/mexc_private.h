@@ -21,10 +21,18 @@ static inline int mexc_decode_order(wire_t wire, mexc_frame_t *frame) {
         case WIRE_TAG(8, WIRE_VARINT): order->trade_type = (int32_t)f.varint; break;
         case WIRE_TAG(9, WIRE_VARINT): order->is_maker = f.varint != 0; break;
         case WIRE_TAG(10, WIRE_BYTES): error = mexc_read_money(frame, f.bytes, &order->remain_amount); break;
-        case WIRE_TAG(11, WIRE_BYTES): error = mexc_read_money(frame, f.bytes, &order->remain_quantity); break;
-        case WIRE_TAG(12, WIRE_BYTES): error = mexc_read_money(frame, f.bytes, &order->last_deal_quantity); break;
-        case WIRE_TAG(13, WIRE_BYTES): error = mexc_read_money(frame, f.bytes, &order->cumulative_quantity); break;
-        case WIRE_TAG(14, WIRE_BYTES): error = mexc_read_money(frame, f.bytes, &order->cumulative_amount); break;
+        case WIRE_TAG(11, WIRE_BYTES):
+            error = mexc_read_money(frame, f.bytes, &order->remain_quantity);
+            break;
+        case WIRE_TAG(12, WIRE_BYTES):
+            error = mexc_read_money(frame, f.bytes, &order->last_deal_quantity);
+            break;
+        case WIRE_TAG(13, WIRE_BYTES):
+            error = mexc_read_money(frame, f.bytes, &order->cumulative_quantity);
+            break;
+        case WIRE_TAG(14, WIRE_BYTES):
+            error = mexc_read_money(frame, f.bytes, &order->cumulative_amount);
+            break;
         case WIRE_TAG(15, WIRE_VARINT): order->status = (int32_t)f.varint; break;
         case WIRE_TAG(16, WIRE_VARINT): error = mexc_read_time(f.varint, &order->create_time_ms); break;
         default: continue;
@@ -74,7 +82,9 @@ static inline int mexc_decode_account(wire_t wire, mexc_frame_t *frame) {
         case WIRE_TAG(1, WIRE_BYTES): account->asset = f.bytes; break;
         case WIRE_TAG(2, WIRE_BYTES): account->coin_id = f.bytes; break;
         case WIRE_TAG(3, WIRE_BYTES): error = mexc_read_money(frame, f.bytes, &account->balance); break;
-        case WIRE_TAG(4, WIRE_BYTES): error = mexc_read_money(frame, f.bytes, &account->balance_change); break;
+        case WIRE_TAG(4, WIRE_BYTES):
+            error = mexc_read_money(frame, f.bytes, &account->balance_change);
+            break;
         case WIRE_TAG(5, WIRE_BYTES): error = mexc_read_money(frame, f.bytes, &account->frozen); break;
         case WIRE_TAG(6, WIRE_BYTES): error = mexc_read_money(frame, f.bytes, &account->frozen_change); break;
         case WIRE_TAG(7, WIRE_BYTES): account->type = f.bytes; break;

@@ -1,8 +1,9 @@
 /* MEXC's PushDataV3ApiWrapper, decoded by hand into the caller's memory in two passes.
  *
- * mexc_scan reads the wrapper: channel, symbol, times, and where the body lies. mexc_decode_body then decodes that
- * into integers at the symbol's scales. Fields may come in any order, unknown ones are skipped, the last value of a
- * singular field wins. Nothing is read outside of the frame, no loop runs longer than the frame, nothing recurses.
+ * mexc_scan reads the wrapper: channel, symbol, times, and where the body lies. mexc_decode_body then decodes
+ * that into integers at the symbol's scales. Fields may come in any order, unknown ones are skipped, the last
+ * value of a singular field wins. Nothing is read outside of the frame, no loop runs longer than the frame,
+ * nothing recurses.
  */
 #pragma once
 #include "native/mexc_frame.h"
@@ -24,7 +25,8 @@ static inline uint32_t mexc_kind_of_body(uint32_t number) {
     }
 }
 
-/* The symbol's index by its own field or, without one, by one of the channel's last two parts ("...@BTCUSDT@5"). */
+/* The symbol's index by its own field or, without one, by one of the channel's last two parts
+ * ("...@BTCUSDT@5"). */
 static inline int32_t mexc_find_symbol(const symbol_table_t *symbols, const mexc_frame_t *frame) {
     const uint8_t *end = frame->channel.p + frame->channel.n, *start;
     int part;
@@ -32,7 +34,7 @@ static inline int32_t mexc_find_symbol(const symbol_table_t *symbols, const mexc
     if (frame->symbol_text.n) return symbol_find(symbols, frame->symbol_text.p, frame->symbol_text.n);
     for (part = 0; part < 2; part++) {
         int32_t index;
-        for (start = end; start > frame->channel.p && start[-1] != '@'; start--) {}
+        for (start = end; start > frame->channel.p && start[-1] != '@';) start--;
         if (start == frame->channel.p) break;
         index = symbol_find(symbols, start, (size_t)(end - start));
         if (index >= 0) return index;
@@ -72,12 +74,22 @@ static inline int mexc_scan_fields(wire_t wire, mexc_frame_t *frame) {
     return error;
 }
 
+/* All but the body; field by field, which is half the time of a memset. */
+static inline void mexc_clear(mexc_frame_t *frame, const uint8_t *p) {
+    frame->kind = MEXC_HEARTBEAT;
+    frame->error = MEXC_OK;
+    frame->symbol = SYMBOL_NOT_FOUND;
+    frame->n_asks = frame->n_bids = frame->n_trades = frame->n_rounded = 0;
+    frame->channel = frame->symbol_text = frame->body = (slice_t){p, 0};
+    frame->send_time_ms = frame->create_time_ms = frame->last_order_time_ms = 0;
+    frame->from_version = frame->to_version = 0;
+}
+
 /* Pass 1: the wrapper of the frame p[0 .. n). Returns frame->error. */
 static inline int mexc_scan(const uint8_t *p, size_t n, const symbol_table_t *symbols, mexc_frame_t *frame) {
     wire_t wire = {p, p + n};
 
-    memset(frame, 0, offsetof(mexc_frame_t, ticker));
-    frame->channel = frame->symbol_text = frame->body = (slice_t){p, 0};
+    mexc_clear(frame, p);
     frame->error = (uint32_t)mexc_scan_fields(wire, frame);
     frame->symbol = mexc_find_symbol(symbols, frame);
     if (frame->error == MEXC_OK && frame->symbol < 0 && frame->kind != MEXC_HEARTBEAT &&
@@ -112,15 +124,12 @@ static inline int mexc_split_level(wire_t wire, slice_t *price, slice_t *quantit
 
 static inline int mexc_decode_level(slice_t item, const symbol_t *symbol, level_t *out) {
     slice_t price, quantity;
-    level_t level;
     int error = mexc_split_level((wire_t){item.p, item.p + item.n}, &price, &quantity);
 
     if (error != MEXC_OK) return error;
-    if ((error = mexc_read_units(price, symbol->price_decimals, &level.price_ticks)) != MEXC_OK) return error;
-    if ((error = mexc_read_units(quantity, symbol->size_decimals, &level.size_lots)) != MEXC_OK) return error;
-    if (level.price_ticks == 0) return MEXC_BAD_VALUE;
-    *out = level;
-    return MEXC_OK;
+    if ((error = mexc_read_units(price, symbol->price_decimals, &out->price_ticks)) != MEXC_OK) return error;
+    if ((error = mexc_read_units(quantity, symbol->size_decimals, &out->size_lots)) != MEXC_OK) return error;
+    return out->price_ticks ? MEXC_OK : MEXC_BAD_VALUE;
 }
 
 /* How many asks the body has, as far as it can be read: where its bids belong if the two are mixed. */
@@ -132,7 +141,7 @@ static inline uint32_t mexc_count_asks(wire_t wire) {
     return n;
 }
 
-/* Depth (313) and limit depth (303): asks=1, bids=2, eventType=3, then fromVersion=4, toVersion=5 or version=4. */
+/* Depth (313) and limit depth (303): asks=1, bids=2, eventType=3; fromVersion=4, toVersion=5 or version=4. */
 static inline int mexc_decode_depth(wire_t wire, const symbol_t *symbol, level_t *levels, uint32_t max_levels,
                                     mexc_frame_t *frame) {
     const wire_t body = wire;
@@ -145,7 +154,7 @@ static inline int mexc_decode_depth(wire_t wire, const symbol_t *symbol, level_t
         if (f.tag == WIRE_TAG(1, WIRE_BYTES) || f.tag == WIRE_TAG(2, WIRE_BYTES)) {
             int is_ask = f.tag == WIRE_TAG(1, WIRE_BYTES);
             uint32_t at;
-            if (is_ask && n_bids && !mixed) { /* an ask behind a bid: start again, now that the bids' place is known */
+            if (is_ask && n_bids && !mixed) { /* start again, now that the bids' place is known */
                 mixed = 1;
                 bids_at = mexc_count_asks(body);
                 n_asks = n_bids = 0;
@@ -166,7 +175,8 @@ static inline int mexc_decode_depth(wire_t wire, const symbol_t *symbol, level_t
     }
     frame->n_asks = n_asks;
     frame->n_bids = n_bids;
-    if (frame->kind == MEXC_DEPTH && (frame->from_version == 0 || frame->to_version == 0)) return MEXC_MISSING_FIELD;
+    if (frame->kind == MEXC_DEPTH && (frame->from_version == 0 || frame->to_version == 0))
+        return MEXC_MISSING_FIELD;
     return MEXC_OK;
 }
 
@@ -184,7 +194,8 @@ static inline int mexc_decode_trade(wire_t wire, const symbol_t *symbol, mexc_tr
         if (f.tag == WIRE_TAG(1, WIRE_BYTES)) price = f.bytes;
         if (f.tag == WIRE_TAG(2, WIRE_BYTES)) quantity = f.bytes;
         if (f.tag == WIRE_TAG(3, WIRE_VARINT)) trade_type = f.varint;
-        if (f.tag == WIRE_TAG(4, WIRE_VARINT) && (error = mexc_read_time(f.varint, &time_ms)) != MEXC_OK) return error;
+        if (f.tag == WIRE_TAG(4, WIRE_VARINT) && (error = mexc_read_time(f.varint, &time_ms)) != MEXC_OK)
+            return error;
     }
     if ((error = mexc_read_units(price, symbol->price_decimals, &trade.price_ticks)) != MEXC_OK) return error;
     if ((error = mexc_read_units(quantity, symbol->size_decimals, &trade.size_lots)) != MEXC_OK) return error;
@@ -196,8 +207,8 @@ static inline int mexc_decode_trade(wire_t wire, const symbol_t *symbol, mexc_tr
 }
 
 /* Deals (314): deals=1, eventType=2. */
-static inline int mexc_decode_trades(wire_t wire, const symbol_t *symbol, mexc_trade_t *trades, uint32_t max_trades,
-                                     mexc_frame_t *frame) {
+static inline int mexc_decode_trades(wire_t wire, const symbol_t *symbol, mexc_trade_t *trades,
+                                     uint32_t max_trades, mexc_frame_t *frame) {
     uint32_t n = 0;
     wire_field_t f = {0};
     int error;
@@ -225,7 +236,7 @@ static inline int mexc_decode_quote(slice_t price, slice_t quantity, const symbo
     return MEXC_OK;
 }
 
-/* Book ticker (315): bidPrice=1, bidQuantity=2, askPrice=3, askQuantity=4, version=5, lastOrderCreateTime=6. */
+/* Book ticker (315): bidPrice=1 bidQuantity=2 askPrice=3 askQuantity=4 version=5 lastOrderCreateTime=6. */
 static inline int mexc_decode_ticker(wire_t wire, const symbol_t *symbol, mexc_frame_t *frame) {
     const slice_t empty = {wire.p, 0};
     slice_t texts[6] = {empty, empty, empty, empty, empty, empty};
@@ -246,9 +257,9 @@ static inline int mexc_decode_ticker(wire_t wire, const symbol_t *symbol, mexc_f
     return MEXC_OK;
 }
 
-/* Pass 2: the body that mexc_scan found, without an error. Depths fill levels (asks, then bids: n_asks + n_bids of
- * at most max_levels), deals fill trades; the two may share memory. Returns frame->error; where it is not MEXC_OK,
- * what was filled so far means nothing. */
+/* Pass 2: the body that mexc_scan found, without an error. Depths fill levels (asks, then bids: n_asks +
+ * n_bids of at most max_levels), deals fill trades; the two may share memory. Returns frame->error; where it
+ * is not MEXC_OK, what was filled so far means nothing. */
 static inline int mexc_decode_body(mexc_frame_t *frame, const symbol_table_t *symbols, level_t *levels,
                                    uint32_t max_levels, mexc_trade_t *trades, uint32_t max_trades) {
     wire_t body = {frame->body.p, frame->body.p + frame->body.n};
@@ -271,7 +282,9 @@ static inline int mexc_decode_body(mexc_frame_t *frame, const symbol_table_t *sy
 
 /* Both passes. */
 static inline int mexc_decode(const uint8_t *p, size_t n, const symbol_table_t *symbols, level_t *levels,
-                              uint32_t max_levels, mexc_trade_t *trades, uint32_t max_trades, mexc_frame_t *frame) {
+                              uint32_t max_levels, mexc_trade_t *trades, uint32_t max_trades,
+                              mexc_frame_t *frame) {
     int error = mexc_scan(p, n, symbols, frame);
-    return error == MEXC_OK ? mexc_decode_body(frame, symbols, levels, max_levels, trades, max_trades) : error;
+    return error == MEXC_OK ? mexc_decode_body(frame, symbols, levels, max_levels, trades, max_trades)
+                            : error;
 }

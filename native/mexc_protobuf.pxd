@@ -136,10 +136,10 @@ cdef extern from "native/mexc_protobuf.h" nogil:
         mexc_private_deal_t deal
         mexc_account_t account
     int mexc_scan(const uint8_t *p, size_t n, const symbol_table_t *symbols, mexc_frame_t *frame)
-    int mexc_decode_body(mexc_frame_t *frame, const symbol_table_t *symbols, level_t *levels, uint32_t max_levels,
-                         mexc_trade_t *trades, uint32_t max_trades)
-    int mexc_decode(const uint8_t *p, size_t n, const symbol_table_t *symbols, level_t *levels, uint32_t max_levels,
-                    mexc_trade_t *trades, uint32_t max_trades, mexc_frame_t *frame)
+    int mexc_decode_body(mexc_frame_t *frame, const symbol_table_t *symbols, level_t *levels,
+                         uint32_t max_levels, mexc_trade_t *trades, uint32_t max_trades)
+    int mexc_decode(const uint8_t *p, size_t n, const symbol_table_t *symbols, level_t *levels,
+                    uint32_t max_levels, mexc_trade_t *trades, uint32_t max_trades, mexc_frame_t *frame)
 
 
 cdef class Decoder:

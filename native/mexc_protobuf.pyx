@@ -69,8 +69,9 @@ cdef dict order_fields(const mexc_order_t *order):
         "last_deal_quantity": int128_to_python(order.last_deal_quantity),
         "cumulative_quantity": int128_to_python(order.cumulative_quantity),
         "cumulative_amount": int128_to_python(order.cumulative_amount),
-        "create_time_ms": order.create_time_ms, "order_type": order.order_type, "trade_type": order.trade_type,
-        "status": order.status, "is_maker": bool(order.is_maker), "present": order.present,
+        "create_time_ms": order.create_time_ms, "order_type": order.order_type,
+        "trade_type": order.trade_type, "status": order.status, "is_maker": bool(order.is_maker),
+        "present": order.present,
     }
 
 
@@ -149,7 +150,8 @@ cdef class Decoder:
             found |= {"from_version": f.from_version, "to_version": f.to_version,
                       "last_order_time_ms": f.last_order_time_ms}
         if f.kind == MEXC_DEPTH or f.kind == MEXC_LIMIT_DEPTH:
-            levels = [(self.levels[i].price_ticks, self.levels[i].size_lots) for i in range(f.n_asks + f.n_bids)]
+            levels = [(self.levels[i].price_ticks, self.levels[i].size_lots)
+                      for i in range(f.n_asks + f.n_bids)]
             found |= {"asks": levels[:f.n_asks], "bids": levels[f.n_asks:]}
         elif f.kind == MEXC_BOOK_TICKER:
             found |= {"bid": (f.ticker.bid.price_ticks, f.ticker.bid.size_lots),
@@ -170,7 +172,8 @@ cdef class Decoder:
         Asks and bids are applied one after the other: a price beyond the book's bounds in the bids is told as
         BAD_VALUE after the asks have gone in.
         """
-        return FrameError(self.apply_frame(<const uint8_t *>PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), book))
+        error = self.apply_frame(<const uint8_t *>PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), book)
+        return FrameError(error)
 
 
 def time_decode_into_book(Decoder decoder, list frames, OrderBook book, uint32_t batch, uint32_t samples):

@@ -61,7 +61,9 @@ static inline int book_apply(order_book_t *book, const level_t *levels, uint32_t
     return BOOK_OK;
 }
 
-static inline int book_empty(const order_book_t *book, int side) { return book_side_const(book, side)->best < 0; }
+static inline int book_empty(const order_book_t *book, int side) {
+    return book_side_const(book, side)->best < 0;
+}
 
 /* 0 on an empty side. */
 static inline int64_t book_best_ticks(const order_book_t *book, int side) {
@@ -100,7 +102,7 @@ static inline int64_t book_size_at(const order_book_t *book, int side, int64_t p
     return at < s->n_overflow && s->overflow[at].price_ticks == key ? s->overflow[at].size_lots : 0;
 }
 
-/* Whether the absence of a level at this price means that it is empty: false beyond where a snapshot was cut. */
+/* Whether no level at this price means that it is empty: false beyond where a snapshot was cut. */
 static inline int book_knows(const order_book_t *book, int side, int64_t price_ticks) {
     const book_side_t *s = book_side_const(book, side);
     return price_ticks >= 1 && price_ticks <= BOOK_MAX_PRICE_TICKS && s->sign * price_ticks >= s->known_key;
@@ -172,8 +174,8 @@ static inline int book_level(const order_book_t *book, int side, uint32_t nth, l
 
 typedef void (*book_sink_t)(void *context, const void *bytes, size_t length);
 
-/* Feed the book's canonical bytes to a sink: bids, then asks; each as side, count, known limit (int64), then its
- * levels from best to worst. Equal books give equal bytes, however they came about. */
+/* Feed the book's canonical bytes to a sink: bids, then asks; each as side, count, known limit (int64), then
+ * its levels from best to worst. Equal books give equal bytes, however they came about. */
 static inline void book_digest(const order_book_t *book, book_sink_t sink, void *context) {
     int side;
 
@@ -200,8 +202,8 @@ static inline void book_clear(order_book_t *book) {
     book_side_clear(&book->asks);
 }
 
-/* Replace the book by a snapshot. A side with at least depth_limit levels (0: no limit) was cut at its worst level:
- * beyond it is unknown. A refused level leaves the book as it was. */
+/* Replace the book by a snapshot. A side with at least depth_limit levels (0: no limit) was cut at its worst
+ * level: beyond it is unknown. A refused level leaves the book as it was. */
 static inline int book_load(order_book_t *book, const level_t *asks, uint32_t n_asks, const level_t *bids,
                             uint32_t n_bids, uint32_t depth_limit) {
     const level_t *levels[2] = {bids, asks};
@@ -218,7 +220,8 @@ static inline int book_load(order_book_t *book, const level_t *asks, uint32_t n_
         int64_t worst = INT64_MAX;
 
         book_apply(book, from, n, side);
-        for (i = 0; i < n; i++) worst = s->sign * from[i].price_ticks < worst ? s->sign * from[i].price_ticks : worst;
+        for (i = 0; i < n; i++)
+            worst = s->sign * from[i].price_ticks < worst ? s->sign * from[i].price_ticks : worst;
         if (depth_limit && n >= depth_limit && worst > s->known_key) s->known_key = worst;
     }
     return BOOK_OK;

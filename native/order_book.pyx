@@ -55,8 +55,8 @@ cdef void append_bytes(void *context, const void *data, size_t length) noexcept 
 cdef class OrderBook:
     """Price levels of one instrument, exact, best first.
 
-    window_ticks (a power of two) are direct-mapped around the best price of each side; at most max_overflow further
-    levels are kept per side. Raises ValueError for settings out of range.
+    window_ticks (a power of two) are direct-mapped around the best price of each side; at most max_overflow
+    further levels are kept per side. Raises ValueError for settings out of range.
     """
 
     def __cinit__(self, uint32_t window_ticks=BOOK_DEFAULT_WINDOW_TICKS,

@@ -35,31 +35,47 @@ typedef struct {
     slice_t bytes;   /* of a bytes field */
 } wire_field_t;
 
-static inline int wire_read_varint(wire_t *wire, uint64_t *out) {
-    const uint8_t *p = wire->p;
+/* A varint at p; returns where it ends, or NULL with a wire_status_t in *out. */
+static __attribute__((noinline)) const uint8_t *wire_read_long_varint(const uint8_t *p, const uint8_t *end,
+                                                                      uint64_t *out) {
     uint64_t value = 0;
     unsigned shift;
 
-    if (p < wire->end && *p < 0x80) {
+    *out = WIRE_BAD_VARINT;
+    for (shift = 0; shift < 70; shift += 7) {
+        if (p == end) {
+            *out = WIRE_TRUNCATED;
+            return NULL;
+        }
+        value |= (uint64_t)(*p & 0x7f) << shift;
+        if (*p++ < 0x80) {
+            if (shift == 63 && p[-1] > 1) return NULL;
+            *out = value;
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static inline __attribute__((always_inline)) int wire_read_varint(wire_t *wire, uint64_t *out) {
+    const uint8_t *p = wire->p;
+    uint64_t value;
+
+    if (__builtin_expect(p < wire->end && *p < 0x80, 1)) {
         *out = *p;
         wire->p = p + 1;
         return WIRE_OK;
     }
-    for (shift = 0; shift < 70; shift += 7) {
-        if (p == wire->end) return WIRE_TRUNCATED;
-        value |= (uint64_t)(*p & 0x7f) << shift;
-        if (*p++ < 0x80) {
-            if (shift == 63 && p[-1] > 1) return WIRE_BAD_VARINT;
-            *out = value;
-            wire->p = p;
-            return WIRE_OK;
-        }
-    }
-    return WIRE_BAD_VARINT;
+    p = wire_read_long_varint(p, wire->end, &value);
+    if (!p) return (int)value;
+    *out = value;
+    wire->p = p;
+    return WIRE_OK;
 }
 
-/* Read the next field, whatever it is, and move behind it; only where wire->p < wire->end. */
-static inline int wire_next(wire_t *wire, wire_field_t *field) {
+/* Read the next field, whatever it is, and move behind it; only where wire->p < wire->end. Inlined, so that
+ * the field stays in registers: loops over levels live on that. */
+static inline __attribute__((always_inline)) int wire_next(wire_t *wire, wire_field_t *field) {
     uint64_t value = 0;
     int status;
 
@@ -70,21 +86,15 @@ static inline int wire_next(wire_t *wire, wire_field_t *field) {
     if (value >> 3 == 0) return WIRE_BAD_FIELD;
     field->tag = (uint32_t)value;
     switch (value & 7) {
-    case WIRE_VARINT:
-        return wire_read_varint(wire, &field->varint);
+    case WIRE_VARINT: return wire_read_varint(wire, &field->varint);
     case WIRE_BYTES:
         status = wire_read_varint(wire, &value);
         if (status != WIRE_OK) return status;
         field->bytes.p = wire->p;
         break;
-    case WIRE_FIXED64:
-        value = 8;
-        break;
-    case WIRE_FIXED32:
-        value = 4;
-        break;
-    default:
-        return WIRE_BAD_TYPE;
+    case WIRE_FIXED64: value = 8; break;
+    case WIRE_FIXED32: value = 4; break;
+    default: return WIRE_BAD_TYPE;
     }
     if (value > (uint64_t)(wire->end - wire->p)) return WIRE_TRUNCATED;
     field->bytes.n = (size_t)value;

@@ -63,13 +63,14 @@ static inline int32_t symbol_find(const symbol_table_t *table, const void *text,
 }
 
 /* The new symbol's index, from 0 upwards, or a negative symbol_status_t. */
-static inline int32_t symbol_add(symbol_table_t *table, const void *text, size_t length, unsigned price_decimals,
-                                 unsigned size_decimals) {
+static inline int32_t symbol_add(symbol_table_t *table, const void *text, size_t length,
+                                 unsigned price_decimals, unsigned size_decimals) {
     symbol_t *symbol;
     uint32_t slot;
 
     if (length == 0 || length > SYMBOL_MAX_LENGTH) return SYMBOL_BAD_NAME;
-    if (price_decimals > SYMBOL_MAX_DECIMALS || size_decimals > SYMBOL_MAX_DECIMALS) return SYMBOL_BAD_DECIMALS;
+    if (price_decimals > SYMBOL_MAX_DECIMALS || size_decimals > SYMBOL_MAX_DECIMALS)
+        return SYMBOL_BAD_DECIMALS;
     if (symbol_find(table, text, length) >= 0) return SYMBOL_DUPLICATE;
     if (table->n == table->max_symbols) return SYMBOL_TABLE_FULL;
     symbol = table->symbols + table->n;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import struct
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,9 +26,6 @@ VERIFY_HELP = example(
     "A torn tail is said; the next start repairs it.",
     "penstock journal verify runs/20260101T120000Z-abcdefghijkl",
 )
-STEM = "journal"
-# The header of every record, engine/core/event.pxd: seq, ts_event, ts_recv, kind, source, instrument, length, reserved.
-_HEADER = struct.Struct("<QqqHHiII")
 
 
 @app.command("show", help=SHOW_HELP)
@@ -61,30 +57,17 @@ def show(
 
 
 def records(run: RunDir, start: int) -> Iterator[dict[str, Any]]:
-    """The journal's records as plain values, with the `index` of the log entry each one is in."""
+    """The journal's records as plain values, each with its `index` in the log."""
+    from engine.journal.records import JOURNAL_STEM, parse
     from native.log_reader import LogReader
 
     describe: Callable[[bytes], dict[str, Any]] = importlib.import_module("engine.core.describe").describe
-    reader = LogReader(run.journal, STEM, from_index=start)
+    reader = LogReader(run.journal, JOURNAL_STEM, from_index=start)
     try:
         for index, entry in reader:
-            for record in split(bytes(entry)):
-                yield {"index": index, **describe(record)}
+            yield {"index": index, **describe(parse(bytes(entry)).raw)}
     finally:
         reader.close()
-
-
-def split(entry: bytes) -> Iterator[bytes]:
-    """The records of one log entry: an entry holds one input, or all outputs of one event; ValueError if it is cut."""
-    at = 0
-    while at < len(entry):
-        if len(entry) - at < _HEADER.size:
-            raise ValueError("an entry ends within a record's header")
-        length = _HEADER.size + _HEADER.unpack_from(entry, at)[6]
-        if len(entry) - at < length:
-            raise ValueError("an entry ends within a record")
-        yield entry[at : at + length]
-        at += length
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -97,13 +80,14 @@ def _line(row: dict[str, Any]) -> str:
 def verify(run: RunArgument, as_json: JsonOption = False) -> None:
     """Carry `penstock journal verify` out."""
     from engine.errors import UserError
+    from engine.journal.records import JOURNAL_STEM
     from engine.run_dir import open_at
     from native import log_verify
     from native.log_errors import LogError
 
     place = open_at(run)
     try:
-        report = log_verify.verify(place.journal, STEM)
+        report = log_verify.verify(place.journal, JOURNAL_STEM)
     except (LogError, OSError) as error:
         raise UserError(f"the journal of {place.path} cannot be read: {error}") from None
     facts = {

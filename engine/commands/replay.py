@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -16,6 +18,7 @@ HELP = example(
     "Exit 0 where all are equal, 1 at the first divergence.",
     "penstock replay runs/20260101T120000Z-abcdefghijkl",
 )
+PROGRESS_INTERVAL_S = 1.0
 
 
 def register(app: typer.Typer) -> None:
@@ -27,31 +30,34 @@ def replay(run: RunArgument, as_json: JsonOption = False) -> None:
     """Carry `penstock replay` out."""
     from engine.run_dir import open_at
 
-    result: Any = importlib.import_module("engine.replay").replay(open_at(run).path, _progress())
+    # Loaded here, and by name: it needs the whole compiled core, which no other command does.
+    result: Any = importlib.import_module("engine.replay").replay(open_at(run).path, progress())
     if as_json:
-        write_json(
-            {
-                "equal": result.equal,
-                "actions": result.actions,
-                "actions_hash": result.actions_hash,
-                "divergence": None if result.divergence is None else str(result.divergence),
-            }
-        )
+        write_json(dataclasses.asdict(result))
     elif result.equal:
         typer.echo(f"equal, {result.actions:,} actions, hash {result.actions_hash}")
     else:
-        typer.echo(f"not equal after {result.actions:,} actions: {result.divergence}")
+        first = result.divergence
+        typer.echo(f"not equal: after {result.actions:,} actions, at sequence number {first.seq}")
+        typer.echo(f"  recorded: {_shown(first.recorded)}")
+        typer.echo(f"  replayed: {_shown(first.replayed)}")
     raise typer.Exit(0 if result.equal else 1)
 
 
-def _progress() -> Any:
-    """Says on standard error how far it is, at most once a second, and only to a terminal."""
-    last = time.monotonic()
+def _shown(action: dict[str, Any] | None) -> str:
+    return "nothing" if action is None else "  ".join(f"{key}={value}" for key, value in action.items())
 
-    def tell(done: int, total: int = 0) -> None:
-        nonlocal last
-        if sys.stderr.isatty() and time.monotonic() - last >= 1:
-            last = time.monotonic()
-            typer.echo(f"replayed {done:,}{f' of {total:,}' if total else ''}", err=True)
+
+def progress(clock_s: Callable[[], float] = time.monotonic) -> Callable[[int], None] | None:
+    """Says on standard error how far it is, once a second; None where that is no terminal."""
+    if not sys.stderr.isatty():
+        return None
+    last_s = clock_s()
+
+    def tell(events: int) -> None:
+        nonlocal last_s
+        if clock_s() - last_s >= PROGRESS_INTERVAL_S:
+            last_s = clock_s()
+            typer.echo(f"replayed {events:,} events", err=True)
 
     return tell

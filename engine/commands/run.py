@@ -117,12 +117,20 @@ def _show(result: Result, place: RunDir) -> None:
 
 
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    rows = [(key, str(summary[key])) for key in HEADLINES if key in summary]
+    rows = [(key, _shown(summary[key])) for key in HEADLINES if key in summary]
     for key in ("feeds", "denied"):
-        rows += [(f"{key}: {name}", str(value)) for name, value in (summary.get(key) or {}).items()]
+        rows += [(f"{key}: {name}", _shown(value)) for name, value in (summary.get(key) or {}).items()]
     journal = summary.get("journal") or {}
-    rows += [(f"journal: {name}", str(value)) for name, value in journal.items()]
+    rows += [(f"journal: {name}", _shown(value)) for name, value in journal.items()]
     for stage, row in (summary.get("latency_us") or {}).items():
-        rows.append((f"latency {stage}, µs", "  ".join(f"{name} {value}" for name, value in row.items())))
+        rows.append(
+            (f"latency {stage}, µs", "  ".join(f"{name} {_shown(value)}" for name, value in row.items()))
+        )
     rows += [("alert", str(alert)) for alert in summary.get("alerts") or []]
     return rows
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -124,6 +124,8 @@ cdef int apply_command(State state, const event_t* e) except -1:
     if body.command == COMMAND_HALT:
         s.totals.halted = 1
         s.totals.halt_epoch += 1
+    elif body.command == COMMAND_STOP:
+        s.stopping = 1
     elif body.command == COMMAND_REDUCE_ONLY:
         s.totals.reduce_only = 1
     elif body.command == COMMAND_RESUME:

@@ -5,13 +5,13 @@ from libc.string cimport memcpy, memset
 
 from engine.core.apply cimport apply_record
 from engine.core.event cimport *
-from engine.core.money cimport money_get, money_int, money_put
+from engine.core.money cimport money_get, money_int, money_put, notional
 from engine.core.order cimport order_view
 from engine.core.risk.gate cimport Gate, intent_hash, intent_t, verdict_t
 from engine.core.risk.reason_codes cimport INTENTS_PER_EVENT
 from engine.core.state.books cimport Book
 from engine.core.state.orders cimport find_order
-from engine.core.state.portfolio cimport realised_profit
+from engine.core.state.portfolio cimport mark_ticks, realised_profit
 from engine.core.state.state cimport MAX_SOURCES, NO_STRATEGY, State, order_t, source_t
 
 from engine.core.instrument import InstrumentSpec
@@ -261,6 +261,15 @@ cdef class TradingDesk(Desk):
         return bool(self.c.totals.halted)
 
     @property
+    def is_reduce_only(self) -> bool:
+        return bool(self.c.totals.reduce_only)
+
+    @property
+    def open_breakers(self) -> int:
+        """A bit per BreakerKind that is open for all instruments."""
+        return self.c.totals.breakers
+
+    @property
     def reconcile_pending(self) -> bool:
         return bool(self.c.reconcile_pending)
 
@@ -305,6 +314,11 @@ cdef class TradingDesk(Desk):
             for i in range(self.c.totals.instruments)
             if self.c.exposures[i].position_lots or self.c.exposures[i].realised
         ]
+
+    def position_worth(self, instrument: int) -> int:
+        """The position at its mark, in quote money; negative for a short one."""
+        self.check_instrument(instrument)
+        return money_int(notional(mark_ticks(self.c, instrument), self.c.exposures[instrument].position_lots, self.c.units[instrument]))
 
     def feed_state(self, source: int) -> dict:
         """What the core knows of a feed: up, frames, lag and the newest arrival, ns."""

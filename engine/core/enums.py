@@ -78,6 +78,7 @@ class CommandKind(IntEnum):
     CANCEL_ALL = 3
     REDUCE_ONLY = 4
     CANCEL = 5
+    STOP = 6
 
 
 class HealthField(IntEnum):

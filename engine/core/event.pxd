@@ -74,6 +74,7 @@ cdef enum CommandKind:
     COMMAND_CANCEL_ALL = 3
     COMMAND_REDUCE_ONLY = 4
     COMMAND_CANCEL = 5
+    COMMAND_STOP = 6           # the session ends in order: nothing new is approved until the next one begins
 
 cdef enum HealthField:
     HEALTH_JOURNAL = 1        # value 1 writable, 0 not

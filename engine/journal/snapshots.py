@@ -1,7 +1,7 @@
 """State snapshots: what the core was after a given journal record, so that a restart replays only the rest.
 
-File `snapshot-<records>.bin`, little-endian: magic, u32 version, u32 reserved, u64 journal records, 32 bytes chain hash
-at that record, u64 state size, state, SHA-256 of everything before it.
+File `snapshot-<records>.bin`, little-endian: magic, u32 version, u32 reserved, u64 journal records, u64 state
+size, state, SHA-256 of everything before it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAGIC = b"PSTKSNP1"
 VERSION = 1
 KEEP = 3
 MAX_STATE_BYTES = 1 << 30
-_HEAD = struct.Struct("<8sIIQ32sQ")
+_HEAD = struct.Struct("<8sIIQQ")
 _DIGEST_BYTES = 32
 _NAME = re.compile(r"snapshot-(\d{12})\.bin")
 
@@ -29,11 +29,17 @@ class SnapshotDamaged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`state` after the first `records` journal records, whose chain hash is `chain_hash` (32 bytes)."""
+    """`state` after the first `records` journal records."""
 
     records: int
-    chain_hash: bytes
     state: bytes
+
+    @property
+    def state_hash(self) -> str:
+        """SHA-256 of the state, in hex: what the journal notes of it."""
+        running = Sha256()
+        running.update(self.state)
+        return running.digest().hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +55,11 @@ def write_snapshot(directory: Path, snapshot: Snapshot, *, keep: int = KEEP) -> 
 
     The journal must be durable up to `snapshot.records` before this is called. ValueError for values out of range.
     """
-    if not 0 <= snapshot.records < 10**12 or len(snapshot.chain_hash) != 32 or keep < 1:
-        raise ValueError("a snapshot has 0 <= records < 10^12, a hash of 32 bytes, and at least one is kept")
+    if not 0 <= snapshot.records < 10**12 or keep < 1:
+        raise ValueError("a snapshot has 0 <= records < 10^12, and at least one is kept")
     if len(snapshot.state) > MAX_STATE_BYTES:
         raise ValueError(f"a state has at most {MAX_STATE_BYTES} bytes, not {len(snapshot.state)}")
-    head = _HEAD.pack(MAGIC, VERSION, 0, snapshot.records, snapshot.chain_hash, len(snapshot.state))
+    head = _HEAD.pack(MAGIC, VERSION, 0, snapshot.records, len(snapshot.state))
     path = directory / f"snapshot-{snapshot.records:012d}.bin"
     fresh = path.with_suffix(".tmp")
     with fresh.open("wb") as file:
@@ -74,7 +80,7 @@ def read_snapshot(path: Path) -> Snapshot:
     raw = path.read_bytes()
     if len(raw) < _HEAD.size + _DIGEST_BYTES:
         raise SnapshotDamaged("shorter than a snapshot's head")
-    magic, version, reserved, records, chain_hash, size = _HEAD.unpack_from(raw)
+    magic, version, reserved, records, size = _HEAD.unpack_from(raw)
     if magic != MAGIC:
         raise SnapshotDamaged("not a snapshot")
     if version != VERSION or reserved:
@@ -84,7 +90,7 @@ def read_snapshot(path: Path) -> Snapshot:
     state = raw[_HEAD.size : _HEAD.size + size]
     if _digest(raw[: _HEAD.size], state) != raw[-_DIGEST_BYTES:]:
         raise SnapshotDamaged("fails its checksum")
-    return Snapshot(records, chain_hash, state)
+    return Snapshot(records, state)
 
 
 def latest_valid(directory: Path, *, journal_records: int | None = None) -> Found:

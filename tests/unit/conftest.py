@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+INHERITED = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
 
 VENUE = """
 import json, signal, sys, tomllib
@@ -55,7 +57,7 @@ publish()
 
 
 @pytest.fixture
-def children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes the modules tiny_core and tiny_venue; call it with the core's body and the venue's behaviour."""
 
     def make(core: str, venue: str = "lasting") -> None:
@@ -63,6 +65,6 @@ def children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         folder.mkdir(exist_ok=True)
         (folder / "tiny_core.py").write_text(CORE_HEAD.format() + core)
         (folder / "tiny_venue.py").write_text(VENUE.format(behaviour=venue))
-        monkeypatch.setenv("PYTHONPATH", f"{folder}:{ROOT}")
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *INHERITED]))
 
     return make

@@ -13,6 +13,7 @@ from engine import config_reference
 from engine.config import (
     Config,
     ConfigError,
+    RiskConfig,
     config_hash,
     format_money,
     load,
@@ -22,6 +23,7 @@ from engine.config import (
     resolve,
     to_toml,
 )
+from engine.core.risk.limits import HIGHEST, limits_from
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = 'symbols = ["BTCUSDT", "ETHUSDT"]\n[[strategy]]\nname = "market_maker"\n'
@@ -193,6 +195,22 @@ def test_reference_is_current() -> None:
     assert page.read_text() == config_reference.render(), (
         "docs/configuration.md is not current: python -m engine.config_reference > docs/configuration.md"
     )
+
+
+@pytest.mark.parametrize("text", ["", '[risk]\nmax_fees_per_day = "99999.00000000000000000001"\n'])
+def test_the_gate_takes_every_config_that_loads(text: str) -> None:
+    config = parse(SMALL + text)
+    limits = limits_from(resolve(config)["risk"])
+    assert limits["max_fees_per_day"] == config.risk.max_fees_per_day
+    assert limits["order_window_ns"] == config.risk.order_window_s * 10**9
+    for name, highest in HIGHEST.items():
+        assert name in str(problems(SMALL + f"[risk]\n{name} = {highest + 1}\n"))
+        parse(SMALL + f"[risk]\n{name} = {highest}\n")
+
+
+@pytest.mark.parametrize("key", RiskConfig.model_fields)
+def test_no_limit_can_be_switched_off(key: str) -> None:
+    assert f"risk.{key}" in problems(SMALL + f"[risk]\n{key} = 0\n")
 
 
 def test_every_key_is_described() -> None:

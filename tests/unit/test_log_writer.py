@@ -24,9 +24,14 @@ BUILD = "0.1.0 x86-64-v3"
 
 
 def writer(directory: Path, **changes: Any) -> LogWriter:
-    settings: dict[str, Any] = dict(
-        stem=STEM, run_id="abc123def456", chained=True, sync=True, segment_bytes=SMALL, build=BUILD
-    )
+    settings: dict[str, Any] = {
+        "stem": STEM,
+        "run_id": "abc123def456",
+        "chained": True,
+        "sync": True,
+        "segment_bytes": SMALL,
+        "build": BUILD,
+    }
     return LogWriter(directory, **(settings | changes))
 
 

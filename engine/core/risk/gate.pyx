@@ -74,7 +74,7 @@ cdef int check_intent(const state_t* s, const intent_t* intent, verdict_t* verdi
 
 cdef int check_mode(const state_t* s, const intent_t* intent, verdict_t* verdict) noexcept nogil:
     cdef uint32_t kind
-    if s.totals.halted or s.disk_state > 1:
+    if s.totals.halted or s.stopping or s.disk_state > 1:
         return refuse(verdict, HALTED, 0, 1)
     if s.totals.live != s.limits.live:
         return refuse(verdict, MODE_MISMATCH, s.limits.live, s.totals.live)

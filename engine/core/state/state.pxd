@@ -223,6 +223,7 @@ ctypedef struct state_t:
     int32_t currency_asset     # -1: none of that name yet
     uint32_t reconcile_pending
     uint32_t journal_broken
+    uint32_t stopping
     uint32_t disk_state
     int64_t clock_skew_ns
 

@@ -38,6 +38,7 @@ cdef class State:
         memset(self.c.sources, 0, sizeof(source_t) * MAX_SOURCES)
         self.c.reconcile_pending = 1
         self.c.journal_broken = 0
+        self.c.stopping = 0
         self.c.disk_state = 0
         self.c.clock_skew_ns = 0
 

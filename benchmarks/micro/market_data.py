@@ -1,0 +1,119 @@
+"""How fast market data becomes a book: the native decoder and book, beside protobuf-upb with float() per field.
+
+Native loops are timed natively, a sample being the mean of one batch; percentiles are over the samples. The
+reference does less than we do: it fills no book.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+from adapters.mexc.schema import PushDataV3ApiWrapper
+from native.mexc_protobuf import Decoder, time_decode_into_book
+from native.order_book import ASK, BID, OrderBook, time_updates
+
+SEED = 20_260_923
+MID_TICKS = 8_427_000
+DELETES = 0.38  # of all updates, as in recorded L2 streams
+SYMBOLS = [("BTCUSDT", 2, 8)]
+
+Row = dict[str, Any]
+
+
+def percentile(samples: list[float], share: float) -> float:
+    """The sample below which this share lies."""
+    ordered = sorted(samples)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+def row(name: str, samples: list[float], bar: float | None, kind: str) -> Row:
+    """A row of nanoseconds, met where the median is within the bar."""
+    p50, p99 = percentile(samples, 0.5), percentile(samples, 0.99)
+    met = None if bar is None else p50 <= bar
+    facts: Row = {"name": name, "unit": "ns", "value": p50, "p50": p50, "p99": p99, "bar": bar, "kind": kind}
+    return facts | {"met": met, "reference": None, "ratio": None}
+
+
+def updates(n: int, rng: random.Random) -> list[tuple[int, int, int]]:
+    """Updates (side, price_ticks, size_lots) of a market that moves, most of them near its top."""
+    found, mid = [], MID_TICKS
+    for i in range(n):
+        if i % 200 == 0:
+            mid += rng.randint(-30, 30)
+        side, distance = rng.choice((BID, ASK)), 1 + int(rng.expovariate(1 / 100))
+        size = 0 if rng.random() < DELETES else rng.randint(1, 10**9)
+        found.append((side, mid - distance if side == BID else mid + distance, size))
+    return found
+
+
+def depth_frame(n_levels: int, version: int, rng: random.Random) -> bytes:
+    """One delta as MEXC sends it: padded decimals, half of the levels asks, half bids."""
+    channel = "spot@public.aggre.depth.v3.api.pb@10ms"
+    wrapper = PushDataV3ApiWrapper(channel=f"{channel}@BTCUSDT", symbol="BTCUSDT", sendTime=1782208005090)
+    body = wrapper.publicAggreDepths
+    body.eventType, body.fromVersion, body.toVersion = channel, str(version), str(version)
+    for i in range(n_levels):
+        distance = 1 + int(rng.expovariate(1 / 100))
+        ticks = MID_TICKS + distance if i % 2 else MID_TICKS - distance
+        lots = 0 if rng.random() < DELETES else rng.randint(1, 10**9)
+        side = body.asks if i % 2 else body.bids
+        side.add(price=f"{ticks // 100}.{ticks % 100:02d}", quantity=f"{lots // 10**8}.{lots % 10**8:08d}")
+    frame: bytes = wrapper.SerializeToString()
+    return frame
+
+
+def read_with_upb(frame: bytes) -> list[tuple[float, float]]:
+    """What a plain Python client does with a frame."""
+    body = PushDataV3ApiWrapper.FromString(frame).publicAggreDepths
+    levels = [(float(item.price), float(item.quantity)) for item in body.asks]
+    levels += [(float(item.price), float(item.quantity)) for item in body.bids]
+    return levels
+
+
+def time_upb(frames: list[bytes], rounds: int) -> list[float]:
+    """Nanoseconds per frame, one sample per frame: short, so that a busy machine disturbs few of them."""
+    found = []
+    for frame in frames * rounds:
+        started = time.perf_counter_ns()
+        read_with_upb(frame)
+        found.append(float(time.perf_counter_ns() - started))
+    return found
+
+
+def run_book() -> list[Row]:
+    """Book updates in batch."""
+    samples = time_updates(OrderBook(), updates(200_000, random.Random(SEED)), 1_000, 5)
+    return [row("book_update", samples, 15.0, "must")]
+
+
+def run_depth(n_levels: int, bar: float | None, kind: str, ratio_bar: float | None) -> list[Row]:
+    """Depth frames of one size: bytes to integer book, and the ratio to the reference."""
+    rng = random.Random(SEED)
+    frames = [depth_frame(n_levels, 74_891_313_263 + i, rng) for i in range(128)]
+    rounds = max(10, 2_000 // n_levels)
+    reference = percentile(time_upb(frames, max(3, 100 // n_levels)), 0.5)
+    samples = time_decode_into_book(Decoder(SYMBOLS), frames, OrderBook(), 32, 4 * rounds)
+    facts = row(f"depth_{n_levels}_levels", samples, bar, kind)
+    facts["reference"] = {"name": "protobuf-upb and float() per field", "value": reference}
+    facts["ratio"] = ratio = reference / facts["value"]
+    if ratio_bar is None:
+        return [facts]
+    compared = facts | {
+        "name": f"depth_{n_levels}_levels_ratio",
+        "unit": "x",
+        "value": ratio,
+        "bar": ratio_bar,
+    }
+    return [facts, compared | {"p50": None, "p99": None, "kind": "must", "met": ratio >= ratio_bar}]
+
+
+def run() -> list[Row]:
+    """All rows of this subject: {name, unit, value, p50, p99, bar, kind, met, reference, ratio} each."""
+    return [
+        *run_book(),
+        *run_depth(2, 150.0, "stretch", None),
+        *run_depth(20, 600.0, "must", 20.0),
+        *run_depth(200, None, "stretch", None),
+    ]

@@ -1,0 +1,386 @@
+"""The core process: one loop around the core, from the first record of a session to its seal.
+
+`python -m engine.daemon --run-dir DIR --config FILE [--for SECONDS]`; people start it through `penstock run`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from engine.adapter import Adapter, AdapterError
+from engine.config import Config, config_hash, load, resolve
+from engine.console.halt_flag import HaltFlag
+from engine.console.publish import Publisher
+from engine.console.status import encode
+from engine.console.status_page import StatusPage
+from engine.control import CommandRefused, ControlServer, Reply, Request
+from engine.core import event
+from engine.core.engine import Engine
+from engine.core.enums import CommandKind, EventKind, HealthField
+from engine.errors import UserError
+from engine.execution.executor import Executor
+from engine.execution.reconcile import Reconciler
+from engine.execution.resolver import Resolver
+from engine.journal.records import JOURNAL_STEM, TAPE_STEM, note
+from engine.journal.restart import restore, take_snapshot, write_snapshot
+from engine.log import logging_to
+from engine.plugins import attach_strategies, make_adapter
+from engine.resources import DISK_LOW, DISK_OUT, anonymous_memory_mb, disk_state
+from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
+from engine.sequencer import Rim, Sequencer
+from engine.summary import summary
+from engine.timers import Timers
+from native.cpu import BASELINE
+from native.log_writer import LogWriter
+
+logger = logging.getLogger("penstock.core")
+
+MB = 1 << 20
+STATUS_INTERVAL_S = 0.25
+HOUSEKEEPING_S = 1.0
+STOP_WAIT_S = 5.0
+VENUE_RETRIES = 5
+DISK_REDUCE_BYTES, DISK_HALT_BYTES = 512 * MB, 128 * MB
+EXIT_ENDED, EXIT_REFUSED = 0, 2
+COMMANDS = {
+    "halt": CommandKind.HALT,
+    "resume": CommandKind.RESUME,
+    "cancel_all": CommandKind.CANCEL_ALL,
+    "reduce_only": CommandKind.REDUCE_ONLY,
+}
+
+
+class Daemon(Rim):
+    """One session of a run. Make it, then `await run()`."""
+
+    def __init__(self, place: RunDir, config: Config, seconds: float | None) -> None:
+        self.place = place
+        self.config = config
+        self.seconds = seconds
+        self.stopping = asyncio.Event()
+        self.failure: str | None = None
+        self._started = time.monotonic()
+        self._rss_mb_max = 0.0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._queries: list[int] = []
+        self._executor: Executor | None = None
+        self._disk = 0
+        self._open_logs()
+        self._adapter: Adapter = make_adapter(
+            config.adapter.name, adapter_options(config, place), place.run_id, config.run.seed
+        )
+        core = Engine()
+        self._restart = restore(core, place.path)
+        self.sequencer = Sequencer(
+            core, self._adapter.decoder(), self, self._journal, self._tape, seq=self._restart.seq
+        )
+        self.sequencer.introduce_instruments()
+        self._timers = Timers(self.sequencer.ingest, self.sequencer.now_ns)
+        self._flag = HaltFlag(place.path)
+        self.sequencer.bind_halt_flag(self._flag.word_address)
+        self._page = StatusPage.create(place.path)
+        self._publisher = Publisher(
+            self.sequencer, config.mode, config.risk.currency, config.run.tape_budget_mb * MB
+        )
+
+    def _open_logs(self) -> None:
+        run, run_id = self.config.run, self.place.run_id
+        build = f"{BASELINE} py{sys.version_info.major}.{sys.version_info.minor}"
+        self.place.journal.mkdir(exist_ok=True)
+        self.place.tape.mkdir(exist_ok=True)
+        self._journal = LogWriter(
+            self.place.journal, stem=JOURNAL_STEM, run_id=run_id, chained=True, sync=True,
+            segment_bytes=run.journal_segment_mb * MB, build=build,
+        )  # fmt: skip
+        self._tape = LogWriter(
+            self.place.tape, stem=TAPE_STEM, run_id=run_id, chained=False, sync=False,
+            segment_bytes=run.tape_segment_mb * MB, budget_bytes=run.tape_budget_mb * MB, build=build,
+        )  # fmt: skip
+        for name, log in (("journal", self._journal), ("tape", self._tape)):
+            if log.recovered.torn_bytes:
+                logger.warning("the %s's torn tail was repaired: %d bytes", name, log.recovered.torn_bytes)
+
+    # What the core asks of the rim.
+
+    def on_approved(self, approved: Any) -> None:
+        """Send an approved order or cancel."""
+        if self._executor is not None:
+            self._executor.submit(approved)
+
+    def on_resync(self, instrument: int, attempt: int) -> None:
+        """Fetch a snapshot of a book."""
+        self._run(self._adapter.fetch_book(instrument, attempt))
+
+    def on_query(self, order_no: int) -> None:
+        """Ask the venue what became of an order; before the executor is there, remember to."""
+        if self._executor is None:
+            self._queries.append(order_no)
+        else:
+            self._executor.resolve(order_no)
+
+    def on_timer_set(self, timer_id: int, strategy: int, due_ns: int) -> None:
+        """Have a TIMER event come in when it is due."""
+        self._timers.set(timer_id, strategy, due_ns)
+
+    def on_notice(self, record: dict[str, Any]) -> None:
+        """Tell people: an alert, a breaker, a stopped strategy."""
+        text = record.get("text") or (
+            f"breaker {record.get('breaker')} {'opened' if record.get('open') else 'closed'}"
+        )
+        self._publisher.note_alert("warning", text)
+        logger.warning("%s: %s", record["kind"], text)
+
+    def on_fill(self, record: dict[str, Any]) -> None:
+        """One execution of ours came in."""
+        if "instrument" in record:
+            self._publisher.note_fill(record)
+
+    def on_fault(self, what: str, error: Exception) -> None:
+        """An event could not be processed: it is recorded, counted and survived."""
+        self._publisher.note_alert("error", what)
+        logger.error(what, exc_info=error)
+
+    # A session.
+
+    async def run(self) -> None:
+        """The whole session: start, trade until asked to stop, end in order."""
+        control = ControlServer(self.place.path, self._obey)
+        await control.start()
+        try:
+            await self._begin()
+            self._run(self._publish())
+            self._run(self._keep_house())
+            # What is here now lives as long as the session: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            gc.disable()
+            await self._wait()
+            await self._end_trading()
+        finally:
+            await self._close(control)
+
+    async def _begin(self) -> None:
+        sequencer, config = self.sequencer, self.config
+        session = self._restart_session()
+        sequencer.ingest(event.start(self.place.run_id, session, config.mode == "live", config.run.seed))
+        resolved = resolve(config)
+        sequencer.ingest(event.config(json.dumps(resolved, sort_keys=True).encode()))
+        specs = await self._load_instruments()
+        for spec in specs:
+            sequencer.ingest(event.instrument(spec))
+        attach_strategies(sequencer.core, resolved)
+        resolver = Resolver(self._adapter, sequencer, self.place.run_id, seed=config.run.seed)
+        self._executor = Executor(self._adapter, sequencer, self.place.run_id, resolver)
+        reconciler = Reconciler(
+            self._adapter, sequencer, self.place.run_id, resolver, len(specs), seed=config.run.seed
+        )
+        await self._adapter.start(sequencer, specs)
+        for order_no in self._queries:
+            self._executor.resolve(order_no)
+        self._queries.clear()
+        self._run(reconciler.run())
+        self._timers.keep_house()
+
+    def _restart_session(self) -> int:
+        """The number of this session, from 0; a restart says what it found."""
+        if not self._restart.records:
+            return 0
+        logger.info(
+            "restarted from %d journal records, %d of them through a snapshot",
+            self._restart.records,
+            self._restart.from_snapshot,
+        )
+        for skipped in self._restart.skipped_snapshots:
+            self._publisher.note_alert("warning", f"snapshot passed over: {skipped}")
+        session: int = self.sequencer.core.session + 1
+        return session
+
+    async def _load_instruments(self) -> Any:
+        for attempt in range(VENUE_RETRIES):
+            try:
+                return await self._adapter.load_instruments(self.config.symbols)
+            except AdapterError as error:
+                logger.warning("instruments: %s", error)
+                if attempt + 1 == VENUE_RETRIES:
+                    raise UserError(
+                        f"the venue does not tell its instruments: {error}. "
+                        "Check its address in [adapter], and that it can be reached."
+                    ) from None
+                await asyncio.sleep(max(0.2 * 2**attempt, error.retry_after_s))
+        raise AssertionError("the loop above returns or raises")
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self.stopping.wait(), self.seconds)
+        except TimeoutError:
+            logger.info("ended after %g s", self.seconds)
+
+    async def _end_trading(self) -> None:
+        """Approve nothing more, cancel what is open, and give the venue a little time to say so."""
+        self.sequencer.ingest(event.command(CommandKind.STOP))
+        self.sequencer.ingest(event.command(CommandKind.CANCEL_ALL))
+        until = time.monotonic() + STOP_WAIT_S
+        while self.sequencer.core.counts()["open_orders"] and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+
+    async def _close(self, control: ControlServer) -> None:
+        self._timers.close()
+        await control.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._executor is not None:
+            await self._executor.close()
+        await self._adapter.close()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Seal the journal, write the summary, close what is mapped."""
+        sequencer, core = self.sequencer, self.sequencer.core
+        self._take_rss()
+        if self.failure is None and not sequencer.journal_failed:
+            sealed = json.dumps({"durable_hash": core.durable_hash(), "actions_hash": core.actions_hash})
+            self._journal.append(note(EventKind.NOTE_SEALED, core.seq, sequencer.now_ns(), sealed.encode()))
+        self._journal.wait_durable(5000)
+        facts = summary(
+            sequencer,
+            self._adapter.status(),
+            run_dir=str(self.place.path),
+            mode=self.config.mode,
+            config_hash=config_hash(self.config),
+            seed=self.config.run.seed,
+            seconds=time.monotonic() - self._started,
+            orders_sent=0 if self._executor is None else self._executor.sent,
+            rss_anon_mb_max=self._rss_mb_max,
+            alerts=[msgspec.to_builtins(alert) for alert in self._publisher.alerts],
+        )
+        self._page.write(encode(self._document()))
+        self._journal.close()
+        self._tape.close()
+        write_atomically(self.place.summary_file, json.dumps(facts, indent=2).encode() + b"\n")
+        self._page.close()
+        self._flag.close()
+
+    # Beside the trading.
+
+    def _run(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        """A task of the session failed: it is told, and the session ends in order."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a task of the core failed", exc_info=task.exception())
+            self.failure = f"a task of the core failed: {task.exception()!r}"
+            self.stopping.set()
+
+    def _document(self) -> Any:
+        return self._publisher.document(
+            self._adapter.status(), time.monotonic() - self._started, anonymous_memory_mb()
+        )
+
+    async def _publish(self) -> None:
+        while True:
+            self._page.write(encode(self._document()))
+            await asyncio.sleep(STATUS_INTERVAL_S)
+
+    def _take_rss(self) -> None:
+        rss_mb = anonymous_memory_mb()
+        if rss_mb > self.config.run.max_rss_mb >= self._rss_mb_max:
+            self._publisher.note_alert(
+                "warning", f"memory is above run.max_rss_mb: {rss_mb:.0f} MB of our own"
+            )
+        self._rss_mb_max = max(self._rss_mb_max, rss_mb)
+
+    async def _keep_house(self) -> None:
+        """Look at memory and disk each second, and take a snapshot now and then."""
+        snapshot_at = time.monotonic() + self.config.run.snapshot_interval_s
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            self._take_rss()
+            self._look_at_disk()
+            if time.monotonic() >= snapshot_at:
+                snapshot_at = time.monotonic() + self.config.run.snapshot_interval_s
+                await self._snapshot()
+
+    def _look_at_disk(self) -> None:
+        state = disk_state(self.place.path, DISK_REDUCE_BYTES, DISK_HALT_BYTES)
+        if state != self._disk:
+            self._disk = state
+            self.sequencer.ingest(event.health(HealthField.DISK, state))
+            text = {DISK_LOW: "low: orders may only reduce", DISK_OUT: "out: trading is halted"}.get(
+                state, "fine again"
+            )
+            self._publisher.note_alert("warning", f"disk space is {text}")
+
+    async def _snapshot(self) -> None:
+        """The state is copied here, between two events; it is written beside the loop once the journal is durable."""
+        taken = take_snapshot(self.sequencer.core, self._journal)
+        document = json.dumps({"records": taken.records, "sha256": taken.state_hash}).encode()
+        self._journal.append(
+            note(EventKind.NOTE_SNAPSHOT, self.sequencer.core.seq, self.sequencer.now_ns(), document)
+        )
+        loop = asyncio.get_running_loop()
+        if await loop.run_in_executor(None, self._journal.wait_durable, 5000):
+            await loop.run_in_executor(None, write_snapshot, self.place.journal, taken)
+
+    async def _obey(self, request: Request) -> Reply:
+        """A command from an operator: journaled, and durable, before it is acknowledged."""
+        if request.command == "status":
+            return Reply(request.id, True, status=encode(self._document()))
+        if request.command == "resume":
+            self._flag.clear()
+        seq = self.sequencer.ingest(
+            event.command(COMMANDS[request.command], idempotency_id=request.id[:39])
+        )
+        loop = asyncio.get_running_loop()
+        if not await loop.run_in_executor(None, self._journal.wait_durable, 5000):
+            raise CommandRefused("the journal did not take the command within 5 s; ask for the status")
+        return Reply(request.id, True, text=f"{request.command} is in force", seq=seq)
+
+
+async def session(place: RunDir, config: Config, seconds: float | None) -> int:
+    """Run one session until a signal, its time, or a failure ends it; answers the exit code."""
+    daemon = Daemon(place, config, seconds)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, daemon.stopping.set)
+    await daemon.run()
+    return EXIT_ENDED if daemon.failure is None else 1
+
+
+def main() -> None:
+    """Entry point of the core process."""
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.daemon", description="The core process of a run; `penstock run` starts it."
+    )
+    parser.add_argument("--run-dir", required=True, type=Path, help="directory of the run")
+    parser.add_argument("--config", required=True, type=Path, help="the resolved config")
+    parser.add_argument("--for", dest="seconds", type=float, help="end by itself after this time")
+    options = parser.parse_args()
+    try:
+        config, place = load(options.config), open_at(options.run_dir)
+        with logging_to(place.path, level=config.log.level, form=config.log.format):
+            code = uvloop.run(session(place, config, options.seconds))
+    except (UserError, AdapterError) as error:
+        sys.stderr.write(f"penstock: {error}\n")
+        code = EXIT_REFUSED
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""What the process may run out of: disk and memory, looked at once a second."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DISK_FINE, DISK_LOW, DISK_OUT = 0, 1, 2
+
+
+def disk_state(directory: Path, reduce_below: int, halt_below: int) -> int:
+    """DISK_LOW under `reduce_below` free bytes: reduce only. DISK_OUT under `halt_below`: halt."""
+    facts = os.statvfs(directory)
+    free = facts.f_bavail * facts.f_frsize
+    return DISK_OUT if free < halt_below else DISK_LOW if free < reduce_below else DISK_FINE
+
+
+def anonymous_memory_mb() -> float:
+    """Resident memory that belongs to this process alone (RssAnon of /proc/self/status, proc(5))."""
+    with open("/proc/self/status", encoding="ascii") as lines:
+        for line in lines:
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) / 1024
+    return 0.0

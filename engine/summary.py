@@ -1,0 +1,70 @@
+"""A run's summary: what `penstock run --summary` writes and a script may rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from engine.adapter import AdapterStatus
+from engine.console.publish import latency_us, money_text
+from engine.sequencer import Sequencer
+
+MONEY_SHOWN_DECIMALS = 8
+
+
+def summary(
+    sequencer: Sequencer,
+    adapter: AdapterStatus | None,
+    *,
+    run_dir: str,
+    mode: str,
+    config_hash: str,
+    seed: int,
+    seconds: float,
+    orders_sent: int,
+    rss_anon_mb_max: float,
+    alerts: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """The facts of a run as plain JSON values; money as decimal strings in the risk currency."""
+    core, journal = sequencer.core, sequencer.journal
+    counts, money = core.counts(), core.money()
+    return {
+        "run_dir": run_dir,
+        "run_id": core.run_id,
+        "mode": mode,
+        "config_hash": config_hash,
+        "seed": seed,
+        "seconds": round(seconds, 3),
+        "sessions": core.session + 1,
+        "messages": sequencer.frames,
+        "conflated": sequencer.counters.get("conflated", 0),
+        "events": core.seq,
+        "feeds": {} if adapter is None else {feed.name: feed.state for feed in adapter.feeds},
+        "intents": counts["intents"],
+        "approved": counts["approved"],
+        "cancels": counts["cancels"],
+        "denied": counts["denied"],
+        "orders_sent": orders_sent,
+        "fills": counts["fills"],
+        "open_orders": counts["open_orders"],
+        "unknown_orders": counts["unknown_orders"],
+        "realised_pnl": money_text(money["realised_pnl"], MONEY_SHOWN_DECIMALS),
+        "fees": money_text(money["fees"], MONEY_SHOWN_DECIMALS),
+        "equity": money_text(money["equity"], MONEY_SHOWN_DECIMALS),
+        "positions": {
+            core.spec(instrument).symbol: str(core.spec(instrument).size(lots))
+            for instrument, lots, _, _ in core.positions()
+        },
+        "journal": {
+            "records": 0 if journal is None else journal.records,
+            "head_hash": "" if journal is None else journal.head_hash,
+        },
+        "actions": counts["actions"],
+        "actions_hash": core.actions_hash,
+        "durable_hash": core.durable_hash(),
+        "latency_us": {stage: msgspec.to_builtins(facts) for stage, facts in latency_us(sequencer).items()},
+        "rss_anon_mb_max": round(rss_anon_mb_max, 1),
+        "counters": dict(sorted(sequencer.counters.items())),
+        "alerts": alerts,
+    }

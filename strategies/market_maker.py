@@ -1,0 +1,118 @@
+"""A market maker: one quote a side around the mid, leaning against its own inventory.
+
+Integers only. It quotes post-only, replaces a quote that is off by more than `tolerance_ticks`, never more often than
+`requote_ms`, and rests after a denial. It reads no clock but the event's: a replay quotes the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from engine import InstrumentSpec, OrderType, Side, Strategy
+from engine.core.order import Order
+from engine.core.state.books import Book
+
+BPS = 10_000
+
+
+@dataclass(slots=True)
+class Quote:
+    """What stands, or is on its way, on one side of one book."""
+
+    order_no: int = 0
+    price_ticks: int = 0
+    cancelling: bool = False
+    rest_until_ns: int = 0
+
+
+@dataclass(slots=True)
+class Desk:
+    """One instrument: its specification, and a quote a side."""
+
+    spec: InstrumentSpec
+    bid: Quote
+    ask: Quote
+
+
+class MarketMaker(Strategy):
+    """Quotes `quote_notional` a side at `half_spread_bps` from the mid, shifted against the position.
+
+    quote_notional: quote currency, a decimal string. inventory_notional: the position at which the shift is a full
+    `half_spread_bps` and the heavier side stops quoting.
+    """
+
+    def __init__(
+        self,
+        quote_notional: str = "100",
+        inventory_notional: str = "500",
+        half_spread_bps: int = 5,
+        tolerance_ticks: int = 2,
+        requote_ms: int = 250,
+        rest_ms: int = 1000,
+    ) -> None:
+        if half_spread_bps <= 0 or tolerance_ticks < 0 or requote_ms <= 0 or rest_ms <= 0:
+            raise ValueError("half_spread_bps, requote_ms and rest_ms must be positive, tolerance_ticks not negative")
+        self.quote_notional = Decimal(quote_notional)
+        self.inventory_notional = Decimal(inventory_notional)
+        if not 0 < self.quote_notional <= self.inventory_notional:
+            raise ValueError("quote_notional must be positive and at most inventory_notional")
+        self.half_spread_bps = half_spread_bps
+        self.tolerance_ticks = tolerance_ticks
+        self.requote_ns = requote_ms * 1_000_000
+        self.rest_ns = rest_ms * 1_000_000
+        self.desks: dict[int, Desk] = {}
+
+    def on_start(self) -> None:
+        """Take over what the last session left open: it is cancelled, and quoted anew."""
+        for instrument in self.instruments:
+            self.desks[instrument] = Desk(self.spec(instrument), Quote(), Quote())
+            for order in self.orders(instrument):
+                self.cancel(order.order_no)
+
+    def on_book(self, book: Book) -> None:
+        """Move the quotes to where the book wants them."""
+        desk = self.desks[book.instrument]
+        twice_mid = book.best_bid_ticks + book.best_ask_ticks
+        if not book.best_bid_ticks or not book.best_ask_ticks:
+            return
+        step = desk.spec.tick_step
+        half_spread = max(step, twice_mid * self.half_spread_bps // (2 * BPS))
+        full = self._lots(desk.spec, self.inventory_notional, twice_mid)
+        position = self.position(book.instrument)
+        shift = half_spread * max(-full, min(full, position)) // max(full, 1)
+        bid = min((twice_mid // 2 - half_spread - shift) // step * step, book.best_ask_ticks - step)
+        ask = max(-(-(twice_mid // 2 + half_spread - shift) // step) * step, book.best_bid_ticks + step)
+        size = self._lots(desk.spec, self.quote_notional, twice_mid)
+        self._quote(book.instrument, Side.BUY, desk.bid, bid, size if position < full else 0)
+        self._quote(book.instrument, Side.SELL, desk.ask, ask, size if position > -full else 0)
+
+    def on_order(self, order: Order) -> None:
+        """Forget a quote that ended."""
+        desk = self.desks.get(order.instrument)
+        if desk is None or order.is_open:
+            return
+        for quote in (desk.bid, desk.ask):
+            if quote.order_no == order.order_no:
+                quote.order_no = 0
+                quote.cancelling = False
+
+    def _quote(self, instrument: int, side: Side, quote: Quote, price_ticks: int, size_lots: int) -> None:
+        now_ns = self.now_ns
+        if quote.order_no:
+            off = abs(quote.price_ticks - price_ticks) > self.tolerance_ticks or not size_lots
+            if off and not quote.cancelling and now_ns >= quote.rest_until_ns:
+                quote.cancelling = self.cancel(quote.order_no)
+            return
+        if not size_lots or price_ticks <= 0 or now_ns < quote.rest_until_ns:
+            return
+        propose = self.buy if side is Side.BUY else self.sell
+        quote.order_no = propose(instrument, price_ticks, size_lots, OrderType.LIMIT_MAKER)
+        quote.price_ticks = price_ticks
+        quote.rest_until_ns = now_ns + (self.requote_ns if quote.order_no else self.rest_ns)
+
+    @staticmethod
+    def _lots(spec: InstrumentSpec, notional: Decimal, twice_mid: int) -> int:
+        """How many lots, on step, are worth so much at the mid."""
+        lots = int(notional.scaleb(spec.price_decimals + spec.size_decimals)) * 2 // twice_mid
+        return lots // spec.lot_step * spec.lot_step

@@ -1,0 +1,147 @@
+"""The live view and its line, drawn into a recorded console."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from engine.console.status import (
+    Alert,
+    Book,
+    Feed,
+    Fill,
+    GateCounts,
+    JournalStatus,
+    Latency,
+    Order,
+    Position,
+    Status,
+    TapeStatus,
+)
+from engine.console.view import LineView, LiveView, NoView, line, page
+
+NOW_NS = 1_700_000_000_000_000_000
+EMPTY = Status(run_id="a1b2c3d4e5f6", mode="paper", ts_ns=NOW_NS)
+FULL = Status(
+    run_id="a1b2c3d4e5f6",
+    mode="paper",
+    ts_ns=NOW_NS,
+    seconds=3725.3,
+    seq=1_234_567,
+    health="warning",
+    feeds=[Feed("market-1", "up", 123_456, age_ms=12, lag_ms=3), Feed("private", "connecting")],
+    books=[
+        Book("BTCUSDT", "LIVE", "60000.10", "0.02", "60000.30", "0.5", 0.03, 5),
+        Book("ETHUSDT", "RESYNCING", age_ms=70_000),
+    ],
+    orders=[
+        Order(number, "BTCUSDT", "buy", "limit", "60000.10", "0.0005", "0", "OPEN") for number in range(15)
+    ],
+    fills=[Fill("12:00:01.123", "SOLUSDT", "sell", "150.25", "4", "0.012", "USDT", True)],
+    positions=[Position("BTCUSDT", "-0.003", "60000.1", "180.0", "1.25", "-0.33", "0.4")],
+    alerts=[Alert("12:00:00", "warning", "book ETHUSDT resyncs")],
+    equity="100001.25",
+    realised_pnl="1.25",
+    gate=GateCounts(100, 90, {"PRICE_COLLAR": 7, "BOOK_NOT_LIVE": 3}),
+    latency_us={"decode": Latency(0.4, 0.9, 2, 15.2)},
+    journal=JournalStatus(5000, 4990, 0.4, 1, "ab"),
+    tape=TapeStatus(120_000, 33 << 20, 1 << 30),
+    rss_mb=88,
+)
+
+
+def drawn(status: Status | None, note: str = "running", now_ns: int = NOW_NS, width: int = 200) -> str:
+    console = Console(width=width, height=50, record=True, file=io.StringIO(), force_terminal=True)
+    console.print(page(status, note, now_ns), height=50)
+    return console.export_text()
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "a1b2c3d4e5f6", "01:02:05", "1,234,567", "100001.25 USDT", "market-1", "123,456", "connecting", "60000.30",
+        "RESYNCING", "70 s", "and 3 more", "SOLUSDT", "maker", "-0.003", "-0.33", "price_collar", "book_not_live", "15.2",
+        "5,000", "10 (0.4 ms)", "120,000", "33.0 MB (3 %)", "book ETHUSDT resyncs", "Ctrl-C stops", "writable",
+    ],
+)  # fmt: skip
+def test_the_page_shows_everything(word: str) -> None:
+    assert word in drawn(FULL)
+
+
+def test_an_empty_run_can_be_drawn() -> None:
+    text = drawn(EMPTY)
+    assert "Alerts" in text
+    assert "none" in text
+    assert "starting the venue" in drawn(None, "starting the venue")
+
+
+@pytest.mark.parametrize("width", [20, 60, 100])
+def test_narrow_terminals_do_not_break_it(width: int) -> None:
+    assert all(len(row) <= width for row in drawn(FULL, width=width).splitlines())
+
+
+def test_what_needs_attention_stands_out() -> None:
+    halted = Status(
+        run_id="a",
+        mode="paper",
+        ts_ns=NOW_NS,
+        halted=True,
+        reduce_only=True,
+        journal=JournalStatus(writable=False),
+    )
+    text = drawn(halted, "stopping on SIGINT", NOW_NS + 7_000_000_000)
+    for word in ("HALTED", "REDUCE ONLY", "stopping on SIGINT", "no status for 7 s", "not writable"):
+        assert word in text
+
+
+def test_markup_in_what_is_shown_is_text() -> None:
+    assert "[bold]x[/]" in drawn(
+        Status(run_id="a", mode="paper", ts_ns=NOW_NS, alerts=[Alert("12:00:00", "error", "[bold]x[/]")])
+    )
+
+
+def test_the_live_view_draws_and_gives_the_terminal_back() -> None:
+    out = io.StringIO()
+    view = LiveView(Console(file=out, width=160, height=50, force_terminal=True), lambda: NOW_NS)
+    view.show(None, "starting")
+    view.show(FULL, "running")
+    view.close()
+    assert "BTCUSDT" in out.getvalue()
+    assert out.getvalue().endswith("\x1b[?25h") or "\x1b[?1049l" in out.getvalue()
+
+
+def test_a_line_says_the_state() -> None:
+    text = line(FULL, "running")
+    for word in (
+        "3725 s",
+        "feeds 1/2 up",
+        "books 1/2 live",
+        "denied 10",
+        "journal 5,000 (+10)",
+        "rss 88 MB",
+        "warning",
+    ):
+        assert word in text
+    assert "[restarting]" in line(FULL, "restarting")
+    assert "HALTED" in line(Status(run_id="a", mode="paper", ts_ns=0, halted=True), "running")
+
+
+def test_a_line_a_second_and_one_for_each_note() -> None:
+    out, clock = io.StringIO(), [0.0]
+    view = LineView(out, lambda: clock[0])
+    for tick in range(12):
+        clock[0] = tick * 0.25
+        view.show(EMPTY, "running")
+    view.show(None, "running")
+    view.show(EMPTY, "stopping")
+    view.close()
+    assert out.getvalue().count("\n") == 4
+    assert out.getvalue().splitlines()[-1].endswith("[stopping]")
+
+
+def test_no_view_shows_nothing() -> None:
+    view = NoView()
+    view.show(FULL, "running")
+    view.close()
