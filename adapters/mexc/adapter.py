@@ -229,9 +229,11 @@ class MexcAdapter:
 
     async def close(self) -> None:
         """End feeds and tasks, release the listen key, close connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=1.0)
         self._tasks.clear()
         if self._listen_key is not None:
             await self._listen_key.release()
