@@ -12,9 +12,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 from adapters.mexc.config import MexcConfig, load_credentials
-from adapters.mexc.connection import Backoff, Connection, FeedPlan
+from adapters.mexc.connection import Backoff, Connection, FeedPlan, is_worth_a_line
 from adapters.mexc.decoder import MexcDecoder
-from adapters.mexc.errors import STOPS_TRADING, ErrorClass, VenueError
+from adapters.mexc.errors import NEEDS_A_PERSON, STOPS_TRADING, ErrorClass, VenueError
 from adapters.mexc.instruments import specs_of
 from adapters.mexc.listen_key import ListenKey
 from adapters.mexc.orders import (
@@ -41,7 +41,7 @@ from engine.adapter import (
 )  # fmt: skip
 from engine.config import ConfigError
 from engine.core import event
-from engine.core.enums import HealthField, OrderReport
+from engine.core.enums import CommandKind, HealthField, OrderReport
 from engine.core.instrument import InstrumentSpec
 from engine.execution.client_ids import check_run_id
 
@@ -128,8 +128,8 @@ class MexcAdapter:
                     self._port().ingest_document(spec.source, instrument, body)
                     return
                 except (VenueError, ValueError) as error:
-                    self._count("book_fetch_failures")
-                    _log.warning("book of %s: %s", spec.symbol, error)
+                    if is_worth_a_line(self._count("book_fetch_failures")):
+                        _log.warning("book of %s: %s", spec.symbol, error)
 
     async def place(self, ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
         """Send one order once. A refused timestamp is not sent again: the next order has a measured clock."""
@@ -355,16 +355,21 @@ class MexcAdapter:
         return self._sequencer
 
     def _note_error(self, what: str, error: VenueError) -> None:
-        self._count(f"{what}.{error.error_class}")
+        """Count each error, log each kind now and then, and halt where no further order can pass."""
+        total = self._count(f"{what}.{error.error_class}")
         if error.error_class is ErrorClass.CLOCK:
             self._clock_due.set()
-        level = logging.ERROR if error.error_class in STOPS_TRADING else logging.WARNING
-        _log.log(level, "%s: %s", what, error)
+        if is_worth_a_line(total):
+            level = logging.ERROR if error.error_class in NEEDS_A_PERSON else logging.WARNING
+            _log.log(level, "%s: %s (%d so far)", what, error, total)
+        if error.error_class in STOPS_TRADING and what in ("place", "cancel"):
+            self._port().ingest(event.command(CommandKind.HALT, f"mexc-{error.code}-{total}"))
 
-    def _count(self, name: str) -> None:
+    def _count(self, name: str) -> int:
         self._counters[name] += 1
         if self._sequencer is not None:
             self._sequencer.count(f"mexc.{name}")
+        return self._counters[name]
 
 
 def market_plans(instruments: Sequence[InstrumentSpec], speed: str) -> list[FeedPlan]:

@@ -7,6 +7,7 @@ with code 0, and may fall silent without closing. None of these is noticed witho
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
 import logging
@@ -72,6 +73,11 @@ class Backoff:
         return whole_s * self._rng.uniform(0.5, 1.0)
 
 
+def is_worth_a_line(total: int) -> bool:
+    """Whether the nth oddity of a kind is logged: the 1st, 10th, 100th and so on. All are counted."""
+    return str(total).rstrip("0") == "1"
+
+
 class Connection:
     """Keeps one feed up. `address` gives the URL of each attempt; `on_up` and `on_bad_key` are for the private feed.
 
@@ -112,6 +118,7 @@ class Connection:
         self._attempts = 0
         self._refused = 0
         self._last_error = ""
+        self._noted: collections.Counter[str] = collections.Counter()
 
     async def run(self) -> None:
         """Connect and reconnect until cancelled."""
@@ -300,7 +307,9 @@ class Connection:
     def _note(self, counter: str, text: str) -> None:
         self._last_error = text
         self._sequencer.count(f"mexc.{counter}")
-        _log.warning("feed %s: %s", self.plan.name, text)
+        self._noted[counter] += 1
+        if is_worth_a_line(self._noted[counter]):
+            _log.warning("feed %s: %s (%d so far)", self.plan.name, text, self._noted[counter])
 
     @staticmethod
     def _now_s() -> float:

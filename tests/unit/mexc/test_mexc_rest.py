@@ -112,6 +112,7 @@ def test_errors_by_their_meaning(status: int, text: str, expected: ErrorClass) -
         error = await refused(client)
         assert error.error_class is expected
         assert error.http_status == status
+        assert error.retry_after_s == (2.0 if expected is ErrorClass.WAF else 0.0)
 
     run(answers(status, text, **({"Location": "/elsewhere"} if status == 302 else {})), body)
 
@@ -210,8 +211,13 @@ def test_a_retry_after_closes_the_endpoint_for_orders_and_delays_questions() -> 
         await client.signed("GET", "/other", {})
         began = loop.time()
         await client.signed("GET", "/api/v3/order", {})
-        assert loop.time() - began > 0.5
-        assert calls == ["/api/v3/order", "/other", "/api/v3/order"]
+        assert loop.time() - began < 0.3
+        began = loop.time()
+        with pytest.raises(VenueError):
+            await client.signed("POST", "/api/v3/order", {}, before_send=lambda: None)
+        await client.signed("POST", "/api/v3/order", {})
+        assert loop.time() - began > 0.4
+        assert calls == ["/api/v3/order", "/other", "/api/v3/order", "/api/v3/order"]
 
     run(limited, body)
 
