@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from adapters.mexc.config import Credentials
+from adapters.mexc.schema import PushDataV3ApiWrapper
 from engine.adapter import AdapterError, OrderRef
 from engine.core.enums import OrderType, Side
 from engine.execution.client_ids import client_order_id
@@ -410,6 +412,31 @@ def test_reconciliation_follows_each_return_of_the_private_feed(desk_run: Run) -
         await desk.rig.until(lambda: len(recorder.of("RECONCILED")) == 2)
         assert recorder.counts["execution.reconcile_retries"] == 2
         running.cancel()
+
+    desk_run(body)
+
+
+def test_a_private_frame_that_cannot_be_read_calls_for_a_reconciliation(desk_run: Run) -> None:
+    async def body(desk: Desk) -> None:
+        adapter = desk.rig.adapter
+        adapter.private_restored.clear()
+        frame = PushDataV3ApiWrapper(channel="spot@private.deals.v3.api.pb", symbol="MXUSDT")
+        frame.privateDeals.clientOrderId = client_order_id(desk.rig.run_id, 1)
+        desk.rig.recorder.ingest_frame_bytes(0, frame.SerializeToString())
+        await desk.rig.until(adapter.private_restored.is_set)
+        assert adapter.status().counters["private_frames_lost"] == 1
+
+    desk_run(body)
+
+
+def test_a_key_that_is_refused_halts_trading(desk_run: Run) -> None:
+    async def body(desk: Desk) -> None:
+        desk.rig.adapter._rest._credentials = Credentials("mx0-test", "wrong")
+        desk.place(1, PASSIVE)
+        assert await desk.settled() == "REJECTED"
+        halts = desk.rig.recorder.of("COMMAND")
+        assert [each["command"] for each in halts] == ["HALT"]
+        assert halts[0]["idempotency_id"] == "mexc-700002-1"
 
     desk_run(body)
 
