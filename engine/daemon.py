@@ -10,6 +10,7 @@ import asyncio
 import gc
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -385,7 +386,8 @@ def main() -> None:
     options = parser.parse_args()
     try:
         config, place = load(options.config), open_at(options.run_dir)
-        with logging_to(place.path, level=config.log.level, form=config.log.format):
+        supervised = "PENSTOCK_SUPERVISED" in os.environ
+        with logging_to(place.path, level=config.log.level, form=config.log.format, quiet=supervised):
             code = uvloop.run(session(place, config, options.seconds))
     except (UserError, AdapterError) as error:
         sys.stderr.write(f"penstock: {error}\n")

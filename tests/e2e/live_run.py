@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -117,7 +118,7 @@ class CoreProcess:
             status = read_status(self.place)
             if status is not None and status.pid == self.process.pid and condition(status):
                 return status
-            os.sched_yield()
+            select.select([], [], [], 0.005)
         raise AssertionError(f"nothing of the kind within {DEADLINE_S:g} s:\n{self.output()}")
 
 
