@@ -255,7 +255,7 @@ def quote(instrument: int, version: int, bid: tuple, ask: tuple, source: int = 0
 
 def batch(events) -> bytes:
     """Stamped events end to end, each padded to 8 bytes: what Sequencer.process_batch takes."""
-    return b"".join([event + bytes(-len(event) % 8) for event in events])
+    return b"".join([event + bytes((8 - len(event) % 8) % 8) for event in events])
 
 
 def stamped(event: bytes, seq: int, ts_recv_ns: int) -> bytes:
