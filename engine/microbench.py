@@ -2,7 +2,7 @@
 
 A row: {name, unit, value, p50, p99, bar, kind: "must" or "stretch", met: true, false or null,
 reference: {name, value} or null, ratio, note}. `met` is null where there is no bar, or nothing to hold against it; the
-note says so. Rates ("/s") and ratios ("x") are met at or above their bar, times at or below it.
+note says so. Rates ("/" in the unit) and ratios ("x") are met at or above their bar, times at or below it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def row(
     note: str = "",
 ) -> Row:
     """One result, judged by its bar. `compare` is False for a reference that was not measured in this run."""
-    more_is_better = unit.endswith("/s") or unit == "x"
+    more_is_better = "/" in unit or unit == "x"
     met = None if bar is None else (value >= bar if more_is_better else value <= bar)
     ratio = None
     if reference is not None and compare:
