@@ -32,7 +32,9 @@ RECORDED = "the reference is a recorded figure (0.65 to 0.69 M), not measured in
 
 def log(place: str, stem: str, *, chained: bool) -> LogWriter:
     """A log as a run opens it: the journal chained and synced, the tape neither."""
-    return LogWriter(place, stem=stem, run_id="bench0000000", chained=chained, sync=chained, segment_bytes=SEGMENT_BYTES)
+    return LogWriter(
+        place, stem=stem, run_id="bench0000000", chained=chained, sync=chained, segment_bytes=SEGMENT_BYTES
+    )
 
 
 class Bench:
