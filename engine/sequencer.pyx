@@ -65,7 +65,7 @@ class Rim:
     def on_fill(self, record: dict) -> None:
         """One execution of ours came in."""
 
-    def on_fault(self, what: str, error: Exception) -> None:
+    def on_fault(self, what: str, error: Exception | None) -> None:
         """An event could not be processed: it is recorded, counted and survived."""
 
 
@@ -141,6 +141,8 @@ cdef class Sequencer:
         event = self.decode(&raw, frame)
         decoded = steady_ns()
         self.decode_ns.add(decoded - began)
+        if event.kind == EVENT_MALFORMED:
+            self.note_malformed(<const malformed_t*>(event + 1), source)
         if is_durable_input(event.kind):
             self.keep(self.journal, event, event + 1, event.length)
         else:
@@ -149,6 +151,13 @@ cdef class Sequencer:
         self.run(event)
         self.frame_ns.add(steady_ns() - began)
         return self.after()
+
+    cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1:
+        """Count a frame that could not be decoded; told once for each reason."""
+        if self.count(f"malformed.{malformed.reason}") == 1:
+            self.rim.on_fault(f"a frame of feed {source} cannot be decoded (reason {malformed.reason}); "
+                              "counted from now on, and its book is fetched anew where it may be wrong", None)
+        return 0
 
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL:
         """The event that a raw frame stands for, in scratch memory."""

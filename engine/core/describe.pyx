@@ -81,7 +81,7 @@ cdef dict body_of(const event_t* e, const char* body):
                 "idempotency_id": text_of((<const command_t*>body).idempotency_id, 40)}
     if kind in (ACTION_ALERT, ACTION_STRATEGY_STOPPED) and e.length == sizeof(alert_t):
         return {"code": (<const alert_t*>body).code, "text": text_of((<const alert_t*>body).text, 120)}
-    if kind in (EVENT_CONFIG, NOTE_SNAPSHOT, NOTE_SEALED):
+    if kind in (EVENT_CONFIG, NOTE_SNAPSHOT, NOTE_SEALED, NOTE_RESTARTED):
         return {"document": body[:e.length].decode("utf-8", "replace")}
     return other_of(e, body)
 

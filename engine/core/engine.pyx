@@ -64,7 +64,8 @@ cdef class Engine(TradingDesk):
         self.out_length = 0
         self.intents_in_event = 0
         self.events += 1
-        if event.kind <= EVENT_QUOTE and event.source < MAX_SOURCES:
+        if event.kind <= EVENT_QUOTE and event.kind != EVENT_BOOK_SNAPSHOT and event.source < MAX_SOURCES:
+            # A snapshot came by another way and has another clock: it says nothing of the feed.
             self.hear(event)
         if event.kind == EVENT_BOOK_DELTA:
             return self.on_delta(event, <const book_t*>body)

@@ -69,6 +69,11 @@ class Resolver:
         """The orders being resolved."""
         return sorted(self._tasks)
 
+    @property
+    def fills_pending(self) -> int:
+        """How many orders' executions are being fetched."""
+        return len(self._fill_tasks)
+
     async def close(self) -> None:
         """Stop; what is unresolved stays UNKNOWN."""
         tasks = [*self._tasks.values(), *self._fill_tasks]

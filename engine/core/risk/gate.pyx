@@ -256,8 +256,8 @@ cdef int check_size(const state_t* s, const intent_t* intent, verdict_t* verdict
         return deny(verdict, ORDER_NOTIONAL, limits.max_order_notional, verdict.notional)
     if check_exposure(s, intent, verdict):
         return <int>verdict.reason
-    if s.open_orders >= limits.max_open_orders:
-        return refuse(verdict, OPEN_ORDERS, limits.max_open_orders, s.open_orders + 1)
+    if s.totals.open_orders >= limits.max_open_orders:
+        return refuse(verdict, OPEN_ORDERS, limits.max_open_orders, s.totals.open_orders + 1)
     if exposure.open_orders >= limits.max_open_orders_per_instrument:
         return refuse(verdict, OPEN_ORDERS_INSTRUMENT, limits.max_open_orders_per_instrument, exposure.open_orders + 1)
     return check_rate(s, verdict)

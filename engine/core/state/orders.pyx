@@ -69,7 +69,7 @@ cdef void chain(state_t* s, order_t* order) noexcept nogil:
         s.orders[exposure.first_order].previous_open = slot
     exposure.first_order = slot
     exposure.open_orders += 1
-    s.open_orders += 1
+    s.totals.open_orders += 1
     order.open_ = 1
 
 
@@ -83,7 +83,7 @@ cdef void unchain(state_t* s, order_t* order) noexcept nogil:
         s.orders[order.next_open].previous_open = order.previous_open
     order.next_open = order.previous_open = -1
     exposure.open_orders -= 1
-    s.open_orders -= 1
+    s.totals.open_orders -= 1
     order.open_ = 0
 
 
@@ -182,7 +182,8 @@ cdef void end_order(state_t* s, order_t* order, uint32_t report) noexcept nogil:
 cdef order_t* update_order(state_t* s, const event_t* header, const order_update_t* update) noexcept nogil:
     """Take in what the venue, or its silence, says of an order; NULL where the order is not known."""
     cdef order_t* order = find_order(s, update.order_no)
-    if update.report == REPORT_AMBIGUOUS:
+    if update.report == REPORT_AMBIGUOUS and (order == NULL or order.state != UNKNOWN):
+        # An order that is UNKNOWN already, and still is, is no new error.
         note_outcome(s.errors_ns, &s.totals.errors, header.ts_recv_ns)
     elif update.report == REPORT_REJECTED:
         note_outcome(s.rejects_ns, &s.totals.rejects, header.ts_recv_ns)
