@@ -10,6 +10,7 @@ import asyncio
 import gc
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -49,6 +50,7 @@ from native.log_writer import LogWriter
 logger = logging.getLogger("penstock.core")
 
 MB = 1 << 20
+TAPE_POLL_US = 1000
 STATUS_INTERVAL_S = 0.25
 HOUSEKEEPING_S = 1.0
 STOP_WAIT_S = 5.0
@@ -107,7 +109,8 @@ class Daemon(Rim):
         )  # fmt: skip
         self._tape = LogWriter(
             self.place.tape, stem=TAPE_STEM, run_id=run_id, chained=False, sync=False,
-            segment_bytes=run.tape_segment_mb * MB, budget_bytes=run.tape_budget_mb * MB, build=build,
+            segment_bytes=run.tape_segment_mb * MB, budget_bytes=run.tape_budget_mb * MB,
+            sync_interval_us=TAPE_POLL_US, build=build,
         )  # fmt: skip
         for name, log in (("journal", self._journal), ("tape", self._tape)):
             if log.recovered.torn_bytes:
@@ -381,7 +384,8 @@ def main() -> None:
     options = parser.parse_args()
     try:
         config, place = load(options.config), open_at(options.run_dir)
-        with logging_to(place.path, level=config.log.level, form=config.log.format):
+        supervised = "PENSTOCK_SUPERVISED" in os.environ
+        with logging_to(place.path, level=config.log.level, form=config.log.format, quiet=supervised):
             code = uvloop.run(session(place, config, options.seconds))
     except (UserError, AdapterError) as error:
         sys.stderr.write(f"penstock: {error}\n")

@@ -18,6 +18,7 @@ from engine.core.instrument import InstrumentSpec
 from engine.core.risk.reasons import Reason
 
 cdef uint32_t INTENTS_MOST = 64            # of all strategies within one event
+cdef int64_t DELAY_MOST_NS = 366 * 86_400_000_000_000
 cdef size_t OUT_FIRST = 1 << 16
 
 cdef str text_of(const char* field, size_t room):
@@ -179,8 +180,8 @@ cdef class TradingDesk(Desk):
 
     cdef int set_timer(self, Strategy strategy, uint32_t timer_id, int64_t delay_ns) except -1:
         cdef timer_t* body
-        if delay_ns < 0:
-            raise ValueError("a timer's delay must not be negative")
+        if not 0 <= delay_ns <= DELAY_MOST_NS:
+            raise ValueError(f"a timer's delay must be from 0 to {DELAY_MOST_NS} ns, not {delay_ns}")
         body = <timer_t*>self.begin(ACTION_SET_TIMER, -1, <uint16_t>strategy.index, sizeof(timer_t))
         body.timer_id = timer_id
         body.strategy = strategy.index
@@ -286,7 +287,7 @@ cdef class TradingDesk(Desk):
         cdef int code
         return {
             "intents": self.c.totals.intents, "approved": self.c.totals.approved, "cancels": self.c.totals.cancels,
-            "fills": self.c.totals.fills, "actions": self.c.totals.actions, "open_orders": self.c.open_orders,
+            "fills": self.c.totals.fills, "actions": self.c.totals.actions, "open_orders": self.c.totals.open_orders,
             "unknown_orders": sum(self.c.exposures[i].unknown_orders for i in range(self.c.totals.instruments)),
             "orphan_fills": self.c.totals.orphan_fills, "unvalued_fees": self.c.totals.unvalued_fees,
             "denied": {Reason(code).name: self.c.denied[code] for code in range(128) if self.c.denied[code]},

@@ -86,7 +86,7 @@ class SymbolFeed:
 
     def publish_depth(self, update: DepthUpdate, send_ms: int) -> None:
         """Send a recorded delta now, on the channels of both intervals."""
-        self.version = update.to_version
+        self.version = max(self.version, update.to_version)  # the snapshot may be newer than a delta
         for interval in self._intervals:
             if self._hub.has(interval.depth_channel):
                 self._send_depth(interval.depth_channel, update, send_ms)

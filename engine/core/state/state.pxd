@@ -23,6 +23,13 @@ cdef enum:
     OUTCOME_SLOTS = 256        # times of the newest errors and rejects; also their largest limit
     NO_STRATEGY = 0xFFFF
 
+cdef extern from *:
+    """
+    /* The most lots that a position and all that is open on it may come to: their sums stay in 64 bits. */
+    #define LOTS_MOST ((int64_t)1 << 61)
+    """
+    const int64_t LOTS_MOST
+
 cdef enum IntentState:
     DRAFT = 0
     PROPOSED = 1
@@ -137,6 +144,7 @@ ctypedef struct totals_t:      # durable scalars
     uint64_t cancels
     uint64_t halt_epoch
     uint64_t fills
+    int64_t open_orders
     uint64_t sends             # ever; the newest times stand in sends_ns
     uint64_t errors
     uint64_t rejects
@@ -219,7 +227,6 @@ ctypedef struct state_t:
     int128_t net_long          # sum of positions if every open buy fills and no sell
     int128_t net_short         # sum of positions if every open sell fills and no buy
     int128_t equity
-    int64_t open_orders
     int32_t currency_asset     # -1: none of that name yet
     uint32_t reconcile_pending
     uint32_t journal_broken

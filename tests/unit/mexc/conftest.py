@@ -214,6 +214,7 @@ FAST = {
     "pong_timeout_s": 0.5,
     "backoff_initial_s": 0.02,
     "backoff_max_s": 0.1,
+    "firewall_pause_s": 0.05,
     "clock_samples": 3,
 }
 
