@@ -337,7 +337,7 @@ def undocumented(body: list[ast.stmt]) -> Iterator[Finding]:
 
 @rule(lambda source: is_product(source) and source.suffix in (".py", ".pyx"))
 def public_names_have_docstrings(source: Source) -> Iterator[Finding]:
-    """Modules, classes, functions and methods; a property is named after what it is, and an empty module says nothing."""
+    """Modules, classes, functions and methods; a property is named after what it is, an empty module says nothing."""
     if not source.text.strip():
         return
     if not re.match(r'(?:#[^\n]*\n|\s)*[rR]?"""\s*\S', source.text):
