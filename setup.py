@@ -22,7 +22,12 @@ def compile_flags() -> list[str]:
     # Cython's generated code has unused parameters and helpers by design.
     flags += ["-Wno-unused-parameter", "-Wno-unused-function", "-Wno-missing-field-initializers"]
     if os.environ.get("PENSTOCK_SANITIZE"):
-        flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g"]
+        flags += [
+            "-fsanitize=address,undefined",
+            "-fno-sanitize-recover=undefined",
+            "-fno-omit-frame-pointer",
+            "-g",
+        ]
     return flags
 
 

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from engine.core.describe import describe
-from engine.core.risk.gate import ApprovalVoid
 
 from adapters.mexc import MexcAdapter, MexcConfig
 from adapters.mexc.venue.config import AccountConfig, FaultConfig, SeededConfig, VenueConfig
 from adapters.mexc.venue.server import Venue
+from engine.core.describe import describe
+from engine.core.risk.gate import ApprovalVoid
 
 RUN_ID = "abcdef012345"
 ENDED = {"FILLED", "CANCELED", "REJECTED", "NEVER_ACCEPTED"}
