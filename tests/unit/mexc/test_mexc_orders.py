@@ -247,7 +247,7 @@ def test_an_order_that_never_arrived_is_never_accepted_but_not_too_early(desk_ru
         began = loop.time()
         desk.place(1, PASSIVE)
         assert await desk.settled() == "NEVER_ACCEPTED"
-        assert loop.time() - began >= 0.3
+        assert loop.time() - began >= 1.0
         assert loop.time() - began >= desk.rig.adapter.acceptance_window_ns() / 1e9 - 0.02
         assert desk.rig.recorder.reports(1) == ["AMBIGUOUS", "NEVER_ACCEPTED"]
         assert desk.rig.order_requests() == []
