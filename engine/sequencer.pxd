@@ -22,7 +22,8 @@ cdef class Sequencer:
     cdef const uint64_t* halt_flag
     cdef uint64_t seq
     cdef bint busy
-    cdef list waiting                  # events that came in while one was in process
+    cdef bint draining
+    cdef object waiting                # events that came in while one was in process
     cdef char* scratch
     cdef size_t scratch_room
     cdef Histogram decode_ns
@@ -35,13 +36,14 @@ cdef class Sequencer:
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL
     cdef int run(self, const event_t* event) except -1
     cdef int step(self, const event_t* event) except -1
+    cdef int settle(self) except -1
     cdef int after(self) except -1
     cdef int keep(self, LogWriter log, const event_t* header, const void* body, size_t length) except -1
     cdef int keep_outputs(self) except -1
     cdef int hand_out(self, bytes outputs) except -1
     cdef int heed_flag(self) except -1
     cdef int make_room(self, size_t length) except -1
-    cdef uint64_t enter(self, bytes event) except 0
+    cdef uint64_t enter(self, const event_t* event, int64_t ts_recv_ns) except 0
     cdef int postpone(self, uint16_t kind, uint16_t source, int32_t instrument, bytes what, int64_t ts_recv_ns) except -1
     cdef int lose_journal(self) except -1
     cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1

@@ -9,7 +9,10 @@ from libc.stdint cimport int32_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from collections import deque
+
 from engine.clock cimport steady_ns, wall_ns
+from engine.core.check cimport check_event, checked
 from engine.core.event cimport *
 from native.log_writer cimport LOG_OK
 
@@ -26,6 +29,23 @@ cdef uint32_t MALFORMED_TOO_LARGE = 0xFFFF
 
 cdef inline bint is_durable_input(uint16_t kind) noexcept nogil:
     return EVENT_START <= kind <= EVENT_RECONCILED
+
+
+cdef inline size_t padded_bytes(const event_t* event) noexcept nogil:
+    return (sizeof(event_t) + event.length + 7) & ~<size_t>7
+
+
+cdef int check_batch(const char* start, size_t length) except -1:
+    """ValueError names the first event of a batch that is none."""
+    cdef size_t at = 0
+    cdef const event_t* event
+    while at < length:
+        event = <const event_t*>(start + at)
+        if length - at < sizeof(event_t) or padded_bytes(event) > length - at:
+            raise ValueError(f"the batch holds no whole event at byte {at} of {length}")
+        check_event(event)
+        at += padded_bytes(event)
+    return 0
 
 
 class Rim:
@@ -65,7 +85,7 @@ cdef class Sequencer:
         self.tape = tape
         self.seq = seq
         self.counters = {}
-        self.waiting = []
+        self.waiting = deque()
         self.scratch = <char*>malloc(SCRATCH_FIRST)
         if self.scratch == NULL:
             raise MemoryError("no memory for the decoder's output")
@@ -157,6 +177,8 @@ cdef class Sequencer:
             (<malformed_t*>(event + 1)).integrity = 1
             return event
         self.decoder.decode(frame, raw.length, event, <char*>(event + 1), self.scratch_room - sizeof(event_t))
+        if event.length > self.scratch_room - sizeof(event_t):
+            raise RuntimeError(f"{type(self.decoder).__name__} wrote a body of {event.length} bytes beyond its room")
         event.seq = raw.seq
         event.ts_recv_ns = raw.ts_recv_ns
         event.source = raw.source
@@ -170,6 +192,8 @@ cdef class Sequencer:
         """A raw REST order book: taped, decoded, processed. ValueError where it is none; then nothing is recorded."""
         cdef event_t raw
         cdef event_t* event
+        if <size_t>len(document) > FRAME_MOST:
+            raise ValueError(f"a document of {len(document)} bytes is too large")
         decoded = self.decoder.decode_document(instrument, document)
         if self.busy:
             self.postpone(TAPE_DOCUMENT, source, instrument, document, wall_ns())
@@ -196,25 +220,47 @@ cdef class Sequencer:
 
     def ingest(self, event: bytes) -> int:
         """One event made by engine.core.event; answers its sequence number, or 0 where it waits for the one in process."""
-        cdef event_t* own
-        if <size_t>len(event) < sizeof(event_t) or <size_t>len(event) < sizeof(event_t) + (<event_t*><char*>event).length:
-            raise ValueError("an event is shorter than its header says")
+        if checked(event).kind >= ACTION_PLACE:
+            raise ValueError(f"a record of kind {checked(event).kind} is no input")
+        if <size_t>len(event) > FRAME_MOST:
+            raise ValueError(f"an event of {len(event)} bytes is too large")
         if self.busy:
             self.postpone(0, 0, -1, event, 0)
             return 0
         self.heed_flag()
-        return self.enter(event)
+        return self.enter(<const event_t*><const char*>event, wall_ns())
 
-    cdef uint64_t enter(self, bytes event) except 0:
+    def process_batch(self, events: bytes) -> int:
+        """Many events in one crossing (engine.core.event.batch); answers how many.
+
+        Each goes the way of `ingest`, but keeps its own time of arrival, a backtest's clock: where a batch is cut changes
+        nothing. ValueError where the bytes are no such events: then none was taken in. RuntimeError within an event.
+        """
+        cdef const char* start = events
+        cdef size_t length = len(events), at = 0
+        cdef const event_t* event
+        cdef uint64_t count = 0
+        if self.busy:
+            raise RuntimeError("a batch cannot come in while an event is in process")
+        check_batch(start, length)
+        while at < length:
+            event = <const event_t*>(start + at)
+            self.heed_flag()
+            self.enter(event, event.ts_recv_ns)
+            at += padded_bytes(event)
+            count += 1
+        return count
+
+    cdef uint64_t enter(self, const event_t* event, int64_t ts_recv_ns) except 0:
         cdef event_t* own
         cdef uint64_t number
-        self.make_room(len(event))
+        self.make_room(event.length)
         own = <event_t*>self.scratch
-        memcpy(own, <const char*>event, len(event))
+        memcpy(own, event, sizeof(event_t) + event.length)
         self.seq += 1
         number = self.seq
         own.seq = number
-        own.ts_recv_ns = wall_ns()
+        own.ts_recv_ns = ts_recv_ns
         self.keep(self.journal if is_durable_input(own.kind) else self.tape, own, own + 1, own.length)
         self.run(own)
         self.after()
@@ -224,14 +270,14 @@ cdef class Sequencer:
         """What comes in while an event is in process waits its turn, within a limit."""
         if len(self.waiting) >= WAITING_MOST:
             raise OverflowError(f"more than {WAITING_MOST} events came in while one was in process")
-        self.waiting.append((kind, source, instrument, what))
+        self.waiting.append((kind, source, instrument, what, ts_recv_ns))
         return 0
 
     def replay(self, record: bytes) -> bytes:
         """One recorded input under its own number and time; answers the outputs. For replays only: records nothing."""
         cdef event_t* event
         cdef event_t raw
-        memcpy(&raw, <const char*>record, sizeof(event_t))
+        memcpy(&raw, checked(record), sizeof(event_t))
         if raw.kind == TAPE_FRAME:
             event = self.decode(&raw, <const char*>record + sizeof(event_t))
         elif raw.kind == TAPE_DOCUMENT:
@@ -307,13 +353,17 @@ cdef class Sequencer:
         self.busy = True
         try:
             self.step(event)
-        finally:
+        except BaseException:
+            # Not foreseen. What the core had approved by then is in its state: it is journaled and sent all the same.
             self.busy = False
+            self.settle()
+            raise
+        self.busy = False
         self.core_ns.add(steady_ns() - began)
         return 0
 
-    cdef int after(self) except -1:
-        """Journal the outputs, act on them, and take in what came meanwhile."""
+    cdef int settle(self) except -1:
+        """Journal the outputs, then act on them."""
         cdef int64_t began
         if self.core.out_length:
             began = steady_ns()
@@ -325,14 +375,25 @@ cdef class Sequencer:
             failed, self.core.errors[:] = list(self.core.errors), []
             for name, slot, error in failed:
                 self.rim.on_fault(f"strategy {name} raised in {slot} and was stopped", error)
-        while self.waiting and not self.busy:
-            kind, source, instrument, what = self.waiting.pop(0)
-            if kind == TAPE_FRAME:
-                self.ingest_frame_bytes(source, what)
-            elif kind == TAPE_DOCUMENT:
-                self.ingest_document(source, instrument, what)
-            else:
-                self.ingest(what)
+        return 0
+
+    cdef int after(self) except -1:
+        """Settle the event, and take in what came meanwhile."""
+        self.settle()
+        if self.draining:
+            return 0
+        self.draining = True
+        try:
+            while self.waiting:
+                kind, source, instrument, what, ts_recv_ns = self.waiting.popleft()
+                if kind == TAPE_FRAME:
+                    self.ingest_frame(source, what, len(what), ts_recv_ns)
+                elif kind == TAPE_DOCUMENT:
+                    self.ingest_document(source, instrument, what)
+                else:
+                    self.ingest(what)
+        finally:
+            self.draining = False
         return 0
 
     cdef int keep_outputs(self) except -1:
@@ -381,5 +442,6 @@ cdef class Sequencer:
     cdef int heed_flag(self) except -1:
         """A halt flag that is up becomes a sequenced command before the next event."""
         if self.halt_flag != NULL and self.halt_flag[0] and not self.core.c.totals.halted:
-            self.enter(events.command(enums.CommandKind.HALT))
+            halt = events.command(enums.CommandKind.HALT)
+            self.enter(<const event_t*><const char*>halt, wall_ns())
         return 0
