@@ -13,7 +13,7 @@ from tests.oracles.orders import PPM, Ledger
 BPS = 10_000
 SECOND_NS = 1_000_000_000
 LOTS_MOST = 2**61
-ORDER_SLOTS = 2048
+MONEY_LIMIT = 10**38  # where money saturates
 
 Verdict = tuple[Reason, int, int] | None
 
@@ -210,9 +210,7 @@ def _price(w: World, it: Intent) -> Verdict:
     if it.order_type != OrderType.MARKET:
         if abs(above) * BPS > twice_mid * limits["price_collar_bps"]:
             return Reason.PRICE_COLLAR, limits["price_collar_bps"], abs(above) * BPS // twice_mid
-        band, beyond = (
-            (spec.band_up_ppm, above) if it.side == Side.BUY else (spec.band_down_ppm, -above)
-        )
+        band, beyond = (spec.band_up_ppm, above) if it.side == Side.BUY else (spec.band_down_ppm, -above)
         if band and beyond * PPM > twice_mid * band:
             return Reason.PRICE_BAND, band, beyond * PPM // twice_mid
     if it.order_type != OrderType.LIMIT_MAKER:
@@ -235,7 +233,7 @@ def _price(w: World, it: Intent) -> Verdict:
 def _notional(w: World, it: Intent) -> tuple[int, int]:
     """The order's worth at its reserve price, and the taker's fee on it, rounded up."""
     spec = w.specs[it.instrument]
-    worth = spec.notional(reserve_price(w, it), it.size)
+    worth = min(spec.notional(reserve_price(w, it), it.size), MONEY_LIMIT)
     return worth, -(-worth * spec.taker_fee_ppm // PPM)
 
 

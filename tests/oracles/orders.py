@@ -94,7 +94,9 @@ class Ledger:
         else:
             order.state, order.is_open = "FAILED", False
 
-    def fill(self, number: int, instrument: int, side: int, lots: int, money: int, fee: int, trade_id: str) -> None:
+    def fill(
+        self, number: int, instrument: int, side: int, lots: int, money: int, fee: int, trade_id: str
+    ) -> None:
         """One execution with its fee in the quote asset."""
         if (number, trade_id) in self.seen_trades:
             return

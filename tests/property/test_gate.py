@@ -93,7 +93,12 @@ class Pair:
         self.world.now_ns = self.session.now_ns
         expected = judge(self.world, intent)
         number, denied = self.session.place(
-            intent.side, intent.price, intent.size, intent.order_type, instrument=intent.instrument, key=intent.key
+            intent.side,
+            intent.price,
+            intent.size,
+            intent.order_type,
+            instrument=intent.instrument,
+            key=intent.key,
         )
         assert (denied and note(denied)) == expected
         assert bool(number) == (expected is None)
@@ -103,7 +108,13 @@ class Pair:
             self.world.keys.add(intent.key)
             self.ledger.placed(
                 TwinOrder(
-                    number, intent.instrument, intent.side, intent.order_type, intent.price, intent.size, reserve
+                    number,
+                    intent.instrument,
+                    intent.side,
+                    intent.order_type,
+                    intent.price,
+                    intent.size,
+                    reserve,
                 )
             )
 
@@ -130,15 +141,15 @@ class Pair:
 SPECS = st.builds(
     InstrumentSpec,
     symbol=st.just("AAAUSDT"), base=st.just("AAA"), quote=st.just("USDT"),
-    price_decimals=st.integers(0, 6), size_decimals=st.integers(0, 6),
-    tradable=st.sampled_from([True] * 9 + [False]),
-    sides=st.sampled_from([3] * 8 + [1, 2]),
-    order_types=st.sampled_from([0b111110] * 8 + [0b10, 0b011010]),
-    tick_step=st.sampled_from([1, 1, 1, 5]), lot_step=st.sampled_from([1, 1, 1, 10]),
-    min_lots=st.sampled_from([1, 1, 5]), max_lots=st.sampled_from([2**62, 2**62, 500]),
-    band_up_ppm=st.sampled_from([0, 0, 2_000, 33_333]), band_down_ppm=st.sampled_from([0, 0, 2_000, 33_333]),
+    price_decimals=st.integers(1, 6), size_decimals=st.integers(1, 6),
+    tradable=st.sampled_from([True] * 30 + [False]),
+    sides=st.sampled_from([3] * 20 + [1, 2]),
+    order_types=st.sampled_from([0b111110] * 15 + [0b10, 0b011010]),
+    tick_step=st.sampled_from([1] * 6 + [5]), lot_step=st.sampled_from([1] * 6 + [10]),
+    min_lots=st.sampled_from([1, 1, 5]), max_lots=st.sampled_from([2**62] * 4 + [500]),
+    band_up_ppm=st.sampled_from([0] * 4 + [2_000, 33_333]), band_down_ppm=st.sampled_from([0] * 4 + [2_000, 33_333]),
     taker_fee_ppm=st.sampled_from([0, 500, 777]),
-    min_notional=st.sampled_from([0, 0, MONEY]), max_notional=st.sampled_from([10**38, 10**38, 1000 * MONEY]),
+    min_notional=st.sampled_from([0] * 4 + [MONEY]), max_notional=st.sampled_from([10**38] * 6 + [1000 * MONEY]),
 )  # fmt: skip
 PAIRS = st.tuples(SPECS, SPECS, st.sampled_from([0, 1])).map(
     lambda drawn: [
@@ -150,9 +161,13 @@ PAIRS = st.tuples(SPECS, SPECS, st.sampled_from([0, 1])).map(
     ]
 )
 WHICH = st.integers(0, 1)
-LEVELS = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 400)), max_size=4, unique_by=lambda level: level[0])
-OFFSETS = st.one_of(st.integers(-80, 80), st.integers(-700, 700))
-SIZES = st.one_of(st.integers(1, 300), st.integers(-1, 3000), st.just(2**61))
+LEVELS = st.lists(
+    st.tuples(st.integers(1, 60), st.integers(1, 400)), max_size=4, unique_by=lambda level: level[0]
+)
+OFFSETS = st.one_of(st.integers(-80, 80), st.integers(-80, 80), st.integers(-700, 700))
+SIZES = st.sampled_from([st.integers(1, 300)] * 12 + [st.integers(-1, 3000)] * 3 + [st.just(2**61)]).flatmap(
+    lambda kind: kind
+)
 TIGHT: dict[str, st.SearchStrategy[Any]] = {
     "max_order_notional": st.integers(1, 300_000).map(str),
     "max_position_notional": st.integers(1, 300_000).map(str),
@@ -175,26 +190,36 @@ CHANGES = st.lists(st.sampled_from(sorted(TIGHT)), max_size=3, unique=True).flat
     lambda names: st.fixed_dictionaries({name: TIGHT[name] for name in names})
 )
 PROPOSALS = st.tuples(
-    st.just("propose"), st.sampled_from([0, 0, 0, 1, 1, 2, -1]), st.sampled_from([BUY, SELL]),
-    st.sampled_from([1, 1, 1, 2, 3, 4, 5, 6, 0]), OFFSETS, SIZES, st.integers(0, 3),
-)  # fmt: skip
+    st.just("propose"),
+    st.sampled_from([0] * 9 + [1] * 9 + [2, -1]),
+    st.sampled_from([BUY, SELL]),
+    st.sampled_from([1] * 9 + [2] * 3 + [3] * 4 + [4, 5, 6, 0]),
+    OFFSETS,
+    SIZES,
+    st.sampled_from([0, 0, 0, 1, 2]),
+)
 REPORTS = st.sampled_from(
     [OrderReport.WORKING, OrderReport.CANCELED, OrderReport.REJECTED, OrderReport.AMBIGUOUS]
 )
-STEPS = st.one_of(
-    PROPOSALS, PROPOSALS, PROPOSALS, PROPOSALS,
-    st.tuples(st.just("book"), WHICH, LEVELS, LEVELS, st.integers(-50, 50)),
-    st.tuples(st.just("limits"), CHANGES, st.sampled_from([False] * 9 + [True])),
+COMMON = st.one_of(
+    st.tuples(st.just("limits"), CHANGES, st.just(False)),
     st.tuples(st.just("fill"), st.integers(0, 20), st.integers(1, 300), st.integers(0, MONEY)),
     st.tuples(st.just("update"), st.integers(0, 20), REPORTS),
     st.tuples(st.just("advance"), st.integers(0, 2 * SECOND_NS)),
-    st.tuples(st.just("balance"), st.sampled_from(["AAA", "USDT"]), st.integers(0, 1000).map(lambda n: n * MONEY)),
-    st.tuples(st.just("command"), st.sampled_from([CommandKind.RESUME] * 3 + [CommandKind.HALT, CommandKind.REDUCE_ONLY])),
-    st.tuples(st.just("health"), st.just(HealthField.JOURNAL), st.sampled_from([1, 1, 0])),
+    st.tuples(st.just("book"), WHICH, LEVELS, LEVELS, st.integers(-50, 50)),
+    st.just(("command", CommandKind.RESUME)),
+)
+AMOUNTS = st.integers(0, 100_000).map(lambda n: n * MONEY)
+RARE = st.one_of(
+    st.tuples(st.just("limits"), CHANGES, st.just(True)),
+    st.tuples(st.just("balance"), st.sampled_from(["AAA", "BBB", "USDT"]), AMOUNTS),
+    st.tuples(st.just("command"), st.sampled_from([CommandKind.HALT, CommandKind.REDUCE_ONLY])),
+    st.tuples(st.just("health"), st.just(HealthField.JOURNAL), st.sampled_from([1, 0])),
     st.tuples(st.just("health"), st.just(HealthField.CLOCK_SKEW), st.integers(-1_100_000_000, 1_100_000_000)),
-    st.tuples(st.just("health"), st.just(HealthField.DISK), st.sampled_from([0, 0, 1, 2])),
-    st.tuples(st.just("feed"), st.sampled_from([0, 1]), st.sampled_from([True, True, False])),
-)  # fmt: skip
+    st.tuples(st.just("health"), st.just(HealthField.DISK), st.sampled_from([0, 1, 2])),
+    st.tuples(st.just("feed"), st.sampled_from([0, 1]), st.booleans()),
+)
+STEPS = st.sampled_from([PROPOSALS] * 12 + [COMMON] * 7 + [RARE]).flatmap(lambda kind: kind)
 
 
 def around(i: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]], shift: int) -> Any:
@@ -207,8 +232,8 @@ def around(i: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]], shi
     )
 
 
-@given(PAIRS, st.lists(STEPS, min_size=5, max_size=40))
-@settings(max_examples=250, deadline=None)
+@given(PAIRS, st.lists(STEPS, min_size=15, max_size=40))
+@settings(max_examples=200, deadline=None)
 def test_equals_twin(specs: list[InstrumentSpec], steps: list[tuple[Any, ...]]) -> None:
     pair = Pair(specs)
     for source in (0, 1):
@@ -225,3 +250,42 @@ def test_equals_twin(specs: list[InstrumentSpec], steps: list[tuple[Any, ...]]) 
         else:
             getattr(pair, name)(*facts)
     assert pair.session.now_ns >= START_NS
+
+
+PLAIN = [
+    InstrumentSpec("AAAUSDT", "AAA", "USDT", 2, 3, taker_fee_ppm=500),
+    InstrumentSpec("BBBUSDT", "BBB", "USDT", 1, 4, taker_fee_ppm=777),
+]
+SENSIBLE = st.tuples(
+    WHICH,
+    st.sampled_from([BUY, SELL]),
+    st.sampled_from([1, 3]),
+    st.integers(0, 60),
+    st.integers(1, 2_000_000),
+)
+SIZE_STEPS = st.sampled_from([0] * 10 + [1] * 3 + [2] * 4 + [3, 4]).flatmap(
+    lambda kind: [
+        st.tuples(st.just("propose"), SENSIBLE),
+        st.tuples(st.just("limits"), CHANGES, st.just(False)),
+        st.tuples(st.just("fill"), st.integers(0, 20), st.integers(1, 2_000_000), st.integers(0, 50 * MONEY)),
+        st.tuples(st.just("update"), st.integers(0, 20), st.sampled_from([OrderReport.CANCELED])),
+        st.tuples(st.just("advance"), st.integers(0, 2 * SECOND_NS)),
+    ][kind]
+)
+
+
+@given(st.lists(SIZE_STEPS, min_size=15, max_size=50))
+@settings(max_examples=120, deadline=None)
+def test_equals_twin_where_size_matters(steps: list[tuple[Any, ...]]) -> None:
+    """Orders that are in order but for their size, against tight limits and what is already held."""
+    pair = Pair(PLAIN)
+    pair.feed(0, True)
+    for i in (0, 1):
+        pair.book(*around(i, [(1, 10**9)], [(1, 10**9)], 0))
+    for name, *facts in steps:
+        if name == "propose":
+            instrument, side, order_type, away, size = facts[0]
+            price = MID - away if side == BUY else MID + away
+            pair.propose(Intent(instrument, side, order_type, price, size))
+        else:
+            getattr(pair, name)(*facts)
