@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -191,7 +192,7 @@ def table() -> str:
         "# Risk checks",
         "",
         "Generated from `engine/core/risk/reasons.py`; do not edit. Every order passes all of these in this order;",
-        "the first that fails names the denial. Cancels pass on a path of their own and are never denied for risk.",
+        "the first that fails names the denial; only 84, 83 and 20 are asked before all others. Cancels pass on a path of their own and are never denied for risk.",
         "",
         "| code | reason | group | limit | denied when |",
         "|---|---|---|---|---|",
@@ -201,3 +202,7 @@ def table() -> str:
         for reason, check in CHECKS.items()
     ]
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())
