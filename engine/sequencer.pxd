@@ -22,7 +22,8 @@ cdef class Sequencer:
     cdef const uint64_t* halt_flag
     cdef uint64_t seq
     cdef bint busy
-    cdef list waiting                  # events that came in while one was in process
+    cdef bint draining
+    cdef object waiting                # events that came in while one was in process
     cdef char* scratch
     cdef size_t scratch_room
     cdef Histogram decode_ns
@@ -35,6 +36,7 @@ cdef class Sequencer:
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL
     cdef int run(self, const event_t* event) except -1
     cdef int step(self, const event_t* event) except -1
+    cdef int settle(self) except -1
     cdef int after(self) except -1
     cdef int keep(self, LogWriter log, const event_t* header, const void* body, size_t length) except -1
     cdef int keep_outputs(self) except -1

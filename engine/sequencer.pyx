@@ -9,7 +9,10 @@ from libc.stdint cimport int32_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from collections import deque
+
 from engine.clock cimport steady_ns, wall_ns
+from engine.core.check cimport check_event, checked
 from engine.core.event cimport *
 from native.log_writer cimport LOG_OK
 
@@ -38,8 +41,9 @@ cdef int check_batch(const char* start, size_t length) except -1:
     cdef const event_t* event
     while at < length:
         event = <const event_t*>(start + at)
-        if not is_whole(event, length - at) or padded_bytes(event) > length - at:
+        if length - at < sizeof(event_t) or padded_bytes(event) > length - at:
             raise ValueError(f"the batch holds no whole event at byte {at} of {length}")
+        check_event(event)
         at += padded_bytes(event)
     return 0
 
@@ -81,7 +85,7 @@ cdef class Sequencer:
         self.tape = tape
         self.seq = seq
         self.counters = {}
-        self.waiting = []
+        self.waiting = deque()
         self.scratch = <char*>malloc(SCRATCH_FIRST)
         if self.scratch == NULL:
             raise MemoryError("no memory for the decoder's output")
@@ -173,6 +177,8 @@ cdef class Sequencer:
             (<malformed_t*>(event + 1)).integrity = 1
             return event
         self.decoder.decode(frame, raw.length, event, <char*>(event + 1), self.scratch_room - sizeof(event_t))
+        if event.length > self.scratch_room - sizeof(event_t):
+            raise RuntimeError(f"{type(self.decoder).__name__} wrote a body of {event.length} bytes beyond its room")
         event.seq = raw.seq
         event.ts_recv_ns = raw.ts_recv_ns
         event.source = raw.source
@@ -186,6 +192,8 @@ cdef class Sequencer:
         """A raw REST order book: taped, decoded, processed. ValueError where it is none; then nothing is recorded."""
         cdef event_t raw
         cdef event_t* event
+        if <size_t>len(document) > FRAME_MOST:
+            raise ValueError(f"a document of {len(document)} bytes is too large")
         decoded = self.decoder.decode_document(instrument, document)
         if self.busy:
             self.postpone(TAPE_DOCUMENT, source, instrument, document, wall_ns())
@@ -212,8 +220,10 @@ cdef class Sequencer:
 
     def ingest(self, event: bytes) -> int:
         """One event made by engine.core.event; answers its sequence number, or 0 where it waits for the one in process."""
-        if not is_whole(<const event_t*><const char*>event, len(event)):
-            raise ValueError("an event is shorter than its header says, or its body is not what its kind says")
+        if checked(event).kind >= ACTION_PLACE:
+            raise ValueError(f"a record of kind {checked(event).kind} is no input")
+        if <size_t>len(event) > FRAME_MOST:
+            raise ValueError(f"an event of {len(event)} bytes is too large")
         if self.busy:
             self.postpone(0, 0, -1, event, 0)
             return 0
@@ -260,14 +270,14 @@ cdef class Sequencer:
         """What comes in while an event is in process waits its turn, within a limit."""
         if len(self.waiting) >= WAITING_MOST:
             raise OverflowError(f"more than {WAITING_MOST} events came in while one was in process")
-        self.waiting.append((kind, source, instrument, what))
+        self.waiting.append((kind, source, instrument, what, ts_recv_ns))
         return 0
 
     def replay(self, record: bytes) -> bytes:
         """One recorded input under its own number and time; answers the outputs. For replays only: records nothing."""
         cdef event_t* event
         cdef event_t raw
-        memcpy(&raw, <const char*>record, sizeof(event_t))
+        memcpy(&raw, checked(record), sizeof(event_t))
         if raw.kind == TAPE_FRAME:
             event = self.decode(&raw, <const char*>record + sizeof(event_t))
         elif raw.kind == TAPE_DOCUMENT:
@@ -343,13 +353,17 @@ cdef class Sequencer:
         self.busy = True
         try:
             self.step(event)
-        finally:
+        except BaseException:
+            # Not foreseen. What the core had approved by then is in its state: it is journaled and sent all the same.
             self.busy = False
+            self.settle()
+            raise
+        self.busy = False
         self.core_ns.add(steady_ns() - began)
         return 0
 
-    cdef int after(self) except -1:
-        """Journal the outputs, act on them, and take in what came meanwhile."""
+    cdef int settle(self) except -1:
+        """Journal the outputs, then act on them."""
         cdef int64_t began
         if self.core.out_length:
             began = steady_ns()
@@ -361,14 +375,25 @@ cdef class Sequencer:
             failed, self.core.errors[:] = list(self.core.errors), []
             for name, slot, error in failed:
                 self.rim.on_fault(f"strategy {name} raised in {slot} and was stopped", error)
-        while self.waiting and not self.busy:
-            kind, source, instrument, what = self.waiting.pop(0)
-            if kind == TAPE_FRAME:
-                self.ingest_frame_bytes(source, what)
-            elif kind == TAPE_DOCUMENT:
-                self.ingest_document(source, instrument, what)
-            else:
-                self.ingest(what)
+        return 0
+
+    cdef int after(self) except -1:
+        """Settle the event, and take in what came meanwhile."""
+        self.settle()
+        if self.draining:
+            return 0
+        self.draining = True
+        try:
+            while self.waiting:
+                kind, source, instrument, what, ts_recv_ns = self.waiting.popleft()
+                if kind == TAPE_FRAME:
+                    self.ingest_frame(source, what, len(what), ts_recv_ns)
+                elif kind == TAPE_DOCUMENT:
+                    self.ingest_document(source, instrument, what)
+                else:
+                    self.ingest(what)
+        finally:
+            self.draining = False
         return 0
 
     cdef int keep_outputs(self) except -1:

@@ -46,7 +46,7 @@ class MarketMaker(Strategy):
         self,
         quote_notional: str = "100",
         inventory_notional: str = "500",
-        half_spread_ppm: int = 300,
+        half_spread_ppm: int = 150,
         tolerance_ticks: int = 2,
         requote_ms: int = 250,
         rest_ms: int = 1000,

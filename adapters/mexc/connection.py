@@ -200,7 +200,10 @@ class Connection:
         finally:
             self._down()
             transport.disconnect(False)
-            await transport.wait_disconnected()
+            # Whatever ended it, a broken frame or a mistake of ours in taking one in, is told; the feed goes on.
+            (ended,) = await asyncio.gather(transport.wait_disconnected(), return_exceptions=True)
+            if isinstance(ended, Exception):
+                self._note("broken_connections", f"{type(ended).__name__}: {ended}"[:200])
             if self._listener is not None:
                 self._frames_before += self._listener.frames
                 self._listener = None

@@ -6,14 +6,14 @@ state. It reads nothing that is not durable, but for marks, which only move the 
 
 import json
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.string cimport memcpy, memset, strncmp, strncpy
 
 from engine.core.event cimport *
-from engine.core.money cimport money_add, money_get, money_words
+from engine.core.money cimport int128_t, money_abs, money_add, money_get, money_less, money_limit, money_of, money_words
 from engine.core.state.orders cimport fill_order, find_order, lose_sight, open_order, update_order
 from engine.core.state.state cimport (
-    APPROVED, BREAKER_COUNT, BREAKER_VOLATILITY, MAX_STRATEGIES, ORDER_SLOTS, limits_t, recent_add, recent_key, state_t,
+    APPROVED, BREAKER_COUNT, BREAKER_VOLATILITY, LOTS_MOST, MAX_STRATEGIES, ORDER_SLOTS, limits_t, recent_add, recent_key, state_t,
     strategy_t,
 )
 from native.hashing cimport sha256_final, sha256_init, sha256_t, sha256_update
@@ -31,10 +31,40 @@ cdef order_t* last_order() noexcept:
     return touched
 
 
-cdef int check_length(const event_t* e, size_t expected) except -1:
-    if e.length != expected:
-        raise ValueError(f"a record of kind {e.kind} (seq {e.seq}) has {e.length} bytes where {expected} belong")
+cdef int check_amounts(const state_t* s, int32_t i, int64_t lots, int128_t money, int128_t fee) except -1:
+    """What one execution may say at most, so that no sum of ours can overflow."""
+    cdef int64_t held = s.exposures[i].position_lots
+    if lots > LOTS_MOST - (held if held > 0 else -held):
+        raise ValueError(f"{lots} lots are more than can be kept track of")
+    if money_less(money, money_of(0)) or money_less(money_limit(), money) or money_less(money_limit(), money_abs(fee)):
+        raise ValueError("an execution's money or fee is beyond what can be")
     return 0
+
+
+cdef int check_update(state_t* s, const order_update_t* update) except -1:
+    cdef const order_t* order = find_order(s, update.order_no)
+    if not REPORT_WORKING <= update.report <= REPORT_CANCEL_REJECTED:
+        raise ValueError(f"order {update.order_no} is reported {update.report}, which is no report")
+    if order != NULL:
+        check_amounts(s, order.instrument, update.cumulative_lots, money_get(update.cumulative_money), money_of(0))
+    return 0
+
+
+cdef int check_fill(state_t* s, const event_t* e, const fill_t* fill) except -1:
+    cdef const order_t* order = find_order(s, fill.order_no)
+    if e.instrument < 0 or e.instrument >= <int32_t>s.totals.instruments:
+        raise ValueError(f"a fill (seq {e.seq}) names an instrument that does not exist")
+    if fill.side != SIDE_BUY and fill.side != SIDE_SELL:
+        raise ValueError(f"a fill (seq {e.seq}) has no side")
+    if order != NULL and (order.instrument != e.instrument or order.side != fill.side):
+        raise ValueError(f"a fill (seq {e.seq}) of order {fill.order_no} names another instrument or side")
+    if fill.size_lots <= 0 or fill.price_ticks < 0 or not fill.trade_id[0]:
+        raise ValueError(f"a fill (seq {e.seq}) has no size, no price or no trade id")
+    if not fill.fee_asset[0] and money_abs(money_get(fill.fee)) != money_of(0):
+        raise ValueError(f"a fill (seq {e.seq}) has a fee of no asset")
+    if order != NULL and fill.size_lots > LOTS_MOST - order.dealt_lots:
+        raise ValueError(f"{fill.size_lots} lots are more than can be kept track of")
+    return check_amounts(s, e.instrument, fill.size_lots, money_get(fill.money), money_get(fill.fee))
 
 
 cdef void set_limits(limits_t* limits, dict found) except *:
@@ -73,6 +103,8 @@ cdef int apply_config(State state, const event_t* e) except -1:
     cdef strategy_t* known
     cdef uint32_t i
     document = json.loads(body[:e.length])
+    if not isinstance(document, dict) or not isinstance(document.get("risk"), dict):
+        raise ValueError("a config has no risk limits")
     risk = document["risk"]
     set_limits(&s.limits, limits_from(risk))
     s.limits.cancel_on_strategy_error = risk.get("on_strategy_error", "cancel") == "cancel"
@@ -100,7 +132,6 @@ cdef int apply_start(State state, const event_t* e) except -1:
     cdef state_t* s = state.c
     cdef const start_t* body = <const start_t*>(<const char*>e + sizeof(event_t))
     cdef int slot
-    check_length(e, sizeof(start_t))
     s.totals.session = body.session
     s.totals.live = body.live
     s.totals.seed = body.seed
@@ -118,9 +149,8 @@ cdef int apply_command(State state, const event_t* e) except -1:
     cdef const command_t* body = <const command_t*>(<const char*>e + sizeof(event_t))
     cdef size_t length = strnlen(body.idempotency_id, 40)
     cdef uint32_t i
-    check_length(e, sizeof(command_t))
-    if length:
-        recent_add(&s.command_ids, recent_key(body.idempotency_id, length))
+    if length and not recent_add(&s.command_ids, recent_key(body.idempotency_id, length)):
+        return 0  # obeyed before
     if body.command == COMMAND_HALT:
         s.totals.halted = 1
         s.totals.halt_epoch += 1
@@ -145,7 +175,10 @@ cdef int apply_balance(State state, const event_t* e) except -1:
     cdef state_t* s = state.c
     cdef const balance_t* body = <const balance_t*>(<const char*>e + sizeof(event_t))
     cdef int64_t asset
-    check_length(e, sizeof(balance_t))
+    if not body.asset[0]:
+        raise ValueError(f"a balance (seq {e.seq}) names no asset")
+    if money_less(money_limit(), money_abs(money_get(body.free))) or money_less(money_limit(), money_abs(money_get(body.locked))):
+        raise ValueError(f"a balance (seq {e.seq}) is beyond what can be")
     asset = state.asset_index(body.asset)
     s.assets[asset].venue_total = money_add(money_get(body.free), money_get(body.locked))
     if body.absolute:
@@ -168,8 +201,8 @@ cdef int apply_reconciled(State state) except -1:
 
 cdef int apply_breaker(state_t* s, const event_t* e) except -1:
     cdef const breaker_t* body = <const breaker_t*>(<const char*>e + sizeof(event_t))
-    check_length(e, sizeof(breaker_t))
-    if body.breaker >= BREAKER_COUNT or e.instrument >= <int32_t>s.totals.instruments:
+    if body.breaker >= BREAKER_COUNT or e.instrument >= <int32_t>s.totals.instruments or (
+            body.breaker == BREAKER_VOLATILITY and e.instrument < 0):
         raise ValueError(f"a breaker record (seq {e.seq}) names a breaker or instrument that does not exist")
     if body.breaker == BREAKER_VOLATILITY:
         s.exposures[e.instrument].volatility_open = body.open
@@ -182,7 +215,6 @@ cdef int apply_breaker(state_t* s, const event_t* e) except -1:
 
 cdef int apply_equity(state_t* s, const event_t* e) except -1:
     cdef const equity_t* body = <const equity_t*>(<const char*>e + sizeof(event_t))
-    check_length(e, sizeof(equity_t))
     if body.day != s.totals.day:
         s.totals.fees_today = money_get(money_words(0))
     s.totals.day = body.day
@@ -191,24 +223,28 @@ cdef int apply_equity(state_t* s, const event_t* e) except -1:
     return 0
 
 
+cdef int64_t fee_asset_of(State state, const event_t* e, const fill_t* fill) except -1:
+    """The index of the asset that a fill's fee is in; without a fee there may be none named."""
+    if fill.fee_asset[0]:
+        return state.asset_index(fill.fee_asset)
+    return state.c.instruments[e.instrument].quote_asset
+
+
 cdef int apply_input(State state, const event_t* e) except -1:
     global touched
     cdef state_t* s = state.c
     cdef const char* body = <const char*>e + sizeof(event_t)
     if e.kind == EVENT_ORDER_UPDATE:
-        check_length(e, sizeof(order_update_t))
+        check_update(s, <const order_update_t*>body)
         touched = update_order(s, e, <const order_update_t*>body)
     elif e.kind == EVENT_FILL:
-        check_length(e, sizeof(fill_t))
-        if e.instrument < 0 or e.instrument >= <int32_t>s.totals.instruments:
-            raise ValueError(f"a fill (seq {e.seq}) names an instrument that does not exist")
-        touched = fill_order(s, e, <const fill_t*>body, state.asset_index((<const fill_t*>body).fee_asset))
+        check_fill(s, e, <const fill_t*>body)
+        touched = fill_order(s, e, <const fill_t*>body, fee_asset_of(state, e, <const fill_t*>body))
     elif e.kind == EVENT_START:
         return apply_start(state, e)
     elif e.kind == EVENT_CONFIG:
         return apply_config(state, e)
     elif e.kind == EVENT_INSTRUMENT:
-        check_length(e, sizeof(instrument_t))
         state.add_instrument(<const instrument_t*>body)
     elif e.kind == EVENT_COMMAND:
         return apply_command(state, e)
@@ -234,20 +270,17 @@ cdef int apply_output(State state, const event_t* e) except -1:
     cdef const char* body = <const char*>e + sizeof(event_t)
     cdef order_t* order
     if e.kind == ACTION_PLACE:
-        check_length(e, sizeof(place_t))
         if e.source >= MAX_STRATEGIES or e.instrument < 0 or e.instrument >= <int32_t>s.totals.instruments:
             raise ValueError(f"a sent order (seq {e.seq}) names a strategy or instrument that does not exist")
         open_order(s, e, <const place_t*>body)
         s.totals.intents += 1
     elif e.kind == ACTION_CANCEL:
-        check_length(e, sizeof(cancel_t))
         order = find_order(s, (<const cancel_t*>body).order_no)
         if order != NULL:
             order.cancel_pending = 1
         s.totals.intents += 1
         s.totals.cancels += 1
     elif e.kind == ACTION_DENIED:
-        check_length(e, sizeof(denied_t))
         s.denied[(<const denied_t*>body).reason & 127] += 1
         s.totals.intents += 1
     elif e.kind == ACTION_BREAKER:

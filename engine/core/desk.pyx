@@ -18,6 +18,7 @@ from engine.core.instrument import InstrumentSpec
 from engine.core.risk.reasons import Reason
 
 cdef uint32_t INTENTS_MOST = 64            # of all strategies within one event
+cdef int64_t DELAY_MOST_NS = 366 * 86_400_000_000_000
 cdef size_t OUT_FIRST = 1 << 16
 
 cdef str text_of(const char* field, size_t room):
@@ -179,8 +180,8 @@ cdef class TradingDesk(Desk):
 
     cdef int set_timer(self, Strategy strategy, uint32_t timer_id, int64_t delay_ns) except -1:
         cdef timer_t* body
-        if delay_ns < 0:
-            raise ValueError("a timer's delay must not be negative")
+        if not 0 <= delay_ns <= DELAY_MOST_NS:
+            raise ValueError(f"a timer's delay must be from 0 to {DELAY_MOST_NS} ns, not {delay_ns}")
         body = <timer_t*>self.begin(ACTION_SET_TIMER, -1, <uint16_t>strategy.index, sizeof(timer_t))
         body.timer_id = timer_id
         body.strategy = strategy.index

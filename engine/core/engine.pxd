@@ -12,6 +12,7 @@ from engine.core.strategy cimport Strategy, Trade
 cdef class Engine(TradingDesk):
     cdef readonly list errors            # (strategy, slot, exception) since the rim last looked: for its log
     cdef readonly uint64_t events
+    cdef readonly uint64_t refused       # journaled inputs that were refused at a restart, as they were when they came
     cdef readonly bint started
     cdef list listeners                  # by instrument: the strategies that hear of it
     cdef Trade trade

@@ -4,19 +4,21 @@ It reads no clock, draws no random number and does no input or output: time, ids
 answers lies in one buffer of output records; the rim journals them first and acts on them then.
 """
 
+from libc.stdint cimport INT64_MAX
 from libc.string cimport memcpy, memset
 
 from engine.core.apply cimport apply_record, last_order
+from engine.core.check cimport check_event, checked
 from engine.core.desk cimport TradingDesk
 from engine.core.event cimport *
 from engine.core.money cimport money_int, money_less, money_put
 from engine.core.order cimport order_view
-from engine.core.risk.breakers cimport drawdown_trips, errors_trip, loss_trips, rejects_trip, volatility_trips
+from engine.core.risk.breakers cimport drawdown_trips, errors_trip, loss_trips, rejects_trip, volatility_rests, volatility_turns
 from engine.core.state.books cimport BOOK_CHANGED, BOOK_DAMAGED, BOOK_HOLE
 from engine.core.state.orders cimport find_order
 from engine.core.state.portfolio cimport realised_profit, refresh_exposure, total_equity
 from engine.core.state.state cimport (
-    BREAKER_VOLATILITY, MAX_SOURCES, NO_STRATEGY, ORDER_SLOTS, TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE, UNKNOWN,
+    MAX_SOURCES, NO_STRATEGY, ORDER_SLOTS, TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE, UNKNOWN,
     recent_has, recent_key, source_t,
 )
 from engine.core.strategy cimport WANTS_BOOK, WANTS_ORDER, WANTS_TIMER, WANTS_TRADE
@@ -30,6 +32,7 @@ cdef extern from "string.h" nogil:
     size_t strnlen(const char* text, size_t most)
 
 cdef int64_t DAY_NS = 86_400_000_000_000
+cdef int64_t EVENT_LATEST_NS = 1 << 62
 cdef int64_t OFFSET_WINDOW_NS = 60_000_000_000
 
 ALERT_ORPHAN = 1                           # evidence of an order that is not, or no longer, known
@@ -48,7 +51,13 @@ cdef class Engine(TradingDesk):
         """Restart: one record of the journal, durable state only."""
         self.c.seq = max(self.c.seq, record.seq)
         self.c.now_ns = max(self.c.now_ns, record.ts_recv_ns)
-        apply_record(self.state, record)
+        try:
+            apply_record(self.state, record)
+        except (ValueError, OverflowError, KeyError):
+            # The live core refused this input after it was journaled; it left the same state behind then.
+            if record.kind >= ACTION_PLACE:
+                raise
+            self.refused += 1
         if record.kind == EVENT_INSTRUMENT:
             self.add_books()
         return 0
@@ -56,13 +65,14 @@ cdef class Engine(TradingDesk):
     cdef int process(self, const event_t* event) except -1:
         """One event in; the outputs lie in `out`. ValueError where its number is not above the one before."""
         cdef const char* body = <const char*>event + sizeof(event_t)
+        self.out_length = 0
+        self.intents_in_event = 0
         if event.seq <= self.c.seq:
             raise ValueError(f"event {event.seq} comes after event {self.c.seq}")
         self.c.seq = event.seq
+        check_event(event)
         # A clock that steps back must not make anything young again.
         self.c.now_ns = max(self.c.now_ns, event.ts_recv_ns)
-        self.out_length = 0
-        self.intents_in_event = 0
         self.events += 1
         if event.kind <= EVENT_QUOTE and event.kind != EVENT_BOOK_SNAPSHOT and event.source < MAX_SOURCES:
             # A snapshot came by another way and has another clock: it says nothing of the feed.
@@ -91,7 +101,7 @@ cdef class Engine(TradingDesk):
         cdef int64_t offset_ns = event.ts_recv_ns - event.ts_event_ns
         source.last_recv_ns = event.ts_recv_ns
         source.frames += 1
-        if not event.ts_event_ns:
+        if not 0 < event.ts_event_ns <= EVENT_LATEST_NS:
             return
         if event.ts_recv_ns - source.window_since_ns >= OFFSET_WINDOW_NS:
             # Two half-overlapping windows: the offset follows a drifting clock within a minute or two.
@@ -134,7 +144,7 @@ cdef class Engine(TradingDesk):
     cdef int book_changed(self, Book book) except -1:
         cdef breaker_t found
         memset(&found, 0, sizeof(found))
-        if volatility_trips(self.c, book.instrument, &found):
+        if volatility_turns(self.c, book.instrument, &found):
             self.open_breaker(&found, book.instrument)
         if not self.started:
             return 0
@@ -216,9 +226,9 @@ cdef class Engine(TradingDesk):
         if health.field == HEALTH_JOURNAL:
             self.c.journal_broken = health.value == 0
         elif health.field == HEALTH_CLOCK_SKEW:
-            self.c.clock_skew_ns = health.value
+            self.c.clock_skew_ns = max(health.value, -INT64_MAX)
         elif health.field == HEALTH_DISK:
-            self.c.disk_state = <uint32_t>max(health.value, 0)
+            self.c.disk_state = <uint32_t>min(max(health.value, 0), 2)
         return 0
 
     cdef int on_timer(self, const timer_t* timer) except -1:
@@ -238,6 +248,8 @@ cdef class Engine(TradingDesk):
         cdef const command_t* command = <const command_t*>(<const char*>event + sizeof(event_t))
         cdef size_t length
         if event.kind == EVENT_COMMAND:
+            if command.at_intent:
+                raise ValueError("a halt between two intents is the core's own record, no input")
             length = strnlen(command.idempotency_id, 40)
             if length and recent_has(&self.c.command_ids, recent_key(command.idempotency_id, length)):
                 return 0
@@ -399,12 +411,9 @@ cdef class Engine(TradingDesk):
         """Once a second: value what is open, judge the breakers, let quiet markets trade again."""
         cdef uint32_t i
         cdef breaker_t quiet
-        memset(&quiet, 0, sizeof(quiet))
-        quiet.breaker = BREAKER_VOLATILITY
         for i in range(self.c.totals.instruments):
             refresh_exposure(self.c, <int32_t>i)
-            if (self.c.exposures[i].volatility_open
-                    and self.c.now_ns - self.c.markets[i].volatility_since_ns >= self.c.limits.volatility_window_ns):
+            if volatility_rests(self.c, <int32_t>i, &quiet):
                 self.open_breaker(&quiet, <int32_t>i)
         self.judge_equity()
         return self.note_equity(False)
@@ -413,16 +422,12 @@ cdef class Engine(TradingDesk):
 
     def process_bytes(self, event: bytes) -> bytes:
         """One event, header and body; answers the output records one after another."""
-        if <size_t>len(event) < sizeof(event_t) or <size_t>len(event) < sizeof(event_t) + (<event_t*><char*>event).length:
-            raise ValueError("an event is shorter than its header says")
-        self.process(<const event_t*><char*>event)
+        self.process(checked(event))
         return self.out[:self.out_length]
 
     def apply_bytes(self, record: bytes) -> None:
         """One journal record at a restart: durable state only, no strategy hears of it."""
-        if <size_t>len(record) < sizeof(event_t) or <size_t>len(record) < sizeof(event_t) + (<event_t*><char*>record).length:
-            raise ValueError("a record is shorter than its header says")
-        self.apply(<const event_t*><char*>record)
+        self.apply(checked(record))
 
     def attach(self, strategy: Strategy, name: str, symbols: list) -> None:
         """Give a strategy its desk, its index and its instruments; its id must stand in the config."""

@@ -248,6 +248,3 @@ ctypedef struct alert_t:
     uint32_t code
     uint32_t reserved
     char text[120]
-
-
-cdef bint is_whole(const event_t* event, size_t room) noexcept nogil

@@ -24,38 +24,6 @@ cdef bytes build(uint16_t kind, int32_t instrument, uint16_t source, int64_t ts_
     return (<char*>&header)[:sizeof(event_t)] + (<const char*>body)[:length]
 
 
-cdef size_t least_body(uint16_t kind) noexcept nogil:
-    """The smallest body of a kind; 0 where there is none, or where it is checked as it is applied."""
-    if kind == EVENT_MALFORMED:
-        return sizeof(malformed_t)
-    if kind == EVENT_QUOTE:
-        return sizeof(quote_t)
-    if kind == EVENT_TIMER:
-        return sizeof(timer_t)
-    if kind == EVENT_FEED:
-        return sizeof(feed_t)
-    if kind == EVENT_HEALTH:
-        return sizeof(health_t)
-    if kind == EVENT_COMMAND:
-        return sizeof(command_t)
-    return 0
-
-
-cdef bint is_whole(const event_t* event, size_t room) noexcept nogil:
-    """Whether an input lies within `room` bytes, and its body holds what its own counts promise."""
-    cdef const book_t* book = <const book_t*>(event + 1)
-    cdef const trades_t* trades = <const trades_t*>(event + 1)
-    if room < sizeof(event_t) or room - sizeof(event_t) < event.length:
-        return False
-    if event.kind == EVENT_BOOK_DELTA or event.kind == EVENT_BOOK_SNAPSHOT:
-        return event.length >= sizeof(book_t) and (
-            event.length - sizeof(book_t) == (<size_t>book.n_asks + book.n_bids) * sizeof(level_t))
-    if event.kind == EVENT_TRADES:
-        return event.length >= sizeof(trades_t) and (
-            event.length - sizeof(trades_t) == <size_t>trades.n_trades * sizeof(trade_t))
-    return event.length >= least_body(event.kind)
-
-
 cdef int put_text(char* field, size_t room, str text, str what) except -1:
     encoded = text.encode("utf-8", "replace")
     if <size_t>len(encoded) >= room:

@@ -45,9 +45,19 @@ class InstrumentSpec:
         for name in ("symbol", "base", "quote"):
             text = getattr(self, name)
             if not text or not text.isascii() or len(text) > (31 if name == "symbol" else 15):
-                raise ValueError(f"{name} {text!r} is no ASCII name of 1 to {31 if name == 'symbol' else 15} characters")
-        if self.price_decimals < 0 or self.size_decimals < 0 or self.price_decimals + self.size_decimals > MONEY_DECIMALS:
-            raise ValueError(f"{self.symbol}: price and size decimals must be at least 0 and at most 20 together")
+                raise ValueError(
+                    f"{name} {text!r} is no ASCII name of 1 to {31 if name == 'symbol' else 15} characters"
+                )
+        if self.price_decimals > 18:
+            raise ValueError(f"{self.symbol}: price decimals must be at most 18")
+        if (
+            self.price_decimals < 0
+            or self.size_decimals < 0
+            or self.price_decimals + self.size_decimals > MONEY_DECIMALS
+        ):
+            raise ValueError(
+                f"{self.symbol}: price and size decimals must be at least 0 and at most 20 together"
+            )
         if self.tick_step <= 0 or self.lot_step <= 0:
             raise ValueError(f"{self.symbol}: ticks and lots step by at least 1")
 

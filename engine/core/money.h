@@ -42,24 +42,45 @@ static inline int128_t notional(int64_t price_ticks, int64_t size_lots, int128_t
     return amount;
 }
 
-/* amount * parts / whole, rounded up in magnitude away from what favours us; parts and whole below 2^40. */
-static inline int128_t share_up(int128_t amount, int64_t parts, int64_t whole) {
-    int128_t quotient = amount / whole, rest = amount % whole;
-    int128_t scaled = rest * parts;
-    return quotient * parts + scaled / whole + (scaled % whole > 0);
-}
-
-/* The part of `cost` that belongs to `lots` of `total` lots, rounded toward zero; the rest stays behind, nothing is lost. */
-static inline int128_t share_of(int128_t cost, int64_t lots, int64_t total) {
-    return cost / total * lots + (int128_t)((cost % total) * lots) / total;
-}
-
 static inline int128_t money_abs(int128_t amount) { return amount < 0 ? -amount : amount; }
 static inline int128_t money_max(int128_t a, int128_t b) { return a > b ? a : b; }
 
+/* Sums and products saturate at money_limit(): what comes near it is an error, and must neither wrap nor be undefined. */
+static inline int128_t money_add(int128_t a, int128_t b) {
+    int128_t sum;
+    if (__builtin_add_overflow(a, b, &sum)) return a < 0 ? -money_limit() : money_limit();
+    return sum;
+}
+
+static inline int128_t money_sub(int128_t a, int128_t b) {
+    int128_t rest;
+    if (__builtin_sub_overflow(a, b, &rest)) return a < 0 ? -money_limit() : money_limit();
+    return rest;
+}
+
+static inline int128_t money_times(int128_t amount, int64_t count) {
+    int128_t product;
+    if (__builtin_mul_overflow(amount, (int128_t)count, &product))
+        return (amount < 0) != (count < 0) ? -money_limit() : money_limit();
+    return product;
+}
+
+/* amount * parts / whole, rounded up in magnitude away from what favours us. */
+static inline int128_t share_up(int128_t amount, int64_t parts, int64_t whole) {
+    int128_t scaled = amount % whole * parts;
+    return money_add(money_times(amount / whole, parts), scaled / whole + (scaled % whole > 0));
+}
+
+/* amount * parts / whole, rounded toward zero. Of a cost: the part that belongs to `parts` of `whole` lots. */
+static inline int128_t share_of(int128_t amount, int64_t parts, int64_t whole) {
+    return money_add(money_times(amount / whole, parts), amount % whole * parts / whole);
+}
+
+/* How large `part` is against `whole`, in `scale` ths, without a sign; for people, in denials and breakers. */
+static inline int128_t ratio(int128_t part, int128_t whole, int64_t scale) {
+    return money_times(money_abs(part), scale) / whole;
+}
+
 /* Cython knows no 128-bit literals and guesses the type of mixed sums: these say it. */
-static inline int128_t money_add(int128_t a, int128_t b) { return a + b; }
-static inline int128_t money_sub(int128_t a, int128_t b) { return a - b; }
 static inline int128_t money_of(int64_t amount) { return amount; }
-static inline int128_t money_times(int128_t amount, int64_t count) { return amount * count; }
 static inline int money_less(int128_t a, int128_t b) { return a < b; }

@@ -107,7 +107,7 @@ cdef class Strategy:
 
     def set_timer(self, timer_id: int, delay_ms: int) -> None:
         """Have on_timer(timer_id) called once, delay_ms from this event."""
-        self.desk.set_timer(self, timer_id, <int64_t>delay_ms * 1_000_000)
+        self.desk.set_timer(self, timer_id, delay_ms * 1_000_000)
 
     @property
     def now_ns(self) -> int:

@@ -17,6 +17,8 @@ from engine import run_dir
 from engine.config import parse
 from engine.console.status import Status, decode
 from engine.console.status_page import StatusPage
+from engine.core.engine import Engine
+from engine.journal.records import JOURNAL_STEM, read_log
 from engine.run_dir import RunDir
 
 API_KEY, API_SECRET = "mx0e2e", "e2e-secret"
@@ -51,6 +53,11 @@ class VenueProcess:
         data = None if document is None else json.dumps(document).encode()
         with urllib.request.urlopen(f"{self.rest_url}/control/{path}", data, timeout=DEADLINE_S) as answer:
             return json.loads(answer.read())
+
+    def clear(self, fault: str) -> None:
+        """End one fault."""
+        request = urllib.request.Request(f"{self.rest_url}/control/faults?name={fault}", method="DELETE")
+        urllib.request.urlopen(request, timeout=DEADLINE_S).close()
 
 
 def config_text(venue: VenueProcess, extra: str = "", symbols: str = '"BTCUSDT", "ETHUSDT"') -> str:
@@ -133,6 +140,29 @@ def read_status(place: RunDir) -> Status | None:
         return None if payload is None else decode(payload)
     finally:
         page.close()
+
+
+def money(text: str) -> int:
+    """A decimal amount as units of 10^-20."""
+    whole, _, part = text.partition(".")
+    return int(whole + part.ljust(20, "0"))
+
+
+def folded(place: RunDir) -> Engine:
+    """A core that knows nothing but the journal, from its first record on."""
+    core = Engine()
+    for record in read_log(place.journal, JOURNAL_STEM):
+        if not record.is_note:
+            core.apply_bytes(record.raw)
+    return core
+
+
+def check_balances(place: RunDir, held: dict[str, Any]) -> None:
+    """What the journal adds up to is what the venue holds, to the last unit."""
+    for asset, (total, reserved) in folded(place).balances().items():
+        if asset in held:
+            assert reserved == 0, asset
+            assert total == money(held[asset]["free"]) + money(held[asset]["locked"]), asset
 
 
 def make_run(folder: Path, text: str) -> RunDir:

@@ -9,4 +9,5 @@ cdef bint loss_trips(const state_t* s, breaker_t* found) noexcept nogil
 cdef bint drawdown_trips(const state_t* s, breaker_t* found) noexcept nogil
 cdef bint errors_trip(const state_t* s, breaker_t* found) noexcept nogil
 cdef bint rejects_trip(const state_t* s, breaker_t* found) noexcept nogil
-cdef bint volatility_trips(state_t* s, int32_t i, breaker_t* found) noexcept nogil
+cdef bint volatility_turns(state_t* s, int32_t i, breaker_t* found) noexcept nogil
+cdef bint volatility_rests(const state_t* s, int32_t i, breaker_t* found) noexcept nogil

@@ -9,12 +9,13 @@ from engine.core.event cimport (
     ORDER_FOK, ORDER_IOC, ORDER_LIMIT, ORDER_LIMIT_MAKER, ORDER_MARKET, SIDE_BUY, SIDE_SELL, instrument_t,
 )
 from engine.core.money cimport (
-    money_abs, money_add, money_get, money_less, money_max, money_of, money_sub, money_times, notional, share_up,
+    money_abs, money_add, money_get, money_less, money_max, money_of, money_sub, money_times, notional, ratio,
+    share_of, share_up,
 )
 from engine.core.risk.reason_codes cimport *
 from engine.core.state.portfolio cimport mark_ticks, refresh_exposure
 from engine.core.state.state cimport (
-    BREAKER_COUNT, MAX_STRATEGIES, ORDER_SLOTS, SEND_SLOTS, TRUST_LIVE, asset_t, exposure_t, limits_t, market_t, order_t,
+    BREAKER_COUNT, LOTS_MOST, MAX_STRATEGIES, ORDER_SLOTS, SEND_SLOTS, TRUST_LIVE, asset_t, exposure_t, limits_t, market_t, order_t,
     recent_has, source_t, strategy_t,
 )
 
@@ -111,6 +112,12 @@ cdef int check_health(const state_t* s, const intent_t* intent, verdict_t* verdi
     return 0
 
 
+cdef inline int64_t lots_left(const exposure_t* exposure) noexcept nogil:
+    """How many lots more can be kept track of: with no more than these, no sum of lots overflows."""
+    cdef int64_t held = exposure.position_lots if exposure.position_lots > 0 else -exposure.position_lots
+    return LOTS_MOST - held - exposure.buy_lots - exposure.sell_lots
+
+
 cdef int check_instrument(const state_t* s, const intent_t* intent, verdict_t* verdict) noexcept nogil:
     cdef const instrument_t* instrument = &s.instruments[intent.instrument]
     if not instrument.tradable:
@@ -130,6 +137,8 @@ cdef int check_instrument(const state_t* s, const intent_t* intent, verdict_t* v
         return refuse(verdict, SIZE_BELOW_MIN, instrument.min_lots, intent.size_lots)
     if intent.size_lots > instrument.max_lots:
         return refuse(verdict, SIZE_ABOVE_MAX, instrument.max_lots, intent.size_lots)
+    if intent.size_lots > lots_left(&s.exposures[intent.instrument]):
+        return refuse(verdict, SIZE_ABOVE_MAX, lots_left(&s.exposures[intent.instrument]), intent.size_lots)
     return 0
 
 
@@ -159,31 +168,36 @@ cdef int check_slippage(const state_t* s, const intent_t* intent, verdict_t* ver
     if worst <= 0:
         return refuse(verdict, SLIPPAGE, s.limits.max_slippage_bps, BPS)
     distance = worst - best if intent.side == SIDE_BUY else best - worst
-    if distance > 0 and distance > best * s.limits.max_slippage_bps // BPS:
-        return refuse(verdict, SLIPPAGE, s.limits.max_slippage_bps, distance * BPS // best)
+    if distance > 0 and money_less(share_of(money_of(best), s.limits.max_slippage_bps, BPS), money_of(distance)):
+        return deny(verdict, SLIPPAGE, money_of(s.limits.max_slippage_bps), ratio(money_of(distance), money_of(best), BPS))
+    return 0
+
+
+cdef int check_distance(const state_t* s, const intent_t* intent, verdict_t* verdict) noexcept nogil:
+    """A limit price against our own mid: the collar, and the venue's band. Twice the mid is a whole number of ticks."""
+    cdef const market_t* market = &s.markets[intent.instrument]
+    cdef const instrument_t* instrument = &s.instruments[intent.instrument]
+    cdef int128_t twice_mid = money_add(money_of(market.bid_ticks), money_of(market.ask_ticks))
+    cdef int128_t above = money_sub(money_times(money_of(intent.price_ticks), 2), twice_mid)
+    cdef int64_t band = instrument.band_up_ppm if intent.side == SIDE_BUY else instrument.band_down_ppm
+    if money_less(share_of(twice_mid, s.limits.price_collar_bps, BPS), money_abs(above)):
+        return deny(verdict, PRICE_COLLAR, money_of(s.limits.price_collar_bps), ratio(above, twice_mid, BPS))
+    # The venue holds buys to a ceiling and sells to a floor.
+    if (intent.side == SIDE_BUY) == money_less(above, money_of(0)) or not band:
+        return 0
+    if money_less(share_of(twice_mid, band, PPM), money_abs(above)):
+        return deny(verdict, PRICE_BAND, money_of(band), ratio(above, twice_mid, PPM))
     return 0
 
 
 cdef int check_price(const state_t* s, const intent_t* intent, verdict_t* verdict) noexcept nogil:
     cdef const market_t* market = &s.markets[intent.instrument]
-    cdef const instrument_t* instrument = &s.instruments[intent.instrument]
-    cdef int64_t twice_mid = market.bid_ticks + market.ask_ticks
-    cdef int64_t distance
     if market.bid_ticks <= 0 or market.ask_ticks <= 0:
         return refuse(verdict, BOOK_EMPTY, 1, 0)
     if market.bid_ticks >= market.ask_ticks:
         return refuse(verdict, BOOK_CROSSED, market.ask_ticks, market.bid_ticks)
-    if intent.order_type != ORDER_MARKET:
-        distance = 2 * intent.price_ticks - twice_mid
-        if (distance if distance > 0 else -distance) > twice_mid // BPS * s.limits.price_collar_bps + (
-                twice_mid % BPS * s.limits.price_collar_bps // BPS):
-            return refuse(verdict, PRICE_COLLAR, s.limits.price_collar_bps, distance // (twice_mid // BPS + 1))
-        if intent.side == SIDE_BUY and instrument.band_up_ppm and distance > 0 and (
-                distance > share_up(money_of(twice_mid), instrument.band_up_ppm, PPM)):
-            return refuse(verdict, PRICE_BAND, instrument.band_up_ppm, distance)
-        if intent.side == SIDE_SELL and instrument.band_down_ppm and distance < 0 and (
-                -distance > share_up(money_of(twice_mid), instrument.band_down_ppm, PPM)):
-            return refuse(verdict, PRICE_BAND, instrument.band_down_ppm, distance)
+    if intent.order_type != ORDER_MARKET and check_distance(s, intent, verdict):
+        return <int>verdict.reason
     if intent.order_type != ORDER_LIMIT_MAKER and check_slippage(s, intent, verdict):
         return <int>verdict.reason
     if crosses_own(s, intent):
@@ -209,7 +223,7 @@ cdef int check_exposure(const state_t* s, const intent_t* intent, verdict_t* ver
     cdef const market_t* market = &s.markets[intent.instrument]
     cdef int128_t unit = s.units[intent.instrument]
     cdef int64_t mark = mark_ticks(s, intent.instrument), worst_lots
-    cdef int128_t added = notional(mark, intent.size_lots, unit), worst, gross, net
+    cdef int128_t added = notional(mark, intent.size_lots, unit), worst, gross, net, share
     if is_reduction(s, intent):
         return 0
     if intent.side == SIDE_BUY:
@@ -227,8 +241,9 @@ cdef int check_exposure(const state_t* s, const intent_t* intent, verdict_t* ver
         return deny(verdict, GROSS_EXPOSURE, s.limits.max_gross_exposure, gross)
     if money_less(s.limits.max_net_exposure, net):
         return deny(verdict, NET_EXPOSURE, s.limits.max_net_exposure, net)
-    if money_less(share_up(money_max(s.equity, money_of(0)), s.limits.max_concentration_bps, BPS), worst):
-        return deny(verdict, CONCENTRATION, share_up(s.equity, s.limits.max_concentration_bps, BPS), worst)
+    share = share_of(money_max(s.equity, money_of(0)), s.limits.max_concentration_bps, BPS)
+    if money_less(share, worst):
+        return deny(verdict, CONCENTRATION, share, worst)
     return 0
 
 

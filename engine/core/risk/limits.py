@@ -7,6 +7,8 @@ from decimal import Context, Decimal, Inexact
 from typing import Any
 
 MONEY_DECIMALS = 20
+MONEY_LIMIT = 10**38  # money_limit() of money.h
+LONGEST = 2**62  # of any window, in ns: sums of a time and a window stay in 64 bits
 
 # More digits than any amount has, and an error rather than a rounding.
 EXACT = Context(prec=60, traps=[Inexact])
@@ -67,8 +69,12 @@ def limits_from(risk: Mapping[str, Any]) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in MONEY_FIELDS:
         found[name] = _positive(name, money(_field(risk, name)))
+        if found[name] > MONEY_LIMIT:
+            raise ValueError(f"risk.{name} is beyond what counts as money, 10^18")
     for name, (field, factor) in INTEGER_FIELDS.items():
         value = _positive(name, int(_field(risk, name)))
+        if value * factor > LONGEST:
+            raise ValueError(f"risk.{name} is {value}, which is beyond what can be counted")
         if value > HIGHEST.get(name, value):
             raise ValueError(f"risk.{name} is {value}, but at most {HIGHEST[name]} can be kept track of")
         found[field] = value * factor

@@ -88,7 +88,7 @@ cdef class Book:
         if delta.to_version <= self.version:
             self.duplicates += 1
             return BOOK_IGNORED
-        if delta.from_version > self.version + 1 or delta.from_version > delta.to_version:
+        if delta.from_version - 1 > self.version or delta.from_version > delta.to_version:
             self.holes += 1
             return BOOK_HOLE
         if delta.from_version <= self.version:

@@ -20,7 +20,7 @@ from engine.core.event cimport (
 from engine.core.money cimport int128_t, money_add, money_get, money_of, money_sub, money_times, notional, share_up
 from engine.core.state.portfolio cimport apply_execution, apply_fee, refresh_exposure
 from engine.core.state.state cimport (
-    APPROVED, COMPLETED, EXECUTING, FAILED, ORDER_SLOTS, OUTCOME_SLOTS, SEND_SLOTS, UNKNOWN, exposure_t, recent_add,
+    APPROVED, COMPLETED, EXECUTING, FAILED, ORDER_SLOTS, OUTCOME_SLOTS, SEND_SLOTS, UNKNOWN, asset_t, exposure_t, recent_add,
     recent_key, strategy_t,
 )
 
@@ -43,21 +43,26 @@ cdef void count_open(state_t* s, order_t* order, int sign) noexcept nogil:
     """Add an order's open part to, or take it from, the exposures and the reserved balance."""
     cdef exposure_t* exposure = &s.exposures[order.instrument]
     cdef const instrument_t* instrument = &s.instruments[order.instrument]
+    cdef bint buy = order.side == SIDE_BUY
+    cdef asset_t* asset = &s.assets[instrument.quote_asset if buy else instrument.base_asset]
     cdef int64_t lots = open_lots(order)
-    cdef int128_t money
-    if order.side == SIDE_BUY:
+    cdef int128_t money = order.reserved_money
+    if buy:
         exposure.buy_lots += sign * lots
-        money = notional(order.reserve_ticks, lots, s.units[order.instrument])
-        money = money_add(money, share_up(money, instrument.taker_fee_ppm, 1_000_000))
-        order.reserved_money = money
-        s.assets[instrument.quote_asset].reserved = money_add(
-            s.assets[instrument.quote_asset].reserved, money_times(money, sign))
     else:
         exposure.sell_lots += sign * lots
+    if sign < 0:
+        # What was reserved is what is given back: the instrument's fees may have changed meanwhile.
+        asset.reserved = money_sub(asset.reserved, money)
+        order.reserved_money = money_of(0)
+        return
+    if buy:
+        money = notional(order.reserve_ticks, lots, s.units[order.instrument])
+        money = money_add(money, share_up(money, instrument.taker_fee_ppm, 1_000_000))
+    else:
         money = money_times(s.lot_units[order.instrument], lots)
-        order.reserved_money = money
-        s.assets[instrument.base_asset].reserved = money_add(
-            s.assets[instrument.base_asset].reserved, money_times(money, sign))
+    order.reserved_money = money
+    asset.reserved = money_add(asset.reserved, money)
 
 
 cdef void chain(state_t* s, order_t* order) noexcept nogil:
@@ -202,8 +207,12 @@ cdef order_t* update_order(state_t* s, const event_t* header, const order_update
         if order.open_:
             set_state(s, order, EXECUTING)
     elif update.report == REPORT_AMBIGUOUS:
-        if order.open_ and not order.cancel_pending:
+        # An order whose cancel has no clear answer is where it was; but one that was never acknowledged is UNKNOWN.
+        if order.open_ and (order.state == APPROVED or not order.cancel_pending):
             lose_sight(s, order)
+    elif update.report == REPORT_FILLED and order.open_:
+        # Filled, but by executions that we have not been told of: its exposure counts until they are.
+        lose_sight(s, order)
     elif update.report == REPORT_CANCEL_REJECTED:
         order.cancel_pending = 0
     else:

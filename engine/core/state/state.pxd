@@ -23,6 +23,13 @@ cdef enum:
     OUTCOME_SLOTS = 256        # times of the newest errors and rejects; also their largest limit
     NO_STRATEGY = 0xFFFF
 
+cdef extern from *:
+    """
+    /* The most lots that a position and all that is open on it may come to: their sums stay in 64 bits. */
+    #define LOTS_MOST ((int64_t)1 << 61)
+    """
+    const int64_t LOTS_MOST
+
 cdef enum IntentState:
     DRAFT = 0
     PROPOSED = 1

@@ -3,7 +3,8 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strncmp, strncpy
 
-from engine.core.money cimport power_of_ten
+from engine.core.money cimport money_limit, money_of, money_get, money_less, power_of_ten
+from engine.core.state.portfolio cimport refresh_exposure, total_equity
 
 import hashlib
 
@@ -17,6 +18,25 @@ cdef size_t FIXED_BYTES = (
 cdef inline char* _take(char* source, void* target, size_t length) noexcept nogil:
     memcpy(target, source, length)
     return source + length
+
+
+cdef int check_instrument(const instrument_t* given) except -1:
+    """What the gate's arithmetic takes for granted; ValueError names what is wrong."""
+    if given.price_decimals > 18 or given.size_decimals > 20 or given.price_decimals + given.size_decimals > 20:
+        raise ValueError("price decimals exceed 18, or price and size decimals together the 20 decimals of money")
+    if not given.symbol[0] or not given.base[0] or not given.quote[0]:
+        raise ValueError("an instrument has no symbol, base or quote asset")
+    if given.source >= MAX_SOURCES:
+        raise ValueError(f"there are {MAX_SOURCES} feeds, and no feed {given.source}")
+    if given.tick_step <= 0 or given.lot_step <= 0:
+        raise ValueError("ticks and lots step by at least 1")
+    if not 0 <= given.taker_fee_ppm <= 1_000_000 or not -1_000_000 <= given.maker_fee_ppm <= 1_000_000:
+        raise ValueError("a fee rate is beyond the whole amount, or a taker is paid")
+    if given.band_up_ppm < 0 or given.band_down_ppm < 0:
+        raise ValueError("a price band cannot be negative")
+    if money_less(money_get(given.min_notional), money_of(0)) or money_less(money_limit(), money_get(given.min_notional)):
+        raise ValueError("the least notional is none that can be")
+    return 0
 
 
 cdef class State:
@@ -34,8 +54,13 @@ cdef class State:
 
     cdef void reset_volatile(self) noexcept:
         """Forget what a new session cannot know: books, feeds, health. The sums follow from what stays."""
+        cdef uint32_t i
         memset(self.c.markets, 0, sizeof(market_t) * MAX_INSTRUMENTS)
         memset(self.c.sources, 0, sizeof(source_t) * MAX_SOURCES)
+        self.c.gross_exposure = self.c.net_long = self.c.net_short = self.c.equity = money_of(0)
+        for i in range(self.c.totals.instruments):
+            refresh_exposure(self.c, <int32_t>i)
+        self.c.equity = total_equity(self.c)
         self.c.reconcile_pending = 1
         self.c.journal_broken = 0
         self.c.stopping = 0
@@ -59,10 +84,14 @@ cdef class State:
         """Add an instrument, or renew one of the same symbol; answers its index."""
         cdef uint32_t i
         cdef instrument_t* kept
-        if given.price_decimals + given.size_decimals > 20:
-            raise ValueError("price and size decimals together exceed the 20 decimals of money")
+        check_instrument(given)
         for i in range(self.c.totals.instruments):
             if strncmp(self.c.instruments[i].symbol, given.symbol, 32) == 0:
+                kept = &self.c.instruments[i]
+                if kept.price_decimals != given.price_decimals or kept.size_decimals != given.size_decimals:
+                    raise ValueError("an instrument's scale cannot change within a run: its orders and position count in it")
+                if strncmp(kept.base, given.base, 16) or strncmp(kept.quote, given.quote, 16):
+                    raise ValueError("an instrument's assets cannot change within a run")
                 break
         else:
             i = self.c.totals.instruments
@@ -113,16 +142,18 @@ cdef class State:
         cdef char* source = saved
         cdef size_t left = len(saved), need
         cdef uint32_t i
+        cdef totals_t totals
         cdef order_t order
         if left < sizeof(totals_t):
             raise ValueError("a saved state is shorter than its header")
-        source = _take(source, &c.totals, sizeof(totals_t))
-        if c.totals.instruments > MAX_INSTRUMENTS or c.totals.assets > MAX_ASSETS:
-            raise ValueError("a saved state names more instruments or assets than there can be")
-        need = (sizeof(totals_t) + FIXED_BYTES + c.totals.assets * sizeof(asset_t)
-                + c.totals.instruments * (sizeof(instrument_t) + sizeof(exposure_t)))
+        source = _take(source, &totals, sizeof(totals_t))
+        if totals.instruments > MAX_INSTRUMENTS or totals.assets > MAX_ASSETS or totals.strategies > MAX_STRATEGIES:
+            raise ValueError("a saved state names more instruments, assets or strategies than there can be")
+        need = (sizeof(totals_t) + FIXED_BYTES + totals.assets * sizeof(asset_t)
+                + totals.instruments * (sizeof(instrument_t) + sizeof(exposure_t)))
         if left < need or (left - need) % sizeof(order_t):
             raise ValueError("a saved state does not have the length that its header says")
+        c.totals = totals
         source = _take(source, &c.limits, sizeof(limits_t))
         source = _take(source, c.instruments, sizeof(instrument_t) * c.totals.instruments)
         source = _take(source, c.exposures, sizeof(exposure_t) * c.totals.instruments)
@@ -141,7 +172,9 @@ cdef class State:
             source = _take(source, &order, sizeof(order_t))
             c.orders[order.order_no & (ORDER_SLOTS - 1)] = order
         for i in range(c.totals.instruments):
+            check_instrument(&c.instruments[i])
             self._scale(i)
+        self.reset_volatile()
         return 0
 
     def durable_hash(self) -> str:

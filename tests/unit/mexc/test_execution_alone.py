@@ -272,6 +272,26 @@ class TestExecutor:
 
         bench_run(body)
 
+    def test_an_order_that_is_being_sent_is_not_called_never_accepted(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            released = asyncio.Event()
+
+            async def slow(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+                await released.wait()
+                before_send()
+                return Evidence(report=OrderReport.WORKING)
+
+            bench.adapter.on_place = slow
+            bench.executor.submit(bench.approved(1))
+            await bench.reconciler.reconcile()
+            assert await bench.resolved() == []
+            assert "open_orders" not in bench.adapter.asked[bench.adapter.asked.index("account") :]
+            released.set()
+            await bench.until(lambda: bench.recorder.reports(1))
+            assert bench.recorder.reports(1) == ["WORKING"]
+
+        bench_run(body)
+
     def test_closing_does_not_wait_for_ever(self, bench_run: Run) -> None:
         async def stuck(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
             await asyncio.sleep(60)

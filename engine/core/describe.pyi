@@ -1,0 +1,3 @@
+from typing import Any
+
+def describe(record: bytes) -> dict[str, Any]: ...

@@ -1,0 +1,68 @@
+"""Events from Python: builders answer header and body, with seq and ts_recv_ns zero."""
+
+from collections.abc import Collection
+
+from engine.core.instrument import InstrumentSpec
+
+HEADER_BYTES: int
+PRICE_LEVEL_BYTES: int
+
+Level = tuple[int, int]
+TradeItem = tuple[int, int, int, int]
+
+def heartbeat(source: int) -> bytes: ...
+def feed(source: int, up: bool, private: bool = False) -> bytes: ...
+def timer(timer_id: int, strategy: int, due_ns: int) -> bytes: ...
+def health(field: int, value: int) -> bytes: ...
+def start(run_id: str, session: int, live: bool, seed: int) -> bytes: ...
+def config(document: bytes) -> bytes: ...
+def instrument(spec: InstrumentSpec) -> bytes: ...
+def command(kind: int, idempotency_id: str = "", order_no: int = 0) -> bytes: ...
+def order_update(
+    order_no: int,
+    report: int,
+    *,
+    instrument: int = -1,
+    venue_code: int = 0,
+    cumulative_lots: int = -1,
+    cumulative_money: int = 0,
+    venue_order_id: str = "",
+    text: str = "",
+    ts_event_ns: int = 0,
+) -> bytes: ...
+def fill(
+    order_no: int,
+    *,
+    instrument: int,
+    side: int,
+    price_ticks: int,
+    size_lots: int,
+    money: int,
+    fee: int,
+    fee_asset: str,
+    is_maker: bool,
+    trade_id: str,
+    ts_event_ns: int = 0,
+) -> bytes: ...
+def balance(asset: str, free: int, locked: int, absolute: bool) -> bytes: ...
+def reconciled() -> bytes: ...
+def malformed(source: int, instrument: int, reason: int, integrity: bool) -> bytes: ...
+def snapshot(
+    instrument: int,
+    version: int,
+    asks: Collection[Level],
+    bids: Collection[Level],
+    depth_limit: int = 0,
+    source: int = 0,
+) -> bytes: ...
+def delta(
+    instrument: int,
+    from_version: int,
+    to_version: int,
+    asks: Collection[Level],
+    bids: Collection[Level],
+    source: int = 0,
+    ts_event_ns: int = 0,
+) -> bytes: ...
+def trades(instrument: int, items: Collection[TradeItem], source: int = 0, ts_event_ns: int = 0) -> bytes: ...
+def stamped(event: bytes, seq: int, ts_recv_ns: int) -> bytes: ...
