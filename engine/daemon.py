@@ -134,6 +134,10 @@ class Daemon(Rim):
         else:
             self._executor.resolve(order_no)
 
+    def on_doubt(self) -> None:
+        """A frame of the private feed was lost: reconcile with the venue."""
+        self._adapter.private_restored.set()
+
     def on_timer_set(self, timer_id: int, strategy: int, due_ns: int) -> None:
         """Have a TIMER event come in when it is due."""
         self._timers.set(timer_id, strategy, due_ns)

@@ -60,6 +60,9 @@ class Rim:
     def on_query(self, order_no: int) -> None:
         """Ask the venue what became of an order."""
 
+    def on_doubt(self) -> None:
+        """A frame of the private feed was lost: reconcile with the venue."""
+
     def on_timer_set(self, timer_id: int, strategy: int, due_ns: int) -> None:
         """Have a TIMER event come in when it is due."""
 
@@ -161,6 +164,8 @@ cdef class Sequencer:
         if self.count(f"malformed.{malformed.reason}") == 1:
             self.rim.on_fault(f"a frame of feed {source} cannot be decoded (reason {malformed.reason}); "
                               "counted from now on, and its book is fetched anew where it may be wrong", None)
+        if source < MAX_SOURCES and self.core.c.sources[source].private_:
+            self.rim.on_doubt()
         return 0
 
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL:

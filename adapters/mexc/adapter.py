@@ -56,7 +56,6 @@ _NS_PER_MS = 1_000_000
 _PLACED_MARGIN_MS = 10_000
 _TRADES_LOOK_BACK_MS = 30 * 24 * 3600 * 1000
 _PARALLEL_QUESTIONS = 4
-_PRIVATE_WATCH_S = 0.5
 
 
 class MexcAdapter:
@@ -73,7 +72,6 @@ class MexcAdapter:
         self._rest = RestClient(config, None)
         self._backoff = Backoff(config.backoff_initial_s, config.backoff_max_s, self._rng)
         self._sequencer: SequencerPort | None = None
-        self._decoder: MexcDecoder | None = None
         self._instruments: list[InstrumentSpec] = []
         self._index: dict[str, int] = {}
         self._connections: list[Connection] = []
@@ -86,8 +84,7 @@ class MexcAdapter:
 
     def decoder(self) -> MexcDecoder:
         """A new decoder; it takes instruments through `add_instrument`."""
-        self._decoder = MexcDecoder(self._run_id, self._config.depth_limit)
-        return self._decoder
+        return MexcDecoder(self._run_id, self._config.depth_limit)
 
     async def load_instruments(self, symbols: Sequence[str]) -> list[InstrumentSpec]:
         """The specs of these symbols, each with the feed that will carry its book; measures the clock too."""
@@ -267,7 +264,6 @@ class MexcAdapter:
         )
         self._connect(private)
         self._run(self._listen_key.renew_forever(private.restart), "listen key")
-        self._run(self._watch_private(), "private frames")
 
     def _connect(self, connection: Connection) -> None:
         self._connections.append(connection)
@@ -299,17 +295,6 @@ class MexcAdapter:
                 self._report_clock()
             except VenueError as error:
                 self._note_error("clock", error)
-
-    async def _watch_private(self) -> None:
-        """A private frame that could not be read may have been a fill: that calls for a reconciliation."""
-        lost = 0
-        while True:
-            await asyncio.sleep(_PRIVATE_WATCH_S)
-            if self._decoder is not None and self._decoder.private_lost > lost:
-                lost = self._decoder.private_lost
-                self._count("private_frames_lost")
-                _log.error("%d private frames could not be read so far: reconciling", lost)
-                self.private_restored.set()
 
     def _report_clock(self) -> None:
         self._port().ingest(event.health(HealthField.CLOCK_SKEW, -self._rest.clock.offset_ns))

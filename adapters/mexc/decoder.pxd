@@ -15,7 +15,6 @@ cdef class MexcDecoder(FrameDecoder):
     cdef uint32_t depth_limit
     cdef readonly int64_t foreign
     cdef readonly int64_t rounded
-    cdef readonly int64_t private_lost
 
     cdef int decode_into(self, event_t* header, char* body, size_t capacity) noexcept
     cdef int put_order(self, event_t* header, char* body, size_t capacity) noexcept

@@ -54,7 +54,7 @@ cdef class MexcDecoder(FrameDecoder):
 
     run_id: client ids of this run are ours, all others are foreign: counted in `foreign` and answered as HEARTBEAT.
     depth_limit: how many levels a REST order book was asked for; a side with that many is cut there.
-    `rounded` counts private amounts with more than 20 decimals, `private_lost` private frames that could not be read.
+    `rounded` counts private amounts with more than 20 decimals.
     """
 
     def __cinit__(self, run_id, depth_limit=5000, uint32_t max_symbols=4096):
@@ -230,8 +230,6 @@ cdef class MexcDecoder(FrameDecoder):
         cdef malformed_t* malformed = <malformed_t*>body
         cdef uint32_t kind = self.frame.kind
         cdef bint in_doubt = kind >= MEXC_PRIVATE_ORDER or kind == MEXC_DEPTH
-        if kind >= MEXC_PRIVATE_ORDER:
-            self.private_lost += 1
         if kind == MEXC_HEARTBEAT:
             in_doubt = names_depth(self.frame.channel)
         if reason == MEXC_UNKNOWN_SYMBOL:

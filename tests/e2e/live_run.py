@@ -40,6 +40,7 @@ class VenueProcess:
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=folder)
         assert self._process.stdout is not None
+        self.cores: list[CoreProcess] = []
         self.facts: dict[str, Any] = json.loads(self._process.stdout.readline())
         self.rest_url = str(self.facts["rest_url"])
 
@@ -47,8 +48,16 @@ class VenueProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for core in self.cores:
+            if core.process.poll() is None:
+                core.kill()
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(DEADLINE_S)
+
+    def core(self, place: RunDir, seconds: float | None = None) -> CoreProcess:
+        """Start a core against this venue; it never outlives it."""
+        self.cores.append(CoreProcess(place, seconds))
+        return self.cores[-1]
 
     def control(self, path: str, document: Any = None) -> Any:
         """An answer of the venue's control endpoints."""

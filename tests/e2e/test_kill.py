@@ -16,16 +16,16 @@ from engine.journal.records import JOURNAL_STEM, read_log
 from engine.replay import replay
 from engine.run_dir import RunDir
 from native.log_verify import verify
-from tests.e2e.live_run import CoreProcess, VenueProcess, check_balances, config_text, make_run
+from tests.e2e.live_run import VenueProcess, check_balances, config_text, make_run
 
 KILLS = 20
 
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(240)]
 
 
-def trade_and_kill(place: RunDir, moment: random.Random, longest_s: float) -> None:
+def trade_and_kill(venue: VenueProcess, place: RunDir, moment: random.Random, longest_s: float) -> None:
     """Let the core trade, then kill it at an instant that falls anywhere in its work."""
-    core = CoreProcess(place)
+    core = venue.core(place)
     before = core.wait_until(lambda status: status.gate.approved > 0 and status.health == "ok")
     core.wait_until(lambda status: status.gate.approved > before.gate.approved)
     until = time.perf_counter() + moment.uniform(0.0, longest_s)
@@ -55,8 +55,8 @@ def test_twenty_kills(tmp_path: Path) -> None:
         place = make_run(tmp_path / "run", config_text(venue))
         for number in range(KILLS):
             # Some sessions live long enough for a snapshot, which the next restart then starts from.
-            trade_and_kill(place, moment, 2.5 if number % 5 == 4 else 0.25)
-        core = CoreProcess(place)
+            trade_and_kill(venue, place, moment, 2.5 if number % 5 == 4 else 0.25)
+        core = venue.core(place)
         # An order that was journaled but never sent is UNKNOWN until the venue can no longer take it.
         core.wait_until(
             lambda status: status.health == "ok" and all(o.state != "UNKNOWN" for o in status.orders)

@@ -14,7 +14,7 @@ from engine.core.enums import Side
 from engine.journal.records import read_run
 from engine.replay import Replay, adapter_of
 from engine.run_dir import RunDir
-from tests.e2e.live_run import CoreProcess, VenueProcess, make_run
+from tests.e2e.live_run import VenueProcess, make_run
 
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(120)]
 
@@ -77,7 +77,7 @@ def run_recording(tmp_path: Path, data_dir: Path) -> RunDir:
         tmp_path, "--market", "recorded", "--data", str(data_dir), "--speed", str(SPEED)
     ) as venue:
         place = make_run(tmp_path / "run", CONFIG.format(rest=venue.rest_url, ws=venue.facts["ws_url"]))
-        assert CoreProcess(place, seconds=8).wait() == 0
+        assert venue.core(place, seconds=8).wait() == 0
     return place
 
 

@@ -16,7 +16,7 @@ from engine.control import ControlClient
 from engine.core.enums import EventKind
 from engine.journal.records import JOURNAL_STEM, read_log
 from engine.replay import replay
-from tests.e2e.live_run import CoreProcess, VenueProcess, check_balances, config_text, make_run, read_status
+from tests.e2e.live_run import VenueProcess, check_balances, config_text, make_run, read_status
 
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(120)]
 
@@ -90,7 +90,7 @@ def test_a_run_and_its_replays(tmp_path: Path) -> None:
 def test_a_changed_journal_is_named(tmp_path: Path) -> None:
     with VenueProcess(tmp_path) as venue:
         place = make_run(tmp_path / "run", config_text(venue))
-        assert CoreProcess(place, seconds=1.5).wait() == 0
+        assert venue.core(place, seconds=1.5).wait() == 0
     segment = sorted(place.journal.glob("*.log"))[0]
     raw = bytearray(segment.read_bytes())
     raw[len(raw) // 2] ^= 1
@@ -105,7 +105,7 @@ def test_a_different_action_is_the_first_divergence(tmp_path: Path, monkeypatch:
 
     with VenueProcess(tmp_path) as venue:
         place = make_run(tmp_path / "run", config_text(venue))
-        assert CoreProcess(place, seconds=2).wait() == 0
+        assert venue.core(place, seconds=2).wait() == 0
     assert replay(place.path).equal
     quote = MarketMaker._quote
 
@@ -144,7 +144,7 @@ def test_a_run_among_faults(tmp_path: Path) -> None:
             venue.control("faults", {"name": name, **settings})
         limits = "[risk]\nmax_errors_per_window = 256\nmax_rejects_per_window = 256\n"
         place = make_run(tmp_path / "run", config_text(venue, limits))
-        core = CoreProcess(place)
+        core = venue.core(place)
         core.wait_until(lambda status: status.gate.approved > 150 and status.seconds > 8)
         request = venue.control("faults")
         assert {fault["name"] for fault in request} >= {"gap", "lost_ack"}
@@ -173,7 +173,7 @@ def test_a_run_among_faults(tmp_path: Path) -> None:
 def test_commands_are_journaled_and_obeyed(tmp_path: Path) -> None:
     with VenueProcess(tmp_path) as venue:
         place = make_run(tmp_path / "run", config_text(venue))
-        core = CoreProcess(place)
+        core = venue.core(place)
         core.wait_until(lambda status: status.gate.approved > 5)
         client = ControlClient(place.path)
         halted = client.call("halt")
