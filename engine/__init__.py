@@ -1,6 +1,6 @@
 """Penstock's engine: what lies between adapters and strategies.
 
-    from engine import OrderType, Side, Strategy
+from engine import OrderType, Side, Strategy
 """
 
 from __future__ import annotations

@@ -247,7 +247,7 @@ class Daemon(Rim):
         self.sequencer.ingest(event.command(CommandKind.STOP))
         self.sequencer.ingest(event.command(CommandKind.CANCEL_ALL))
         until = time.monotonic() + STOP_WAIT_S
-        while self.sequencer.core.counts()["open_orders"] and time.monotonic() < until:
+        while self.sequencer.core.counts()["open_orders"] and time.monotonic() < until:  # noqa: ASYNC110 - bounded
             await asyncio.sleep(0.02)
 
     async def _close(self, control: ControlServer) -> None:
@@ -356,9 +356,7 @@ class Daemon(Rim):
             return Reply(request.id, True, status=encode(self._document()))
         if request.command == "resume":
             self._flag.clear()
-        seq = self.sequencer.ingest(
-            event.command(COMMANDS[request.command], idempotency_id=request.id[:39])
-        )
+        seq = self.sequencer.ingest(event.command(COMMANDS[request.command], idempotency_id=request.id[:39]))
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(None, self._journal.wait_durable, 5000):
             raise CommandRefused("the journal did not take the command within 5 s; ask for the status")

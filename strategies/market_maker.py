@@ -52,7 +52,9 @@ class MarketMaker(Strategy):
         rest_ms: int = 1000,
     ) -> None:
         if half_spread_ppm <= 0 or tolerance_ticks < 0 or requote_ms <= 0 or rest_ms <= 0:
-            raise ValueError("half_spread_ppm, requote_ms and rest_ms must be positive, tolerance_ticks not negative")
+            raise ValueError(
+                "half_spread_ppm, requote_ms and rest_ms must be positive, tolerance_ticks not negative"
+            )
         self.quote_notional = Decimal(quote_notional)
         self.inventory_notional = Decimal(inventory_notional)
         if not 0 < self.quote_notional <= self.inventory_notional:

@@ -1,7 +1,12 @@
 """How fast a record is safe: append, durability and chain of the journal, and the signer.
 
+<<<<<<< HEAD
 Appends are timed inside, without the GIL, clock included. Latencies are the quietest round's, throughputs the best
 round's, since a neighbour on the machine only ever makes them worse. The files lie in the temporary directory: put
+=======
+Appends are timed inside, without the GIL, clock included; latencies are the median round's, throughputs the best of a few
+rounds, since a neighbour on the machine only ever makes them worse. The files lie in the temporary directory: put
+>>>>>>> main
 TMPDIR on the disk that counts.
 """
 

@@ -80,7 +80,8 @@ class Publisher:
         moment = fill["ts_recv_ns"]
         self.fills.append(
             Fill(
-                time=time.strftime("%H:%M:%S", time.gmtime(moment // 10**9)) + f".{moment // 10**6 % 1000:03d}",
+                time=time.strftime("%H:%M:%S", time.gmtime(moment // 10**9))
+                + f".{moment // 10**6 % 1000:03d}",
                 symbol=spec.symbol,
                 side=fill["side"],
                 price=spec.price_text(fill["price_ticks"]),

@@ -29,7 +29,9 @@ DEADLINE_S = 20.0
 class VenueProcess:
     """The local venue on its own, ended with the test."""
 
-    def __init__(self, folder: Path, *arguments: str, symbols: str = "BTCUSDT,ETHUSDT", seed: int = 7) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, symbols: str = "BTCUSDT,ETHUSDT", seed: int = 7
+    ) -> None:
         settings = folder / "venue.toml"
         settings.write_text(f'[[accounts]]\napi_key = "{API_KEY}"\nsecret = "{API_SECRET}"\n')
         command = [

@@ -58,7 +58,9 @@ def test_twenty_kills(tmp_path: Path) -> None:
             trade_and_kill(place, moment, 2.5 if number % 5 == 4 else 0.25)
         core = CoreProcess(place)
         # An order that was journaled but never sent is UNKNOWN until the venue can no longer take it.
-        core.wait_until(lambda status: status.health == "ok" and all(o.state != "UNKNOWN" for o in status.orders))
+        core.wait_until(
+            lambda status: status.health == "ok" and all(o.state != "UNKNOWN" for o in status.orders)
+        )
         assert core.end() == 0, core.output()
         received = venue.control("orders")
         balances = venue.control("state")["balances"]
@@ -84,4 +86,3 @@ def test_twenty_kills(tmp_path: Path) -> None:
     assert result.sessions == KILLS + 1
     assert result.durable_hash == summary["durable_hash"]
     assert result.actions_hash == summary["actions_hash"]
-

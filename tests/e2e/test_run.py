@@ -42,7 +42,16 @@ def test_a_run_and_its_replays(tmp_path: Path) -> None:
         "params = { requote_ms = 100, tolerance_ticks = 100, half_spread_ppm = 30 }\n"
     )
     ran = penstock(
-        "run", "--config", str(config), "--for", "6", "--summary", "summary.json", "--run-dir", "run", cwd=tmp_path
+        "run",
+        "--config",
+        str(config),
+        "--for",
+        "6",
+        "--summary",
+        "summary.json",
+        "--run-dir",
+        "run",
+        cwd=tmp_path,
     )
     assert ran.returncode == 0, ran.stderr
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -52,10 +61,16 @@ def test_a_run_and_its_replays(tmp_path: Path) -> None:
     assert summary["orders_sent"] == summary["approved"] > 0
     assert set(summary["feeds"].values()) == {"UP"}
     assert all(set(stage) == {"p50", "p99", "p999", "max"} for stage in summary["latency_us"].values())
-    assert {entry.name for entry in (tmp_path / "run").iterdir()} >= {"journal", "tape", "config.toml", "summary.json"}
+    assert {entry.name for entry in (tmp_path / "run").iterdir()} >= {
+        "journal",
+        "tape",
+        "config.toml",
+        "summary.json",
+    }
 
     said = {
-        penstock("replay", "run", "--json", cwd=tmp_path, PYTHONHASHSEED=seed).stdout for seed in ("1", "4242")
+        penstock("replay", "run", "--json", cwd=tmp_path, PYTHONHASHSEED=seed).stdout
+        for seed in ("1", "4242")
     }
     assert len(said) == 1
     facts = json.loads(said.pop())
@@ -135,7 +150,9 @@ def test_a_run_among_faults(tmp_path: Path) -> None:
         assert {fault["name"] for fault in request} >= {"gap", "lost_ack"}
         for name in FAULTS:
             venue.clear(name)
-        core.wait_until(lambda status: status.health == "ok" and all(o.state != "UNKNOWN" for o in status.orders))
+        core.wait_until(
+            lambda status: status.health == "ok" and all(o.state != "UNKNOWN" for o in status.orders)
+        )
         assert core.end() == 0, core.output()
         received = venue.control("orders")
         held = next(iter(venue.control("state")["balances"].values()))

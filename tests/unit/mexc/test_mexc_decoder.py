@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from engine.core.describe import describe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.mexc.decoder import MexcDecoder
 from adapters.mexc.schema import PushDataV3ApiWrapper
+from engine.core.describe import describe
 
 RUN_ID = "abcdef012345"
 HEADER = struct.Struct("<QqqHHiII")

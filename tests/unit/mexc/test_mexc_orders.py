@@ -199,7 +199,8 @@ def test_a_void_approval_sends_nothing(desk_run: Run) -> None:
 def test_a_full_queue_sends_nothing_and_cancels_still_go(desk_run: Run) -> None:
     async def body(desk: Desk) -> None:
         desk.place(1, PASSIVE)
-        await desk.until("WORKING")
+        # The private feed may tell of the order before its own answer is here.
+        await desk.rig.until(lambda: desk.rig.recorder.reports(1) and not desk.executor.under_way)
         desk.rig.fault("ack_delay", delay_ms=400)
         desk.place(2, PASSIVE)
         desk.place(3, PASSIVE)
@@ -247,7 +248,7 @@ def test_an_order_that_never_arrived_is_never_accepted_but_not_too_early(desk_ru
         began = loop.time()
         desk.place(1, PASSIVE)
         assert await desk.settled() == "NEVER_ACCEPTED"
-        assert loop.time() - began >= 0.3
+        assert loop.time() - began >= 1.0
         assert loop.time() - began >= desk.rig.adapter.acceptance_window_ns() / 1e9 - 0.02
         assert desk.rig.recorder.reports(1) == ["AMBIGUOUS", "NEVER_ACCEPTED"]
         assert desk.rig.order_requests() == []

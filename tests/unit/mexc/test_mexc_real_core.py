@@ -7,18 +7,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from engine.core.engine import Engine
-from engine.core.strategy import Strategy
-from engine.sequencer import Rim, Sequencer
-
 from engine.config import parse, resolve
 from engine.core import event
+from engine.core.engine import Engine
 from engine.core.enums import CommandKind, OrderType
 from engine.core.risk.reasons import Reason
+from engine.core.strategy import Strategy
 from engine.execution.client_ids import client_order_id
 from engine.execution.executor import Executor
 from engine.execution.reconcile import Reconciler
 from engine.execution.resolver import Resolver, ResolverLimits
+from engine.sequencer import Rim, Sequencer
 
 CONFIG = """
 symbols = ["MXUSDT", "BTCUSDT"]
