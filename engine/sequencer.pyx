@@ -35,6 +35,15 @@ cdef inline size_t padded_bytes(const event_t* event) noexcept nogil:
     return (sizeof(event_t) + event.length + 7) & ~<size_t>7
 
 
+cdef int check_input(const event_t* event) except -1:
+    """What comes in through here is an input, of a size that the scratch memory may grow to."""
+    if event.kind >= ACTION_PLACE:
+        raise ValueError(f"a record of kind {event.kind} is no input")
+    if event.length > FRAME_MOST - sizeof(event_t):
+        raise ValueError(f"an event of {sizeof(event_t) + event.length} bytes is too large")
+    return 0
+
+
 cdef int check_batch(const char* start, size_t length) except -1:
     """ValueError names the first event of a batch that is none."""
     cdef size_t at = 0
@@ -44,6 +53,7 @@ cdef int check_batch(const char* start, size_t length) except -1:
         if length - at < sizeof(event_t) or padded_bytes(event) > length - at:
             raise ValueError(f"the batch holds no whole event at byte {at} of {length}")
         check_event(event)
+        check_input(event)
         at += padded_bytes(event)
     return 0
 
@@ -225,10 +235,7 @@ cdef class Sequencer:
 
     def ingest(self, event: bytes) -> int:
         """One event made by engine.core.event; answers its sequence number, or 0 where it waits for the one in process."""
-        if checked(event).kind >= ACTION_PLACE:
-            raise ValueError(f"a record of kind {checked(event).kind} is no input")
-        if <size_t>len(event) > FRAME_MOST:
-            raise ValueError(f"an event of {len(event)} bytes is too large")
+        check_input(checked(event))
         if self.busy:
             self.postpone(0, 0, -1, event, 0)
             return 0
