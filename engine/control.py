@@ -120,7 +120,7 @@ class ControlServer:
             self._server = await asyncio.start_unix_server(
                 self._serve, sock=listener, limit=MAX_REQUEST_BYTES
             )
-        except BaseException:
+        except BaseException:  # whatever it was goes on up; the socket must not stay behind
             listener.close()
             raise
 

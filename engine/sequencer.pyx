@@ -353,8 +353,8 @@ cdef class Sequencer:
         self.busy = True
         try:
             self.step(event)
-        except BaseException:
-            # Not foreseen. What the core had approved by then is in its state: it is journaled and sent all the same.
+        except BaseException:  # not foreseen, and raised again
+            # What the core had approved by then is in its state: it is journaled and sent all the same.
             self.busy = False
             self.settle()
             raise

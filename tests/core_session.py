@@ -133,9 +133,10 @@ class Session:
         asks: Any = ((10_010, 50_000),),
         **more: Any,
     ) -> None:
-        """A fresh book: the feed comes up again, and a snapshot."""
+        """A fresh book: the feed comes up again where need be, and a snapshot."""
         source = self.engine.spec(instrument).source
-        self.push(event.feed(source, True))
+        if self.engine.books[instrument].trust != "RESYNCING":
+            self.push(event.feed(source, True))
         version = self.engine.books[instrument].version + 1
         self.push(event.snapshot(instrument, version, asks, bids, source=source, **more))
 

@@ -99,7 +99,7 @@ LONG_PYX = "cdef int f(\n        int a,\n) except -1:\n" + "    a += 1\n\n" * 40
 LONG_C = "static inline int f(int a) {\n" + "    a++;\n" * 70 + "}\n"
 BAD = [
     ("file_is_short", "engine/a.py", "x = 1\n" * 501),
-    ("lines_are_short", "native/a.h", "/* " + "a" * 120 + " */\n"),
+    ("lines_are_short", "native/a.h", "/* " + "a" * 130 + " */\n"),
     ("functions_are_short", "engine/a.py", LONG_PY),
     ("functions_are_short", "engine/core/a.pyx", LONG_PYX),
     ("functions_are_short", "native/a.h", LONG_C),

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 PRODUCT = ("engine", "native", "strategies", "adapters", "backtest")
 CODE = {".py", ".pyx", ".pxd", ".pyi", ".h"}
 CYTHON = {".pyx", ".pxd"}
-MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_LINE = 500, 70, 120
+MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_LINE = 500, 70, 130
 
 _PY_BLANK = re.compile(
     r'"""(?:\\.|[^\\])*?"""|\'\'\'(?:\\.|[^\\])*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|#[^\n]*',

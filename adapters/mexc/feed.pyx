@@ -52,6 +52,7 @@ cdef class FeedListener(WSListener):
         return (clock_ns(CLOCK_MONOTONIC) - self.last_frame_ns) / 1e9
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
+        """picows calls this for each frame."""
         if (
             frame.msg_type == WSMsgType.BINARY
             and frame.fin
@@ -63,6 +64,7 @@ cdef class FeedListener(WSListener):
             self.take_other(transport, frame)
 
     cpdef on_ws_disconnected(self, WSTransport transport):
+        """picows calls this once, at the end."""
         self.control.on_closed()
 
     cdef int take_data(self, const char* payload, Py_ssize_t size) except -1:

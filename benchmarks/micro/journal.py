@@ -1,7 +1,8 @@
 """How fast a record is safe: append, durability and chain of the journal, and the signer.
 
 Appends are timed inside, without the GIL, clock included; latencies are the median round's, throughputs the best of a few
-rounds, since a neighbour on the machine only ever makes them worse. The files lie in the temporary directory: put TMPDIR on the disk that counts.
+rounds, since a neighbour on the machine only ever makes them worse. The files lie in the temporary directory: put
+TMPDIR on the disk that counts.
 """
 
 from __future__ import annotations

@@ -319,7 +319,8 @@ cdef class TradingDesk(Desk):
     def position_worth(self, instrument: int) -> int:
         """The position at its mark, in quote money; negative for a short one."""
         self.check_instrument(instrument)
-        return money_int(notional(mark_ticks(self.c, instrument), self.c.exposures[instrument].position_lots, self.c.units[instrument]))
+        cdef int64_t lots = self.c.exposures[instrument].position_lots
+        return money_int(notional(mark_ticks(self.c, instrument), lots, self.c.units[instrument]))
 
     def feed_state(self, source: int) -> dict:
         """What the core knows of a feed: up, frames, lag and the newest arrival, ns."""

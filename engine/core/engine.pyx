@@ -206,6 +206,9 @@ cdef class Engine(TradingDesk):
 
     cdef int on_malformed(self, const event_t* event, const malformed_t* malformed) except -1:
         cdef Book book = self.book_of(event)
+        if event.source < MAX_SOURCES and self.c.sources[event.source].private_:
+            # It may have been word of an order of ours.
+            self.c.reconcile_pending = 1
         if not malformed.integrity:
             return 0
         for each in (self.books if book is None else [book]):

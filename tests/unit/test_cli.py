@@ -163,7 +163,8 @@ def test_config_check(config: Path, tmp_path: Path, capsys: Capture) -> None:
 
 
 SUMMARY = (
-    "finish(run_dir=str(run_dir), fills=3, denied={'PRICE_COLLAR': 2}, feeds={'market': 'up'}, alerts=[{'time': '12:00:00', 'level': 'warning', 'text': 'low disk'}],"
+    "finish(run_dir=str(run_dir), fills=3, denied={'PRICE_COLLAR': 2}, feeds={'market': 'up'},"
+    " alerts=[{'time': '12:00:00', 'level': 'warning', 'text': 'low disk'}],"
     " journal={'records': 9}, latency_us={'gate': {'p50': 0.2}})"
 )
 

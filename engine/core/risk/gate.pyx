@@ -15,8 +15,8 @@ from engine.core.money cimport (
 from engine.core.risk.reason_codes cimport *
 from engine.core.state.portfolio cimport mark_ticks, refresh_exposure
 from engine.core.state.state cimport (
-    BREAKER_COUNT, LOTS_MOST, MAX_STRATEGIES, ORDER_SLOTS, SEND_SLOTS, TRUST_LIVE, asset_t, exposure_t, limits_t, market_t, order_t,
-    recent_has, source_t, strategy_t,
+    BREAKER_COUNT, LOTS_MOST, MAX_STRATEGIES, ORDER_SLOTS, SEND_SLOTS, TRUST_LIVE, asset_t, exposure_t, limits_t,
+    market_t, order_t, recent_has, source_t, strategy_t,
 )
 
 cdef int64_t SECOND_NS = 1_000_000_000

@@ -223,7 +223,9 @@ cdef order_t* update_order(state_t* s, const event_t* header, const order_update
 cdef order_t* fill_order(state_t* s, const event_t* header, const fill_t* fill, int64_t fee_asset) noexcept nogil:
     """Take in one fill, once per trade id; NULL where it was seen, or where its order is not known (then it is booked bare)."""
     cdef order_t* order = find_order(s, fill.order_no)
-    cdef uint64_t key = recent_key(fill.trade_id, strnlen(fill.trade_id, sizeof(fill.trade_id))) ^ fill.order_no * 0x9E3779B97F4A7C15u
+    # Both sides of a trade with ourselves carry one id: the order's number tells them apart.
+    cdef uint64_t key = recent_key(fill.trade_id, strnlen(fill.trade_id, sizeof(fill.trade_id)))
+    key ^= fill.order_no * 0x9E3779B97F4A7C15u
     if not recent_add(&s.trade_ids, key if key else 1):
         return NULL
     apply_fee(s, header.instrument, fee_asset, money_get(fill.fee), fill.price_ticks)
