@@ -209,7 +209,11 @@ IMPURE_CALL = re.compile(
 
 @rule(is_core)
 def core_imports_only_native_and_itself(source: Source) -> Iterator[Finding]:
+    """But for what a module does when it is run as a program: that is no part of the core."""
+    program = source.text.find('\nif __name__ == "__main__":')
     for line, module in imports(source):
+        if program >= 0 and line > source.line_of(program):
+            continue
         if not is_within(imported_package(module), *CORE_MAY_IMPORT):
             yield line, f"the core imports {module}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -211,4 +210,6 @@ def table() -> str:
 
 
 if __name__ == "__main__":
+    import sys
+
     sys.stdout.write(table())
