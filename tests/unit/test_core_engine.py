@@ -351,7 +351,7 @@ BAD_SPECS = {
 @pytest.mark.parametrize("name", BAD_SPECS)
 def test_an_instrument_that_cannot_be_is_refused(name: str) -> None:
     session = ready()
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         session.push(event.instrument(replace(COIN, **BAD_SPECS[name])))
     assert session.engine.spec(0) == COIN
 
