@@ -88,7 +88,9 @@ cdef class Book:
         if delta.to_version <= self.version:
             self.duplicates += 1
             return BOOK_IGNORED
-        if delta.from_version - 1 > self.version or delta.from_version > delta.to_version:
+        # Not version + 1: versions are the venue's, up to the end of their range.
+        if (delta.from_version > self.version and delta.from_version - 1 > self.version) or (
+                delta.from_version > delta.to_version):
             self.holes += 1
             return BOOK_HOLE
         if delta.from_version <= self.version:
