@@ -14,6 +14,7 @@ from collections import deque
 from engine.clock cimport steady_ns, wall_ns
 from engine.core.check cimport check_event, checked
 from engine.core.event cimport *
+from engine.core.state.state cimport MAX_SOURCES
 from native.log_writer cimport LOG_OK
 
 from engine.core import event as events
