@@ -34,6 +34,7 @@ from engine.errors import UserError
 from engine.execution.executor import Executor
 from engine.execution.reconcile import Reconciler
 from engine.execution.resolver import Resolver
+from engine.journal.lock import LockHeld, RunLock
 from engine.journal.records import JOURNAL_STEM, TAPE_STEM, note
 from engine.journal.restart import restore, take_snapshot, write_snapshot
 from engine.log import logging_to
@@ -85,7 +86,7 @@ class Daemon(Rim):
             config.adapter.name, adapter_options(config, place), place.run_id, config.run.seed
         )
         core = Engine()
-        self._restart = restore(core, place.path)
+        self._restart = restore(core, place.path, self._journal.records)
         self.sequencer = Sequencer(
             core, self._adapter.decoder(), self, self._journal, self._tape, seq=self._restart.seq
         )
@@ -389,9 +390,9 @@ def main() -> None:
     try:
         config, place = load(options.config), open_at(options.run_dir)
         supervised = "PENSTOCK_SUPERVISED" in os.environ
-        with logging_to(place.path, level=config.log.level, form=config.log.format, quiet=supervised):
+        with RunLock(place.path), logging_to(place.path, level=config.log.level, form=config.log.format, quiet=supervised):
             code = uvloop.run(session(place, config, options.seconds))
-    except (UserError, AdapterError) as error:
+    except (UserError, AdapterError, LockHeld) as error:
         sys.stderr.write(f"penstock: {error}\n")
         code = EXIT_REFUSED
     raise SystemExit(code)

@@ -295,7 +295,7 @@ def no_print(source: Source) -> Iterator[Finding]:
         yield source.line_of(hit.start()), hit[0].rstrip("( ")
 
 
-LEFTOVER = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
+LEFTOVER = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|HA" r"CK)\b")
 FOREIGN = re.compile(
     r"(?:py" r"pi\.org|python" r"hosted\.org|npm" r"js\.org|npm" r"js\.com|crates\.io|proxy\.golang\.org)"
     r"|(?<![\w.<>/-])/(?:home|root|work|Users)/\w"

@@ -62,7 +62,7 @@ def run(
     from engine.supervisor import Supervisor
 
     settings, place = prepare(config, run_dir)
-    live = not (no_view or as_json) and sys.stdout.isatty()
+    live = not (no_view or as_json) and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     log = settings.log
     with logging_to(place.path, level=log.level, form=log.format, file_name="supervisor.log", quiet=live):
         core_module = os.environ.get("PENSTOCK_CORE_MODULE", "engine.daemon")

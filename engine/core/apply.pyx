@@ -23,6 +23,7 @@ from engine.core.risk.limits import limits_from
 cdef extern from "string.h" nogil:
     size_t strnlen(const char* text, size_t most)
 
+cdef uint64_t NUMBERS_SKIPPED = 1 << 20
 cdef order_t* touched = NULL      # the order that the newest record was about
 
 
@@ -132,6 +133,9 @@ cdef int apply_start(State state, const event_t* e) except -1:
     cdef state_t* s = state.c
     cdef const start_t* body = <const start_t*>(<const char*>e + sizeof(event_t))
     cdef int slot
+    if body.session:
+        # After a power loss the newest sends may be missing here, and the venue may hold their numbers.
+        s.totals.next_order_no += NUMBERS_SKIPPED
     s.totals.session = body.session
     s.totals.live = body.live
     s.totals.seed = body.seed

@@ -10,7 +10,7 @@ from engine.core.order cimport order_view
 from engine.core.risk.gate cimport Gate, intent_hash, intent_t, verdict_t
 from engine.core.risk.reason_codes cimport INTENTS_PER_EVENT
 from engine.core.state.books cimport Book
-from engine.core.state.orders cimport find_order
+from engine.core.state.orders cimport find_order, free_order_no
 from engine.core.state.portfolio cimport mark_ticks, realised_profit
 from engine.core.state.state cimport MAX_SOURCES, NO_STRATEGY, State, order_t, source_t
 
@@ -153,7 +153,7 @@ cdef class TradingDesk(Desk):
         cdef size_t at = self.out_length
         cdef place_t* body = <place_t*>self.begin(
             ACTION_PLACE, intent.instrument, <uint16_t>intent.strategy, sizeof(place_t))
-        body.order_no = self.c.totals.next_order_no
+        body.order_no = free_order_no(self.c)
         body.side = intent.side
         body.order_type = intent.order_type
         body.price_ticks = intent.price_ticks

@@ -25,10 +25,13 @@ class Restart:
     skipped_snapshots: tuple[str, ...]
 
 
-def restore(core: Engine, run_dir: Path) -> Restart:
-    """Bring a fresh core to the durable state of a run's journal; the tape only tells which numbers were given."""
+def restore(core: Engine, run_dir: Path, journal_records: int) -> Restart:
+    """Bring a fresh core to the durable state of a run's journal of so many records.
+
+    The tape only tells which sequence numbers were given.
+    """
     journal = run_dir / "journal"
-    found = latest_valid(journal)
+    found = latest_valid(journal, journal_records=journal_records)
     start = 0
     if found.snapshot is not None:
         start = found.snapshot.records

@@ -102,7 +102,8 @@ def test_markup_in_what_is_shown_is_text() -> None:
     )
 
 
-def test_the_live_view_draws_and_gives_the_terminal_back() -> None:
+def test_the_live_view_draws_and_gives_the_terminal_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
     out = io.StringIO()
     view = LiveView(Console(file=out, width=160, height=50, force_terminal=True), lambda: NOW_NS)
     view.show(None, "starting")

@@ -307,7 +307,7 @@ cdef int check_authority(const state_t* s, const intent_t* intent, verdict_t* ve
         return deny(verdict, PROPOSER_BUDGET, s.limits.proposer_budget_notional, used)
     if intent.key and recent_has(&s.intent_keys, intent.key):
         return refuse(verdict, DUPLICATE_INTENT, 0, 1)
-    if s.orders[s.totals.next_order_no & (ORDER_SLOTS - 1)].open_:
+    if s.totals.open_orders >= ORDER_SLOTS:
         return refuse(verdict, ORDER_TABLE_FULL, ORDER_SLOTS, ORDER_SLOTS)
     return 0
 

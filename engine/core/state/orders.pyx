@@ -34,6 +34,15 @@ cdef order_t* find_order(state_t* s, uint64_t order_no) noexcept nogil:
     return order if order_no and order.order_no == order_no else NULL
 
 
+cdef uint64_t free_order_no(const state_t* s) noexcept nogil:
+    """The next number whose slot no open order holds: one that rests for long is passed over. 0: the table is full."""
+    cdef uint64_t number
+    for number in range(s.totals.next_order_no, s.totals.next_order_no + ORDER_SLOTS):
+        if not s.orders[number & (ORDER_SLOTS - 1)].open_:
+            return number
+    return 0
+
+
 cdef int64_t open_lots(const order_t* order) noexcept nogil:
     """What may still be executed."""
     return order.size_lots - order.filled_lots if order.open_ and order.size_lots > order.filled_lots else 0

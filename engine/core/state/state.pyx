@@ -20,12 +20,25 @@ cdef inline char* _take(char* source, void* target, size_t length) noexcept nogi
     return source + length
 
 
+cdef bint is_name(const char* text, size_t room) noexcept nogil:
+    """Printable ASCII, ended by a zero within its room."""
+    cdef size_t i
+    for i in range(room):
+        if not text[i]:
+            return True
+        if text[i] <= 32 or text[i] >= 127:
+            return False
+    return False
+
+
 cdef int check_instrument(const instrument_t* given) except -1:
     """What the gate's arithmetic takes for granted; ValueError names what is wrong."""
     if given.price_decimals > 18 or given.size_decimals > 20 or given.price_decimals + given.size_decimals > 20:
         raise ValueError("price decimals exceed 18, or price and size decimals together the 20 decimals of money")
     if not given.symbol[0] or not given.base[0] or not given.quote[0]:
         raise ValueError("an instrument has no symbol, base or quote asset")
+    if not is_name(given.symbol, 32) or not is_name(given.base, 16) or not is_name(given.quote, 16):
+        raise ValueError("a symbol or asset is no ASCII name")
     if given.source >= MAX_SOURCES:
         raise ValueError(f"there are {MAX_SOURCES} feeds, and no feed {given.source}")
     if given.tick_step <= 0 or given.lot_step <= 0:

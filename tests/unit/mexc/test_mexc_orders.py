@@ -417,19 +417,6 @@ def test_reconciliation_follows_each_return_of_the_private_feed(desk_run: Run) -
     desk_run(body)
 
 
-def test_a_private_frame_that_cannot_be_read_calls_for_a_reconciliation(desk_run: Run) -> None:
-    async def body(desk: Desk) -> None:
-        adapter = desk.rig.adapter
-        adapter.private_restored.clear()
-        frame = PushDataV3ApiWrapper(channel="spot@private.deals.v3.api.pb", symbol="MXUSDT")
-        frame.privateDeals.clientOrderId = client_order_id(desk.rig.run_id, 1)
-        desk.rig.recorder.ingest_frame_bytes(0, frame.SerializeToString())
-        await desk.rig.until(adapter.private_restored.is_set)
-        assert adapter.status().counters["private_frames_lost"] == 1
-
-    desk_run(body)
-
-
 def test_a_key_that_is_refused_halts_trading(desk_run: Run) -> None:
     async def body(desk: Desk) -> None:
         desk.rig.adapter._rest._credentials = Credentials("mx0-test", "wrong")
