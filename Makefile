@@ -22,7 +22,12 @@ $(VENV)/python: pyproject.toml setup.py
 	  echo "penstock: no C compiler found. Install one and run make again: apt-get install gcc libc6-dev"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "penstock: $(PYTHON) is not Python 3.11 to 3.13. Name another: make PYTHON=python3.12 setup"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import os, sys, sysconfig; \
+	  sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || { \
+	  echo "penstock: Python's headers are missing. Install them: apt-get install python3-dev"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "penstock: no virtual environment can be made. Install what is missing: apt-get install python3-venv"; exit 1; }
+	@rm -rf build/lib* build/temp*
 	@echo "penstock: installing dependencies"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip 'setuptools>=77' 'cython==3.3.*'
 	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
@@ -30,9 +35,13 @@ $(VENV)/python: pyproject.toml setup.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
 	@touch $@
 
+# What is built in build/lib* is built again only where its sources changed; what has no source any more goes.
 $(VENV)/installed: $(VENV)/python $(SOURCES)
 	@echo "penstock: building the native code"
-	@rm -rf build/lib* build/bdist*
+	@rm -rf build/bdist*
+	@find build -path 'build/lib*' -type f ! -name '*.so' -delete 2>/dev/null || true
+	@for so in $$(find build -path 'build/lib*' -name '*.so' ! -name '_cyutility*' 2>/dev/null); do \
+	  name=$${so#build/lib*/}; test -f "$${name%%.*}.pyx" || rm -f "$$so"; done
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
 	@touch $@
 
@@ -43,9 +52,11 @@ lint: setup
 types: setup
 	@$(BIN)/mypy
 
-# The tests run from another folder, so that they see the installed package and never the source tree.
+# The tests run from another folder, so that they see the installed package and never the source tree. The link lets
+# the processes that tests start find the tests' own modules there.
 test: lint types
 	@mkdir -p build/tests
+	@ln -sfn $(CURDIR)/tests build/tests/tests
 	@cd build/tests && $(BIN)/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) $(CURDIR)/tests \
 	  -n 2 --dist loadgroup --cov --cov-config $(CURDIR)/pyproject.toml --cov-fail-under 85 -q
 

@@ -22,7 +22,12 @@ def compile_flags() -> list[str]:
     # Cython's generated code has unused parameters and helpers by design.
     flags += ["-Wno-unused-parameter", "-Wno-unused-function", "-Wno-missing-field-initializers"]
     if os.environ.get("PENSTOCK_SANITIZE"):
-        flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g"]
+        flags += [
+            "-fsanitize=address,undefined",
+            "-fno-sanitize-recover=undefined",
+            "-fno-omit-frame-pointer",
+            "-g",
+        ]
     return flags
 
 
@@ -58,6 +63,11 @@ def extensions() -> list[Extension]:
     return [shared, *found]
 
 
+def jobs() -> int:
+    """How many files to translate and compile at once: $PENSTOCK_JOBS, else one per processor, at most 8."""
+    return int(os.environ.get("PENSTOCK_JOBS") or min(len(os.sched_getaffinity(0)), 8))
+
+
 def require_compiler() -> None:
     """Stop with the remedy where no C compiler is to be had."""
     compiler = (os.environ.get("CC") or "cc").split()[0]
@@ -73,10 +83,11 @@ if not {"--version", "--name", "egg_info", "dist_info", "clean"} & set(sys.argv[
     require_compiler()
 
 setup(
+    options={"build_ext": {"parallel": jobs()}},
     ext_modules=cythonize(
         extensions(),
         build_dir="build/cython",
-        nthreads=0,
+        nthreads=jobs() if jobs() > 1 else 0,
         shared_utility_qualified_name=SHARED_UTILITY,
         compiler_directives={
             "language_level": 3,

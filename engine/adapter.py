@@ -161,7 +161,7 @@ class Adapter(Protocol):
     name: ClassVar[str]
     config_type: ClassVar[type[BaseModel]]
     private_restored: asyncio.Event
-    """Set each time the private feed came up: pushes were missed before, so a reconciliation is due."""
+    """Set when pushes may have been missed (the private feed came up, or a frame was lost): a reconciliation is due."""
 
     def decoder(self) -> FrameDecoder:
         """A new decoder of this venue's frames."""

@@ -271,8 +271,8 @@ class LogConfig(Section):
 class Config(Section):
     """A whole run."""
 
-    mode: Literal["paper"] = Field(
-        default="paper", description="`paper`. Live trading comes with a later release."
+    mode: Literal["paper", "live"] = Field(
+        default="paper", description="`live` is refused for now: it comes with a later release."
     )
     symbols: Symbols = Field(
         min_length=1, description="Symbols whose books are kept, as the venue spells them."

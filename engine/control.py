@@ -29,16 +29,18 @@ MAX_REQUEST_BYTES = 4096
 MAX_REPLY_BYTES = 131_072
 MAX_CLIENTS = 16
 MAX_REMEMBERED = 1024
+# The journal has room for this many bytes of it (command_t in engine/core/event.pxd).
+MAX_ID_CHARS = 39
 IDLE_TIMEOUT_S = 60.0
 _LENGTH = struct.Struct("<I")
 _PEER = struct.Struct("3i")
 
 CommandName = Literal["halt", "resume", "cancel_all", "reduce_only", "status"]
-IdempotencyId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+IdempotencyId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS, pattern="^[!-~]+$")]
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One command; `id` makes it safe to repeat."""
+    """One command; `id`, of printable ASCII, makes it safe to repeat."""
 
     id: IdempotencyId
     command: CommandName
@@ -84,6 +86,14 @@ def peer_uid(file: int) -> int:
     return int(uid)
 
 
+def decode_request(frame: bytes) -> Request | None:
+    """The request in a frame; None where it is none. msgspec tells bad text by UnicodeDecodeError."""
+    try:
+        return msgspec.msgpack.decode(frame, type=Request)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 class ControlServer:
     """Listens in the run directory and hands each request to `handler`; what is refused is counted in `refused`."""
 
@@ -94,7 +104,6 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
         self._answers: OrderedDict[str, tuple[str, asyncio.Future[Reply]]] = OrderedDict()
-        self._decoder = msgspec.msgpack.Decoder(Request)
         self.refused: Counter[str] = Counter()
 
     async def start(self) -> None:
@@ -111,7 +120,7 @@ class ControlServer:
             self._server = await asyncio.start_unix_server(
                 self._serve, sock=listener, limit=MAX_REQUEST_BYTES
             )
-        except BaseException:
+        except BaseException:  # whatever it was goes on up; the socket must not stay behind
             listener.close()
             raise
 
@@ -157,9 +166,8 @@ class ControlServer:
                 self.refused["frame"] += 1
                 return False
             frame = await reader.readexactly(length)
-        try:
-            request = self._decoder.decode(frame)
-        except msgspec.DecodeError:
+        request = decode_request(frame)
+        if request is None:
             self.refused["frame"] += 1
             return False
         if request.version != VERSION:
@@ -232,7 +240,7 @@ class ControlClient:
             )
         try:
             return msgspec.msgpack.decode(_exactly(link, length), type=Reply)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ControlUnavailable(f"the answer is not understood: {error}") from None
 
 

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -40,6 +41,7 @@ from engine.plugins import attach_strategies, make_adapter
 from engine.resources import DISK_LOW, DISK_OUT, anonymous_memory_mb, disk_state
 from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
 from engine.sequencer import Rim, Sequencer
+from engine.spin import spin
 from engine.summary import summary
 from engine.timers import Timers
 from native.cpu import BASELINE
@@ -48,6 +50,7 @@ from native.log_writer import LogWriter
 logger = logging.getLogger("penstock.core")
 
 MB = 1 << 20
+TAPE_POLL_US = 1000
 STATUS_INTERVAL_S = 0.25
 HOUSEKEEPING_S = 1.0
 STOP_WAIT_S = 5.0
@@ -106,7 +109,8 @@ class Daemon(Rim):
         )  # fmt: skip
         self._tape = LogWriter(
             self.place.tape, stem=TAPE_STEM, run_id=run_id, chained=False, sync=False,
-            segment_bytes=run.tape_segment_mb * MB, budget_bytes=run.tape_budget_mb * MB, build=build,
+            segment_bytes=run.tape_segment_mb * MB, budget_bytes=run.tape_budget_mb * MB,
+            sync_interval_us=TAPE_POLL_US, build=build,
         )  # fmt: skip
         for name, log in (("journal", self._journal), ("tape", self._tape)):
             if log.recovered.torn_bytes:
@@ -130,6 +134,10 @@ class Daemon(Rim):
         else:
             self._executor.resolve(order_no)
 
+    def on_doubt(self) -> None:
+        """A frame of the private feed was lost: reconcile with the venue."""
+        self._adapter.private_restored.set()
+
     def on_timer_set(self, timer_id: int, strategy: int, due_ns: int) -> None:
         """Have a TIMER event come in when it is due."""
         self._timers.set(timer_id, strategy, due_ns)
@@ -147,7 +155,7 @@ class Daemon(Rim):
         if "instrument" in record:
             self._publisher.note_fill(record)
 
-    def on_fault(self, what: str, error: Exception) -> None:
+    def on_fault(self, what: str, error: Exception | None) -> None:
         """An event could not be processed: it is recorded, counted and survived."""
         self._publisher.note_alert("error", what)
         logger.error(what, exc_info=error)
@@ -162,6 +170,8 @@ class Daemon(Rim):
             await self._begin()
             self._run(self._publish())
             self._run(self._keep_house())
+            if self.config.run.spin:
+                self._run(spin(lambda: self.sequencer.frames))
             # What is here now lives as long as the session: the collector need not look at it again.
             gc.collect()
             gc.freeze()
@@ -197,15 +207,24 @@ class Daemon(Rim):
         """The number of this session, from 0; a restart says what it found."""
         if not self._restart.records:
             return 0
+        core = self.sequencer.core
+        facts = {"records": self._restart.records, "durable_hash": core.durable_hash()}
+        self._note(EventKind.NOTE_RESTARTED, facts)
         logger.info(
-            "restarted from %d journal records, %d of them through a snapshot",
+            "restarted from %d journal records, %d of them through a snapshot: durable hash %s",
             self._restart.records,
             self._restart.from_snapshot,
+            facts["durable_hash"],
         )
         for skipped in self._restart.skipped_snapshots:
             self._publisher.note_alert("warning", f"snapshot passed over: {skipped}")
-        session: int = self.sequencer.core.session + 1
+        session: int = core.session + 1
         return session
+
+    def _note(self, kind: EventKind, facts: dict[str, Any]) -> None:
+        """Put a note of the rim's into the journal."""
+        core = self.sequencer.core
+        self._journal.append(note(kind, core.seq, self.sequencer.now_ns(), json.dumps(facts).encode()))
 
     async def _load_instruments(self) -> Any:
         for attempt in range(VENUE_RETRIES):
@@ -232,7 +251,7 @@ class Daemon(Rim):
         self.sequencer.ingest(event.command(CommandKind.STOP))
         self.sequencer.ingest(event.command(CommandKind.CANCEL_ALL))
         until = time.monotonic() + STOP_WAIT_S
-        while self.sequencer.core.counts()["open_orders"] and time.monotonic() < until:
+        while self.sequencer.core.counts()["open_orders"] and time.monotonic() < until:  # noqa: ASYNC110 - bounded
             await asyncio.sleep(0.02)
 
     async def _close(self, control: ControlServer) -> None:
@@ -251,10 +270,10 @@ class Daemon(Rim):
         sequencer, core = self.sequencer, self.sequencer.core
         self._take_rss()
         if self.failure is None and not sequencer.journal_failed:
-            sealed = json.dumps({"durable_hash": core.durable_hash(), "actions_hash": core.actions_hash})
-            self._journal.append(note(EventKind.NOTE_SEALED, core.seq, sequencer.now_ns(), sealed.encode()))
+            facts = {"durable_hash": core.durable_hash(), "actions_hash": core.actions_hash}
+            self._note(EventKind.NOTE_SEALED, facts)
         self._journal.wait_durable(5000)
-        facts = summary(
+        document = summary(
             sequencer,
             self._adapter.status(),
             run_dir=str(self.place.path),
@@ -269,7 +288,7 @@ class Daemon(Rim):
         self._page.write(encode(self._document()))
         self._journal.close()
         self._tape.close()
-        write_atomically(self.place.summary_file, json.dumps(facts, indent=2).encode() + b"\n")
+        write_atomically(self.place.summary_file, json.dumps(document, indent=2).encode() + b"\n")
         self._page.close()
         self._flag.close()
 
@@ -330,10 +349,7 @@ class Daemon(Rim):
     async def _snapshot(self) -> None:
         """The state is copied here, between two events; it is written beside the loop once the journal is durable."""
         taken = take_snapshot(self.sequencer.core, self._journal)
-        document = json.dumps({"records": taken.records, "sha256": taken.state_hash}).encode()
-        self._journal.append(
-            note(EventKind.NOTE_SNAPSHOT, self.sequencer.core.seq, self.sequencer.now_ns(), document)
-        )
+        self._note(EventKind.NOTE_SNAPSHOT, {"records": taken.records, "sha256": taken.state_hash})
         loop = asyncio.get_running_loop()
         if await loop.run_in_executor(None, self._journal.wait_durable, 5000):
             await loop.run_in_executor(None, write_snapshot, self.place.journal, taken)
@@ -344,9 +360,7 @@ class Daemon(Rim):
             return Reply(request.id, True, status=encode(self._document()))
         if request.command == "resume":
             self._flag.clear()
-        seq = self.sequencer.ingest(
-            event.command(COMMANDS[request.command], idempotency_id=request.id[:39])
-        )
+        seq = self.sequencer.ingest(event.command(COMMANDS[request.command], idempotency_id=request.id[:39]))
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(None, self._journal.wait_durable, 5000):
             raise CommandRefused("the journal did not take the command within 5 s; ask for the status")
@@ -374,7 +388,8 @@ def main() -> None:
     options = parser.parse_args()
     try:
         config, place = load(options.config), open_at(options.run_dir)
-        with logging_to(place.path, level=config.log.level, form=config.log.format):
+        supervised = "PENSTOCK_SUPERVISED" in os.environ
+        with logging_to(place.path, level=config.log.level, form=config.log.format, quiet=supervised):
             code = uvloop.run(session(place, config, options.seconds))
     except (UserError, AdapterError) as error:
         sys.stderr.write(f"penstock: {error}\n")

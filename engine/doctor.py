@@ -154,26 +154,23 @@ def check_processor(flags: frozenset[str] | None = None) -> Iterator[Finding]:
 def check_config(path: Path | None) -> Iterator[Finding]:
     """The config can be used, and its adapter and strategies are installed."""
     from engine.config import ConfigError, config_hash, load
+    from engine.config_plugins import plugin_problems
 
     if path is None:
         return
     try:
         config = load(path)
+        problems = plugin_problems(config)
     except ConfigError as error:
-        for problem in error.problems:
-            yield Finding("config", "failure", f"{path}: {problem.path}: {problem.what}", problem.remedy)
-        return
-    wanted = [("adapters", config.adapter.name), *(("strategies", item.name) for item in config.strategy)]
-    missing = False
-    for kind, name in dict.fromkeys(wanted):
-        known = sorted(metadata.entry_points(group=f"penstock.{kind}").names)
-        if name not in known:
-            missing = True
-            remedy = (
-                f"Install the package that has it, or use one of: {', '.join(known) or 'none is installed'}."
-            )
-            yield Finding("config", "failure", f"{path}: no entry point {name} in penstock.{kind}", remedy)
-    if not missing:
+        problems = error.problems
+    for problem in problems:
+        yield Finding(
+            "config",
+            "failure",
+            f"{path}: {problem.path}: {problem.what}",
+            problem.remedy or "Mend the config.",
+        )
+    if not problems:
         yield Finding("config", "ok", f"{path}, hash {config_hash(config)[:12]}")
 
 

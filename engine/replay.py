@@ -149,7 +149,7 @@ class Replay:
 
 
 def _is_command(raw: bytes) -> bool:
-    return describe(raw)["kind"] == EventKind.COMMAND.name
+    return bool(describe(raw)["kind"] == EventKind.COMMAND.name)
 
 
 def adapter_of(run_dir: Path) -> str:

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 
 from engine.core.decoder cimport FrameDecoder
 from engine.core.engine cimport Engine
-from engine.core.event cimport event_t
+from engine.core.event cimport event_t, malformed_t
 from native.histogram cimport Histogram
 from native.log_writer cimport LogWriter
 
@@ -43,6 +43,7 @@ cdef class Sequencer:
     cdef int hand_out(self, bytes outputs) except -1
     cdef int heed_flag(self) except -1
     cdef int make_room(self, size_t length) except -1
-    cdef uint64_t enter(self, bytes event) except 0
+    cdef uint64_t enter(self, const event_t* event, int64_t ts_recv_ns) except 0
     cdef int postpone(self, uint16_t kind, uint16_t source, int32_t instrument, bytes what, int64_t ts_recv_ns) except -1
     cdef int lose_journal(self) except -1
+    cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1

@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 from collections import deque
 
 from engine.clock cimport steady_ns, wall_ns
-from engine.core.check cimport checked
+from engine.core.check cimport check_event, checked
 from engine.core.event cimport *
 from native.log_writer cimport LOG_OK
 
@@ -31,6 +31,33 @@ cdef inline bint is_durable_input(uint16_t kind) noexcept nogil:
     return EVENT_START <= kind <= EVENT_RECONCILED
 
 
+cdef inline size_t padded_bytes(const event_t* event) noexcept nogil:
+    return (sizeof(event_t) + event.length + 7) & ~<size_t>7
+
+
+cdef int check_input(const event_t* event) except -1:
+    """What comes in through here is an input, of a size that the scratch memory may grow to."""
+    if event.kind >= ACTION_PLACE:
+        raise ValueError(f"a record of kind {event.kind} is no input")
+    if event.length > FRAME_MOST - sizeof(event_t):
+        raise ValueError(f"an event of {sizeof(event_t) + event.length} bytes is too large")
+    return 0
+
+
+cdef int check_batch(const char* start, size_t length) except -1:
+    """ValueError names the first event of a batch that is none."""
+    cdef size_t at = 0
+    cdef const event_t* event
+    while at < length:
+        event = <const event_t*>(start + at)
+        if length - at < sizeof(event_t) or padded_bytes(event) > length - at:
+            raise ValueError(f"the batch holds no whole event at byte {at} of {length}")
+        check_event(event)
+        check_input(event)
+        at += padded_bytes(event)
+    return 0
+
+
 class Rim:
     """What the sequencer hands to: the daemon does these things, a replay does nothing."""
 
@@ -43,6 +70,9 @@ class Rim:
     def on_query(self, order_no: int) -> None:
         """Ask the venue what became of an order."""
 
+    def on_doubt(self) -> None:
+        """A frame of the private feed was lost: reconcile with the venue."""
+
     def on_timer_set(self, timer_id: int, strategy: int, due_ns: int) -> None:
         """Have a TIMER event come in when it is due."""
 
@@ -52,7 +82,7 @@ class Rim:
     def on_fill(self, record: dict) -> None:
         """One execution of ours came in."""
 
-    def on_fault(self, what: str, error: Exception) -> None:
+    def on_fault(self, what: str, error: Exception | None) -> None:
         """An event could not be processed: it is recorded, counted and survived."""
 
 
@@ -128,6 +158,8 @@ cdef class Sequencer:
         event = self.decode(&raw, frame)
         decoded = steady_ns()
         self.decode_ns.add(decoded - began)
+        if event.kind == EVENT_MALFORMED:
+            self.note_malformed(<const malformed_t*>(event + 1), source)
         if is_durable_input(event.kind):
             self.keep(self.journal, event, event + 1, event.length)
         else:
@@ -136,6 +168,15 @@ cdef class Sequencer:
         self.run(event)
         self.frame_ns.add(steady_ns() - began)
         return self.after()
+
+    cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1:
+        """Count a frame that could not be decoded; told once for each reason."""
+        if self.count(f"malformed.{malformed.reason}") == 1:
+            self.rim.on_fault(f"a frame of feed {source} cannot be decoded (reason {malformed.reason}); "
+                              "counted from now on, and its book is fetched anew where it may be wrong", None)
+        if source < MAX_SOURCES and self.core.c.sources[source].private_:
+            self.rim.on_doubt()
+        return 0
 
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL:
         """The event that a raw frame stands for, in scratch memory."""
@@ -194,26 +235,44 @@ cdef class Sequencer:
 
     def ingest(self, event: bytes) -> int:
         """One event made by engine.core.event; answers its sequence number, or 0 where it waits for the one in process."""
-        if checked(event).kind >= ACTION_PLACE:
-            raise ValueError(f"a record of kind {checked(event).kind} is no input")
-        if <size_t>len(event) > FRAME_MOST:
-            raise ValueError(f"an event of {len(event)} bytes is too large")
+        check_input(checked(event))
         if self.busy:
             self.postpone(0, 0, -1, event, 0)
             return 0
         self.heed_flag()
-        return self.enter(event)
+        return self.enter(<const event_t*><const char*>event, wall_ns())
 
-    cdef uint64_t enter(self, bytes event) except 0:
+    def process_batch(self, events: bytes) -> int:
+        """Many events in one crossing (engine.core.event.batch); answers how many.
+
+        Each goes the way of `ingest`, but keeps its own time of arrival, a backtest's clock: where a batch is cut changes
+        nothing. ValueError where the bytes are no such events: then none was taken in. RuntimeError within an event.
+        """
+        cdef const char* start = events
+        cdef size_t length = len(events), at = 0
+        cdef const event_t* event
+        cdef uint64_t count = 0
+        if self.busy:
+            raise RuntimeError("a batch cannot come in while an event is in process")
+        check_batch(start, length)
+        while at < length:
+            event = <const event_t*>(start + at)
+            self.heed_flag()
+            self.enter(event, event.ts_recv_ns)
+            at += padded_bytes(event)
+            count += 1
+        return count
+
+    cdef uint64_t enter(self, const event_t* event, int64_t ts_recv_ns) except 0:
         cdef event_t* own
         cdef uint64_t number
-        self.make_room(len(event))
+        self.make_room(event.length)
         own = <event_t*>self.scratch
-        memcpy(own, <const char*>event, len(event))
+        memcpy(own, event, sizeof(event_t) + event.length)
         self.seq += 1
         number = self.seq
         own.seq = number
-        own.ts_recv_ns = wall_ns()
+        own.ts_recv_ns = ts_recv_ns
         self.keep(self.journal if is_durable_input(own.kind) else self.tape, own, own + 1, own.length)
         self.run(own)
         self.after()
@@ -306,8 +365,8 @@ cdef class Sequencer:
         self.busy = True
         try:
             self.step(event)
-        except BaseException:
-            # Not foreseen. What the core had approved by then is in its state: it is journaled and sent all the same.
+        except BaseException:  # not foreseen, and raised again
+            # What the core had approved by then is in its state: it is journaled and sent all the same.
             self.busy = False
             self.settle()
             raise
@@ -395,5 +454,6 @@ cdef class Sequencer:
     cdef int heed_flag(self) except -1:
         """A halt flag that is up becomes a sequenced command before the next event."""
         if self.halt_flag != NULL and self.halt_flag[0] and not self.core.c.totals.halted:
-            self.enter(events.command(enums.CommandKind.HALT))
+            halt = events.command(enums.CommandKind.HALT)
+            self.enter(<const event_t*><const char*>halt, wall_ns())
         return 0

@@ -53,7 +53,7 @@ def summary(
         "fees": money_text(money["fees"], MONEY_SHOWN_DECIMALS),
         "equity": money_text(money["equity"], MONEY_SHOWN_DECIMALS),
         "positions": {
-            core.spec(instrument).symbol: str(core.spec(instrument).size(lots))
+            core.spec(instrument).symbol: core.spec(instrument).size_text(lots)
             for instrument, lots, _, _ in core.positions()
         },
         "journal": {

@@ -22,7 +22,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-import msgspec
 import tomli_w
 
 from engine.children import Child, how_it_ended
@@ -90,19 +89,19 @@ class Supervisor:
     _crashes: deque[float] = field(default_factory=deque)
     _restarts: int = 0
     _note: str = "starting"
+    _ends_at: float | None = None
     _stop_by: float | None = None
     _venue_lost: bool = False
 
     def run(self) -> Result:
         """Start, watch and end everything; raises StartError where the venue or the core cannot be started."""
-        started = time.monotonic()
         self.run_dir.summary_file.unlink(missing_ok=True)
         with self.run_dir.locked(), self._signals_caught():
             try:
                 if self.config.venue.embedded:
                     self._start_venue()
-                self._start_core(started)
-                code, reason = self._watch(started)
+                self._start_core()
+                code, reason = self._watch()
             finally:
                 self._end_children()
                 self.view.close()
@@ -137,25 +136,26 @@ class Supervisor:
         write_atomically(self.run_dir.venue_file, json.dumps(addresses).encode() + b"\n")
         logger.info("the local venue listens", extra=addresses)
 
-    def _start_core(self, started: float) -> None:
+    def _start_core(self) -> None:
         arguments = ["--run-dir", str(self.run_dir.path), "--config", str(self.run_dir.config_file)]
         if self.seconds is not None:
-            left = max(0.0, self.seconds - (time.monotonic() - started)) if self._restarts else self.seconds
-            arguments += ["--for", f"{left:.3f}"]
+            now = time.monotonic()
+            self._ends_at = now + self.seconds if self._ends_at is None else self._ends_at
+            arguments += ["--for", f"{max(0.0, self._ends_at - now):.3f}"]
         self._core = Child("core", self.core_module, arguments, self.run_dir.path / "core.out", self._env)
-        self._note = "running" if not self._restarts else f"running, restarted {self._restarts} times"
+        self._note = "running" if not self._restarts else f"running since restart {self._restarts}"
         logger.info("the core runs", extra={"core_pid": self._core.pid, "restarts": self._restarts})
 
     # Watching
 
-    def _watch(self, started: float) -> tuple[int, str]:
+    def _watch(self) -> tuple[int, str]:
         """Until the run is over: the exit code and the reason."""
         while True:
             self._wait()
             self._forward_signals()
             self.view.show(self._status(), self._note)
             self._check_venue()
-            self._check_deadline(started)
+            self._check_deadline()
             core = self._core
             code = None if core is None else core.exit_code
             if core is None or code is None:
@@ -173,7 +173,7 @@ class Supervisor:
                 )
             if self._backoff():
                 return 1, f"the core {how_it_ended(code)}, and the run was stopped before it was restarted"
-            self._start_core(started)
+            self._start_core()
 
     def _wait(self) -> None:
         """Until something happens, or it is time to draw the view."""
@@ -209,13 +209,10 @@ class Supervisor:
         if self._stop_by is None:
             self._ask_to_stop(signal.SIGTERM, "stopping: the local venue died")
 
-    def _check_deadline(self, started: float) -> None:
+    def _check_deadline(self) -> None:
         now = time.monotonic()
-        if (
-            self._stop_by is None
-            and self.seconds is not None
-            and now > started + self.seconds + self.stop_deadline_s
-        ):
+        late = self._ends_at is not None and now > self._ends_at + self.stop_deadline_s
+        if late and self._stop_by is None:
             self._ask_to_stop(signal.SIGTERM, "stopping: the core did not end by itself in time")
         if self._stop_by is not None and now > self._stop_by and self._core is not None:
             self._note = f"killing the core: it did not end within {self.stop_deadline_s:g} s"
@@ -276,7 +273,7 @@ class Supervisor:
                 self._page = StatusPage.open(self.run_dir.path)
             payload = self._page.read()
             return None if payload is None else decode(payload)
-        except (FileNotFoundError, ValueError, msgspec.DecodeError):
+        except (FileNotFoundError, ValueError):
             return None
 
     @contextlib.contextmanager

@@ -17,6 +17,8 @@ static inline log_writer_t *log_allocate(const log_config_t *config) {
     if (log == NULL) return NULL;
     memset(log, 0, sizeof *log);
     log->config = *config;
+    log->with_hashes = config->chained != 0;
+    log->with_sync = config->sync != 0;
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&log->progress, &clock);
@@ -56,8 +58,9 @@ static inline int log_start(log_writer_t *log, const char *directory, log_error_
         log_enter(log, found->number);
         failed = pthread_create(&log->thread, NULL, log_thread, log);
     }
-    if (failed) *error = (log_error_t){failed == ENOSPC ? LOG_FULL : LOG_FAILED, failed, 0, found->number, 0};
-    return failed ? error->status : LOG_OK;
+    int status = failed == 0 ? LOG_OK : failed == ENOSPC ? LOG_FULL : LOG_FAILED;
+    *error = (log_error_t){status, failed, 0, found->number, 0};
+    return status;
 }
 
 /* Recovers the log of a directory, opens a new segment in it and starts its thread. NULL, with *error filled in, where

@@ -125,6 +125,13 @@ static inline int log_recover_segment(log_recovery_t *state, int dir_fd, const c
             log_segment_release(&segment);
             return log_recovery_fail(state, LOG_DAMAGED, 0, number, offset);
         }
+        if (offset + sizeof(log_seal_t) > (uint64_t)status.st_size) { /* cut short: allocate before the mapped write */
+            error = posix_fallocate(segment.fd, status.st_size, (off_t)sizeof(log_seal_t));
+        }
+        if (error) {
+            log_segment_release(&segment);
+            return log_recovery_fail(state, LOG_FAILED, error, number, offset);
+        }
         uint64_t torn = log_extent(segment.base, offset, segment.mapped);
         memset(segment.base + offset, 0, torn);
         state->torn_bytes += torn;

@@ -133,6 +133,12 @@ static inline void log_mark(log_writer_t *log) {
     log->marked_ns = now_ns;
 }
 
+/* The pause after `idle` polls that found nothing. */
+static inline int64_t log_pause_ns(const log_writer_t *log, uint32_t idle) {
+    int64_t pause_ns = log->config.poll_ns;
+    return idle < LOG_IDLE_POLLS ? pause_ns : idle < 8 * LOG_IDLE_POLLS ? 4 * pause_ns : 10 * pause_ns;
+}
+
 static void *log_thread(void *argument) {
     log_writer_t *log = (log_writer_t *)argument;
     uint32_t idle = 0;
@@ -147,7 +153,7 @@ static void *log_thread(void *argument) {
         log_mark(log);
         if (log->ended || (stopping && log->failed)) break;
         idle = done ? 0 : idle + 1;
-        if (!done) log_sleep(idle > LOG_IDLE_POLLS ? 4 * log->config.poll_ns : log->config.poll_ns);
+        if (!done) log_sleep(log_pause_ns(log, idle));
     }
     return NULL;
 }

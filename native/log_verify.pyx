@@ -47,6 +47,7 @@ class Damage(Enum):
 
 
 _DAMAGES = tuple(Damage)
+_PASSES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,9 @@ cdef class _Verifier:
         if found != DAMAGE_NONE:
             return found
         if damage == DAMAGE_NONE and self.state.kind == LOG_SEAL_ROLLED and len(opened) == len(numbers):
-            self.segment += 1
-            self.offset = 0
-            return DAMAGE_REMOVED
+            # Asked again, for a live log may have rolled since the listing: the next file was there before the seal.
+            if not segment_path(self.directory, self.stem, self.segment + 1).exists():
+                damage = DAMAGE_REMOVED
         if damage != DAMAGE_NONE:
             self.segment = (<Segment>opened[len(opened) - 1]).number + 1 if opened else 0
             self.offset = 0
@@ -176,15 +177,9 @@ cdef class _Verifier:
         return log_verify_tail(&self.state, <const char*>tail, len(tail), part.chained, last)
 
 
-def verify(directory: str | os.PathLike[str], str stem) -> VerifyReport:
-    """Checks every header, checksum, index, hash and seal of a log; LogError where there is none.
-
-    Records cut off the very end of a log that was never sealed cannot be told from records that were never written:
-    compare `records` and `head_hash` with what was published elsewhere.
-    """
-    cdef _Verifier verifier = _Verifier(os.fspath(directory), stem)
-    if not segment_numbers(directory, stem):
-        raise LogError(f"there is no log {stem!r} in {os.fspath(directory)}")
+cdef _verify_once(str directory, str stem):
+    """One pass; FileNotFoundError where retention removed a segment under it."""
+    cdef _Verifier verifier = _Verifier(directory, stem)
     damage = _DAMAGES[verifier.run()]
     return VerifyReport(
         damage=damage,
@@ -194,3 +189,28 @@ def verify(directory: str | os.PathLike[str], str stem) -> VerifyReport:
         segment=verifier.segment,
         offset=verifier.offset,
     )
+
+
+def verify(directory: str | os.PathLike[str], str stem) -> VerifyReport:
+    """Checks every header, checksum, index, hash and seal of a log, live ones too; LogError where there is none.
+
+    Damage is reported when two passes find the same: in a live log a pass may meet a record or a hash half written.
+    After a power failure a log may have gaps in what was not durable yet; they are reported until opening repaired it.
+    Records cut off the very end of a log that was never sealed cannot be told from records that were never written:
+    compare `records` and `head_hash` with what was published elsewhere.
+    """
+    cdef str folder = os.fspath(directory)
+    before = None
+    for _ in range(_PASSES):
+        if not segment_numbers(folder, stem):
+            raise LogError(f"there is no log {stem!r} in {folder}")
+        try:
+            report = _verify_once(folder, stem)
+        except FileNotFoundError:
+            continue
+        if report.damage is Damage.NONE or report == before:
+            return report
+        before = report
+    if before is None:
+        raise LogError(f"segments of log {stem!r} in {folder} are removed faster than they can be read")
+    return before

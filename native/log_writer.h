@@ -13,7 +13,7 @@
 #define LOG_PUSH (1ull << 20)      /* bytes after which writing is started ahead of the sync */
 #define LOG_MARK_NS 20000000ll     /* how often the durable mark in the header is renewed */
 #define LOG_RETRY_NS 50000000ll    /* how often a failed allocation is tried again */
-#define LOG_IDLE_POLLS 256u        /* after so many polls without a record the thread polls at a quarter of the rate */
+#define LOG_IDLE_POLLS 256u        /* after so many polls without a record the thread polls less often */
 
 enum log_slot { LOG_SLOT_FREE, LOG_SLOT_READY, LOG_SLOT_USED };
 
@@ -42,7 +42,9 @@ typedef struct {
     uint64_t next_index;
     uint64_t number;
     uint64_t appended_bytes;
-    int closed;
+    uint8_t closed;
+    uint8_t with_hashes; /* config.chained and config.sync, in the one cache line that an append needs anyway */
+    uint8_t with_sync;
     /* written by the appender, read by all */
     uint64_t records __attribute__((aligned(64)));
     uint64_t bytes_written;
@@ -50,6 +52,7 @@ typedef struct {
     uint64_t sample_index;
     int64_t sample_ns; /* 0: no sample under way */
     int stop;
+    int failed; /* errno of an I/O error, for good; the thread's, and here because every append reads it */
     /* the thread's own */
     uint64_t at_number __attribute__((aligned(64)));
     uint64_t at_offset;
@@ -65,7 +68,6 @@ typedef struct {
     int ended;
     /* written by the thread, read by all */
     uint32_t slot_state[LOG_SLOTS] __attribute__((aligned(64)));
-    int failed;        /* errno of an I/O error: for good */
     int prepare_error; /* errno of the last try to allocate a segment; 0 when it worked */
     uint64_t durable;
     uint64_t records_dropped; /* removed although a reader still needed them */
@@ -130,7 +132,7 @@ static inline int log_append(log_writer_t *log, const void *head, size_t head_si
         return log->closed ? LOG_CLOSED : LOG_TOO_LARGE;
     }
     uint32_t size = (uint32_t)(head_size + body_size);
-    uint64_t stride = log_stride(size, log->config.chained);
+    uint64_t stride = log_stride(size, log->with_hashes);
     if (__builtin_expect(log->used + stride > log->soft_limit, 0)) {
         int status = log_make_room(log, stride, reserved);
         if (status) return status;
@@ -141,7 +143,7 @@ static inline int log_append(log_writer_t *log, const void *head, size_t head_si
     if (body_size) memcpy(record + LOG_RECORD_HEAD + head_size, body, body_size);
     memcpy(record + 8, &log->next_index, 8);
     log_store(record, log_commit_word(record, size));
-    if ((log->next_index & LOG_SAMPLE_MASK) == 0 && log->config.sync &&
+    if ((log->next_index & LOG_SAMPLE_MASK) == 0 && log->with_sync &&
         __atomic_load_n(&log->sample_ns, __ATOMIC_ACQUIRE) == 0) {
         log->sample_index = log->next_index;
         __atomic_store_n(&log->sample_ns, log_clock_ns(CLOCK_MONOTONIC), __ATOMIC_RELEASE);

@@ -48,7 +48,7 @@ cdef class LogWriter:
     """Appends records to the log `<directory>/<stem>-*.log`; one appending thread, one native thread behind it.
 
     The thread chains (`chained`) and syncs in groups (`sync`), looking for records every `sync_interval_us` and, when
-    idle, at a quarter of that rate. Opening recovers what a killed writer left (`recovered`). `budget_bytes` > 0
+    idle, at down to a tenth of that rate. Opening recovers what a killed writer left (`recovered`). `budget_bytes` > 0
     removes the oldest segments; `reserve_bytes` of a segment are left for `append_reserved` when the disk is full.
     Raises LogDamaged where records that were durable are gone, LogError where the log cannot be opened.
     """

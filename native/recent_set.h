@@ -1,4 +1,5 @@
-/* The last N keys seen: a ring in order of arrival and an open-addressing index over it. Exact, bounded, no allocation after start. */
+/* The last N keys seen: a ring in order of arrival and an open-addressing index over it.
+ * Exact, bounded, no allocation after start. */
 #pragma once
 #include <stdint.h>
 #include <string.h>

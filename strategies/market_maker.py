@@ -13,7 +13,7 @@ from engine import InstrumentSpec, OrderType, Side, Strategy
 from engine.core.order import Order
 from engine.core.state.books import Book
 
-BPS = 10_000
+PPM = 1_000_000
 
 
 @dataclass(slots=True)
@@ -36,28 +36,30 @@ class Desk:
 
 
 class MarketMaker(Strategy):
-    """Quotes `quote_notional` a side at `half_spread_bps` from the mid, shifted against the position.
+    """Quotes `quote_notional` a side at `half_spread_ppm` (millionths) from the mid, shifted against the position.
 
     quote_notional: quote currency, a decimal string. inventory_notional: the position at which the shift is a full
-    `half_spread_bps` and the heavier side stops quoting.
+    `half_spread_ppm` and the heavier side stops quoting.
     """
 
     def __init__(
         self,
         quote_notional: str = "100",
         inventory_notional: str = "500",
-        half_spread_bps: int = 5,
+        half_spread_ppm: int = 150,
         tolerance_ticks: int = 2,
         requote_ms: int = 250,
         rest_ms: int = 1000,
     ) -> None:
-        if half_spread_bps <= 0 or tolerance_ticks < 0 or requote_ms <= 0 or rest_ms <= 0:
-            raise ValueError("half_spread_bps, requote_ms and rest_ms must be positive, tolerance_ticks not negative")
+        if half_spread_ppm <= 0 or tolerance_ticks < 0 or requote_ms <= 0 or rest_ms <= 0:
+            raise ValueError(
+                "half_spread_ppm, requote_ms and rest_ms must be positive, tolerance_ticks not negative"
+            )
         self.quote_notional = Decimal(quote_notional)
         self.inventory_notional = Decimal(inventory_notional)
         if not 0 < self.quote_notional <= self.inventory_notional:
             raise ValueError("quote_notional must be positive and at most inventory_notional")
-        self.half_spread_bps = half_spread_bps
+        self.half_spread_ppm = half_spread_ppm
         self.tolerance_ticks = tolerance_ticks
         self.requote_ns = requote_ms * 1_000_000
         self.rest_ns = rest_ms * 1_000_000
@@ -77,7 +79,7 @@ class MarketMaker(Strategy):
         if not book.best_bid_ticks or not book.best_ask_ticks:
             return
         step = desk.spec.tick_step
-        half_spread = max(step, twice_mid * self.half_spread_bps // (2 * BPS))
+        half_spread = max(step, twice_mid * self.half_spread_ppm // (2 * PPM))
         full = self._lots(desk.spec, self.inventory_notional, twice_mid)
         position = self.position(book.instrument)
         shift = half_spread * max(-full, min(full, position)) // max(full, 1)

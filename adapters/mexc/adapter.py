@@ -12,9 +12,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 from adapters.mexc.config import MexcConfig, load_credentials
-from adapters.mexc.connection import Backoff, Connection, FeedPlan
+from adapters.mexc.connection import Backoff, Connection, FeedPlan, is_worth_a_line
 from adapters.mexc.decoder import MexcDecoder
-from adapters.mexc.errors import STOPS_TRADING, ErrorClass, VenueError
+from adapters.mexc.errors import NEEDS_A_PERSON, STOPS_TRADING, ErrorClass, VenueError
 from adapters.mexc.instruments import specs_of
 from adapters.mexc.listen_key import ListenKey
 from adapters.mexc.orders import (
@@ -41,7 +41,7 @@ from engine.adapter import (
 )  # fmt: skip
 from engine.config import ConfigError
 from engine.core import event
-from engine.core.enums import HealthField, OrderReport
+from engine.core.enums import CommandKind, HealthField, OrderReport
 from engine.core.instrument import InstrumentSpec
 from engine.execution.client_ids import check_run_id
 
@@ -128,8 +128,8 @@ class MexcAdapter:
                     self._port().ingest_document(spec.source, instrument, body)
                     return
                 except (VenueError, ValueError) as error:
-                    self._count("book_fetch_failures")
-                    _log.warning("book of %s: %s", spec.symbol, error)
+                    if is_worth_a_line(self._count("book_fetch_failures")):
+                        _log.warning("book of %s: %s", spec.symbol, error)
 
     async def place(self, ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
         """Send one order once. A refused timestamp is not sent again: the next order has a measured clock."""
@@ -201,7 +201,8 @@ class MexcAdapter:
     async def trades_since(self, instrument: int, since_ns: int) -> list[VenueFill]:
         """All executions from a venue time on, oldest first."""
         now_ms = self._rest.clock.timestamp_ms(time.time_ns())
-        trades = await self._trades_between(instrument, min(since_ns // _NS_PER_MS, now_ms), now_ms)
+        start_ms = min(max(since_ns // _NS_PER_MS, now_ms - _TRADES_LOOK_BACK_MS), now_ms)
+        trades = await self._trades_between(instrument, start_ms, now_ms)
         return sorted(trades, key=lambda trade: (trade.ts_event_ns, trade.trade_id))
 
     async def account(self) -> list[AssetBalance]:
@@ -228,9 +229,11 @@ class MexcAdapter:
 
     async def close(self) -> None:
         """End feeds and tasks, release the listen key, close connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=1.0)
         self._tasks.clear()
         if self._listen_key is not None:
             await self._listen_key.release()
@@ -284,7 +287,8 @@ class MexcAdapter:
         """Measure the clock now and then, and at once when the venue refused a timestamp."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._clock_due.wait(), self._config.clock_refresh_s)
+                async with asyncio.timeout(self._config.clock_refresh_s):
+                    await self._clock_due.wait()
             self._clock_due.clear()
             try:
                 await self._rest.measure_clock()
@@ -328,19 +332,22 @@ class MexcAdapter:
         return [fill_of(record, instrument, spec) for record in parse_list(body, "myTrades")]
 
     async def _trades_between(self, instrument: int, start_ms: int, end_ms: int) -> list[VenueFill]:
-        """All trades of a span. A full page may hide some, in an order that MEXC does not state: halve the span."""
-        trades = await self._trades(instrument, {"startTime": start_ms, "endTime": end_ms})
-        if len(trades) < _TRADES_PAGE:
-            return trades
-        if end_ms - start_ms < 2:
-            self._count("trades_page_full")
-            raise VenueError(
-                ErrorClass.BAD_BODY, f"{_TRADES_PAGE} trades within {end_ms - start_ms} ms: some are hidden"
-            )
-        middle_ms = (start_ms + end_ms) // 2
-        older = await self._trades_between(instrument, start_ms, middle_ms)
-        newer = await self._trades_between(instrument, middle_ms, end_ms)
-        return list({trade.trade_id: trade for trade in (*older, *newer)}.values())
+        """All trades of a span. MEXC does not state in which order a full page cuts: look before it and behind it."""
+        found: dict[str, VenueFill] = {}
+        spans = [(start_ms, end_ms)]
+        while spans:
+            span = spans.pop()
+            page = await self._trades(instrument, {"startTime": span[0], "endTime": span[1]})
+            found.update((trade.trade_id, trade) for trade in page)
+            if len(page) < _TRADES_PAGE:
+                continue
+            times_ms = [trade.ts_event_ns // _NS_PER_MS for trade in page]
+            first_ms, last_ms = min(times_ms), max(times_ms)
+            if first_ms == last_ms:
+                self._count("trades_page_full")
+                raise VenueError(ErrorClass.BAD_BODY, f"{len(page)} trades within 1 ms: some may be hidden")
+            spans += [each for each in ((span[0], first_ms), (last_ms, span[1])) if each != span]
+        return list(found.values())
 
     def _port(self) -> SequencerPort:
         if self._sequencer is None:
@@ -348,16 +355,21 @@ class MexcAdapter:
         return self._sequencer
 
     def _note_error(self, what: str, error: VenueError) -> None:
-        self._count(f"{what}.{error.error_class}")
+        """Count each error, log each kind now and then, and halt where no further order can pass."""
+        total = self._count(f"{what}.{error.error_class}")
         if error.error_class is ErrorClass.CLOCK:
             self._clock_due.set()
-        level = logging.ERROR if error.error_class in STOPS_TRADING else logging.WARNING
-        _log.log(level, "%s: %s", what, error)
+        if is_worth_a_line(total):
+            level = logging.ERROR if error.error_class in NEEDS_A_PERSON else logging.WARNING
+            _log.log(level, "%s: %s (%d so far)", what, error, total)
+        if error.error_class in STOPS_TRADING and what in ("place", "cancel"):
+            self._port().ingest(event.command(CommandKind.HALT, f"mexc-{error.code}-{total}"))
 
-    def _count(self, name: str) -> None:
+    def _count(self, name: str) -> int:
         self._counters[name] += 1
         if self._sequencer is not None:
             self._sequencer.count(f"mexc.{name}")
+        return self._counters[name]
 
 
 def market_plans(instruments: Sequence[InstrumentSpec], speed: str) -> list[FeedPlan]:

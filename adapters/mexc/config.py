@@ -31,6 +31,9 @@ class MexcConfig(BaseModel):
         5000, ge=100, le=60_000, description="whole time of one request and its answer"
     )
     connect_timeout_ms: int = Field(3000, ge=100, le=60_000, description="time to open a connection")
+    firewall_pause_s: float = Field(
+        2.0, gt=0, le=600, description="pause of an endpoint after the web firewall's page"
+    )
     max_connections: int = Field(16, ge=1, le=100, description="REST connections kept alive")
     max_body_bytes: int = Field(32 << 20, ge=1 << 16, le=1 << 30, description="largest REST answer accepted")
     max_message_bytes: int = Field(

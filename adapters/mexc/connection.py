@@ -7,6 +7,8 @@ with code 0, and may fall silent without closing. None of these is noticed witho
 from __future__ import annotations
 
 import asyncio
+import collections
+import contextlib
 import dataclasses
 import logging
 import random
@@ -71,6 +73,11 @@ class Backoff:
         return whole_s * self._rng.uniform(0.5, 1.0)
 
 
+def is_worth_a_line(total: int) -> bool:
+    """Whether the nth oddity of a kind is logged: the 1st, 10th, 100th and so on. All are counted."""
+    return str(total).rstrip("0") == "1"
+
+
 class Connection:
     """Keeps one feed up. `address` gives the URL of each attempt; `on_up` and `on_bad_key` are for the private feed.
 
@@ -111,6 +118,7 @@ class Connection:
         self._attempts = 0
         self._refused = 0
         self._last_error = ""
+        self._noted: collections.Counter[str] = collections.Counter()
 
     async def run(self) -> None:
         """Connect and reconnect until cancelled."""
@@ -192,7 +200,10 @@ class Connection:
         finally:
             self._down()
             transport.disconnect(False)
-            await transport.wait_disconnected()
+            # Whatever ended it, a broken frame or a mistake of ours in taking one in, is told; the feed goes on.
+            (ended,) = await asyncio.gather(transport.wait_disconnected(), return_exceptions=True)
+            if isinstance(ended, Exception):
+                self._note("broken_connections", f"{type(ended).__name__}: {ended}"[:200])
             if self._listener is not None:
                 self._frames_before += self._listener.frames
                 self._listener = None
@@ -204,17 +215,15 @@ class Connection:
         listener = FeedListener(self._sequencer, self.plan.source, self, self._config.max_message_bytes)
         try:
             address = await self._address()
-            transport, _ = await asyncio.wait_for(
-                ws_connect(
+            async with asyncio.timeout(self._config.connect_timeout_ms / 1000):
+                transport, _ = await ws_connect(
                     lambda: listener,
                     address,
                     websocket_handshake_timeout=self._config.connect_timeout_ms / 1000,
                     max_frame_size=self._config.max_message_bytes,
                     max_redirects=0,
                     logger_name=_log,
-                ),
-                self._config.connect_timeout_ms / 1000,
-            )
+                )
         # The cause may hold the private address with its listen key: only its kind is told.
         except (WSError, OSError, TimeoutError, EOFError) as error:
             raise FeedFault("connect_failures", f"no connection: {type(error).__name__}") from None
@@ -245,10 +254,10 @@ class Connection:
                 self._ping_sent_s = now_s
                 if self._pong_due_s is None:
                     self._pong_due_s = now_s + config.pong_timeout_s
-            try:
-                await asyncio.wait_for(self._wake.wait(), shortest_s / 4)
-            except TimeoutError:
-                continue
+            # Not wait_for: Python 3.11's may lose a cancellation that meets a wake-up.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(shortest_s / 4):
+                    await self._wake.wait()
 
     def _check_deadlines(self, now_s: float) -> None:
         config, listener = self._config, self._listener
@@ -301,7 +310,9 @@ class Connection:
     def _note(self, counter: str, text: str) -> None:
         self._last_error = text
         self._sequencer.count(f"mexc.{counter}")
-        _log.warning("feed %s: %s", self.plan.name, text)
+        self._noted[counter] += 1
+        if is_worth_a_line(self._noted[counter]):
+            _log.warning("feed %s: %s (%d so far)", self.plan.name, text, self._noted[counter])
 
     @staticmethod
     def _now_s() -> float:

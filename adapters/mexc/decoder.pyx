@@ -165,7 +165,9 @@ cdef class MexcDecoder(FrameDecoder):
             return MEXC_BAD_VALUE
         update.cumulative_lots = -1
         if order.present & bit(13):
-            if decimal_money_to_units(order.cumulative_quantity, self.size_decimals(), &update.cumulative_lots) != DECIMAL_OK:
+            if decimal_money_to_units(
+                order.cumulative_quantity, self.size_decimals(), &update.cumulative_lots
+            ) != DECIMAL_OK:
                 return MEXC_OUT_OF_SCALE
             put_money(order.cumulative_amount, &update.cumulative_money)
         if not put_slice(update.venue_order_id, sizeof(update.venue_order_id), order.id):
@@ -295,9 +297,9 @@ cdef uint64_t order_number(bytes prefix, slice_t client_id) noexcept:
     """The order number of a client id of this run; 0 where it is another's or none."""
     cdef size_t n = PyBytes_GET_SIZE(prefix), i
     cdef uint64_t number = 0
-    if client_id.n <= n or client_id.n > n + MAX_ORDER_DIGITS or memcmp(client_id.p, PyBytes_AS_STRING(prefix), n) != 0:
+    if client_id.n <= n or client_id.n > n + MAX_ORDER_DIGITS or client_id.p[n] == c"0":
         return 0
-    if client_id.p[n] == c"0":
+    if memcmp(client_id.p, PyBytes_AS_STRING(prefix), n) != 0:
         return 0
     for i in range(n, client_id.n):
         if not c"0" <= client_id.p[i] <= c"9":
@@ -306,20 +308,27 @@ cdef uint64_t order_number(bytes prefix, slice_t client_id) noexcept:
     return number
 
 
+cdef int64_t units_of(bytes text, int decimals) noexcept:
+    """The number at this scale; -1 where it is none or out of scale."""
+    cdef int64_t value = 0
+    if decimal_parse(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), decimals, &value) != DECIMAL_OK:
+        return -1
+    return value
+
+
 cdef int put_levels(list side, level_t* out, const symbol_t* symbol, str what) except -1:
     """[["price", "size", ...], ...] into levels; raises ValueError for any other shape or number."""
     cdef Py_ssize_t i
     cdef bytes price, size
     for i in range(len(side)):
         level = side[i]
-        if not (isinstance(level, list) and len(level) >= 2 and isinstance(level[0], str) and isinstance(level[1], str)):
+        if not (isinstance(level, list) and len(level) >= 2
+                and isinstance(level[0], str) and isinstance(level[1], str)):
             raise ValueError(f"order book {what}: {str(level)[:40]} is no level")
         price, size = level[0].encode(), level[1].encode()
-        if (
-            decimal_parse(PyBytes_AS_STRING(price), PyBytes_GET_SIZE(price), symbol.price_decimals, &out[i].price_ticks) != DECIMAL_OK
-            or decimal_parse(PyBytes_AS_STRING(size), PyBytes_GET_SIZE(size), symbol.size_decimals, &out[i].size_lots) != DECIMAL_OK
-            or out[i].price_ticks == 0
-        ):
+        out[i].price_ticks = units_of(price, symbol.price_decimals)
+        out[i].size_lots = units_of(size, symbol.size_decimals)
+        if out[i].price_ticks <= 0 or out[i].size_lots < 0:
             raise ValueError(f"order book {what}: {str(level)[:60]} is out of scale or no number")
     return 0
 

@@ -22,6 +22,7 @@ class ErrorClass(StrEnum):
     RATE = "rate"  # too many requests or too many orders
     GONE = "gone"  # no such order: query, trades and open orders tell the rest
     CALLER = "caller"  # a mistake of ours in the request
+    SUSPENDED = "suspended"  # the venue stopped one direction of a symbol: an exit may be impossible
     HALT = "halt"  # account or risk control: stop and call a person
     AMBIGUOUS = "ambiguous"  # no answer, or one that proves nothing
     WAF = "waf"  # the web firewall's page: slow down, not JSON
@@ -76,8 +77,8 @@ CODES: dict[int, tuple[ErrorClass, str]] = {
     30021: (_C.NOT_TRADABLE, "invalid symbol"),
     30025: (_C.NOT_TRADABLE, "no opponent order exists"),
     30026: (_C.CALLER, "invalid order ids"),
-    30027: (_C.HALT, "maximum position reached, buying suspended"),
-    30028: (_C.HALT, "risk control triggered, selling suspended"),
+    30027: (_C.SUSPENDED, "maximum position reached, buying suspended"),
+    30028: (_C.SUSPENDED, "risk control triggered, selling suspended"),
     30029: (_C.RATE, "maximum number of open orders"),
     30032: (_C.FILTER, "maximum position"),
     30041: (_C.NOT_TRADABLE, "current order type can not place order"),
@@ -106,8 +107,9 @@ _TEXTS: tuple[tuple[str, ErrorClass], ...] = (
 
 # Classes after which nothing may be concluded about an order that was being placed.
 _UNPROVED = frozenset({_C.AMBIGUOUS, _C.WAF, _C.BAD_BODY, _C.GONE})
-# Classes that no wait and no repetition cures: a person must look.
+# Classes that no wait and no repetition cures: trading halts, and a person must look.
 STOPS_TRADING = frozenset({_C.AUTH, _C.HALT})
+NEEDS_A_PERSON = STOPS_TRADING | {_C.SUSPENDED}
 
 
 def classify(http_status: int, code: int | None, text: str) -> ErrorClass:

@@ -52,12 +52,19 @@ cdef class FeedListener(WSListener):
         return (clock_ns(CLOCK_MONOTONIC) - self.last_frame_ns) / 1e9
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
-        if frame.msg_type == WSMsgType.BINARY and frame.fin and self.fragments_type == 0:
+        """picows calls this for each frame."""
+        if (
+            frame.msg_type == WSMsgType.BINARY
+            and frame.fin
+            and self.fragments_type == 0
+            and frame.payload_size <= self.max_message_bytes
+        ):
             self.take_data(frame.payload_ptr, frame.payload_size)
         else:
             self.take_other(transport, frame)
 
     cpdef on_ws_disconnected(self, WSTransport transport):
+        """picows calls this once, at the end."""
         self.control.on_closed()
 
     cdef int take_data(self, const char* payload, Py_ssize_t size) except -1:
@@ -73,7 +80,7 @@ cdef class FeedListener(WSListener):
         return 0
 
     cdef int take_other(self, WSTransport transport, WSFrame frame) except -1:
-        """Text, control frames and fragments: the cold path."""
+        """Text, control frames, fragments and what is too large: the cold path."""
         cdef int kind = <int>frame.msg_type
         if kind == WSMsgType.CLOSE:
             transport.disconnect()

@@ -53,8 +53,8 @@ async def _on_headers(_session: aiohttp.ClientSession, context: SimpleNamespace,
 class RestClient:
     """One account's REST connection pool. `now_ns` is our clock, UTC; nothing is sent twice from here.
 
-    All requests raise VenueError. After a Retry-After its endpoint is closed for that time: a request that must not
-    wait (an order) fails at once with NOT_SENT, the others wait.
+    All requests raise VenueError. After a Retry-After, or the web firewall's page, an endpoint is closed for a while: a
+    request that must not wait (an order) fails at once with NOT_SENT, the others wait.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class RestClient:
 
     async def public(self, path: str, params: Params | None = None) -> bytes:
         """The body of an unsigned GET."""
-        await self._wait_open(path)
+        await self._wait_open(f"GET {path}")
         query = query_string(params or {})
         return await self._send("GET", path, query, {}, _Flight(None))
 
@@ -113,9 +113,9 @@ class RestClient:
         measures the clock and signs once more.
         """
         if before_send is not None:
-            self._require_open(path)
+            self._require_open(f"{method} {path}")
             return await self._send_signed(method, path, params, _Flight(before_send))
-        await self._wait_open(path)
+        await self._wait_open(f"{method} {path}")
         try:
             return await self._send_signed(method, path, params, _Flight(None))
         except VenueError as error:
@@ -160,7 +160,7 @@ class RestClient:
                 method, url, headers=headers, allow_redirects=False, trace_request_ctx=flight
             ) as response:
                 body = await self._read(response)
-                self._check(path, response, body)
+                self._check(f"{method} {path}", response, body)
                 return body
         # The causes are dropped: they hold the address with its signature.
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -179,7 +179,7 @@ class RestClient:
             parts.append(part)
         return b"".join(parts)
 
-    def _check(self, path: str, response: aiohttp.ClientResponse, body: bytes) -> None:
+    def _check(self, endpoint: str, response: aiohttp.ClientResponse, body: bytes) -> None:
         """Raise what an answer says; an answer of success passes."""
         status = response.status
         code, text = _error_of(body)
@@ -187,10 +187,13 @@ class RestClient:
             return
         retry_after_s = _retry_after(response.headers.get("Retry-After"))
         kind = classify(status, code, text)
-        if status in (429, 418):
+        if kind is ErrorClass.WAF:
+            retry_after_s = retry_after_s or self.config.firewall_pause_s
+        elif status in (429, 418):
             retry_after_s = retry_after_s or (_BANNED_S if status == 418 else 1.0)
+        if retry_after_s:
             until = asyncio.get_running_loop().time() + retry_after_s
-            self._closed_until["*" if status == 418 else path] = until
+            self._closed_until["*" if status == 418 else endpoint] = until
         raise VenueError(
             kind,
             text or f"http status {status}",
@@ -199,19 +202,19 @@ class RestClient:
             retry_after_s=retry_after_s,
         )
 
-    def _closed_for_s(self, path: str) -> float:
-        until = max(self._closed_until.get(path, 0.0), self._closed_until.get("*", 0.0))
+    def _closed_for_s(self, endpoint: str) -> float:
+        until = max(self._closed_until.get(endpoint, 0.0), self._closed_until.get("*", 0.0))
         return until - asyncio.get_running_loop().time()
 
-    def _require_open(self, path: str) -> None:
-        left_s = self._closed_for_s(path)
+    def _require_open(self, endpoint: str) -> None:
+        left_s = self._closed_for_s(endpoint)
         if left_s > 0:
             raise VenueError(ErrorClass.NOT_SENT, f"rate limited for {left_s:.1f} s", retry_after_s=left_s)
 
-    async def _wait_open(self, path: str) -> None:
-        if (left_s := self._closed_for_s(path)) > 0:
+    async def _wait_open(self, endpoint: str) -> None:
+        if (left_s := self._closed_for_s(endpoint)) > 0:
             await asyncio.sleep(left_s)
-            await self._wait_open(path)
+            await self._wait_open(endpoint)
 
 
 def _error_of(body: bytes) -> tuple[int | None, str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Any
 
 from adapters.mexc.schema import PushDataV3ApiWrapper
+from engine.microbench import Row, percentile, spread
+from engine.microbench import row as make_row
 from native.mexc_protobuf import Decoder, time_decode_into_book
 from native.order_book import ASK, BID, OrderBook, time_updates
 
@@ -19,21 +20,30 @@ MID_TICKS = 8_427_000
 DELETES = 0.38  # of all updates, as in recorded L2 streams
 SYMBOLS = [("BTCUSDT", 2, 8)]
 
-Row = dict[str, Any]
 
-
-def percentile(samples: list[float], share: float) -> float:
-    """The sample below which this share lies."""
-    ordered = sorted(samples)
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
-
-
-def row(name: str, samples: list[float], bar: float | None, kind: str) -> Row:
+def row(name: str, samples: list[float], bar: float | None, kind: str, reference: float | None = None) -> Row:
     """A row of nanoseconds, met where the median is within the bar."""
-    p50, p99 = percentile(samples, 0.5), percentile(samples, 0.99)
-    met = None if bar is None else p50 <= bar
-    facts: Row = {"name": name, "unit": "ns", "value": p50, "p50": p50, "p99": p99, "bar": bar, "kind": kind}
-    return facts | {"met": met, "reference": None, "ratio": None}
+    p50 = percentile(samples, 0.5)
+    against = None if reference is None else ("protobuf-upb and float() per field", reference)
+    return make_row(
+        name,
+        "ns",
+        p50,
+        kind,
+        bar=bar,
+        p50=p50,
+        p99=percentile(samples, 0.99),
+        reference=against,
+        note=spread_of(samples),
+    )
+
+
+def spread_of(samples: list[float]) -> str:
+    """The medians of five stretches of the samples: how steady the machine was."""
+    step = max(1, len(samples) // 5)
+    return spread(
+        [percentile(samples[at : at + step], 0.5) for at in range(0, 5 * step, step)][: len(samples)]
+    )
 
 
 def updates(n: int, rng: random.Random) -> list[tuple[int, int, int]]:
@@ -82,38 +92,36 @@ def time_upb(frames: list[bytes], rounds: int) -> list[float]:
     return found
 
 
-def run_book() -> list[Row]:
+def run_book(count: int) -> list[Row]:
     """Book updates in batch."""
-    samples = time_updates(OrderBook(), updates(200_000, random.Random(SEED)), 1_000, 5)
+    samples = time_updates(OrderBook(), updates(count, random.Random(SEED)), 1_000, 5)
     return [row("book_update", samples, 15.0, "must")]
 
 
-def run_depth(n_levels: int, bar: float | None, kind: str, ratio_bar: float | None) -> list[Row]:
+def run_depth(n_levels: int, bar: float | None, kind: str, ratio_bar: float | None, rounds: int) -> list[Row]:
     """Depth frames of one size: bytes to integer book, and the ratio to the reference."""
     rng = random.Random(SEED)
     frames = [depth_frame(n_levels, 74_891_313_263 + i, rng) for i in range(128)]
-    rounds = max(10, 2_000 // n_levels)
-    reference = percentile(time_upb(frames, max(3, 100 // n_levels)), 0.5)
+    reference = percentile(time_upb(frames, max(1, rounds // 20)), 0.5)
     samples = time_decode_into_book(Decoder(SYMBOLS), frames, OrderBook(), 32, 4 * rounds)
-    facts = row(f"depth_{n_levels}_levels", samples, bar, kind)
-    facts["reference"] = {"name": "protobuf-upb and float() per field", "value": reference}
-    facts["ratio"] = ratio = reference / facts["value"]
+    facts = row(f"depth_{n_levels}_levels", samples, bar, kind, reference)
     if ratio_bar is None:
         return [facts]
-    compared = facts | {
-        "name": f"depth_{n_levels}_levels_ratio",
-        "unit": "x",
-        "value": ratio,
-        "bar": ratio_bar,
-    }
-    return [facts, compared | {"p50": None, "p99": None, "kind": "must", "met": ratio >= ratio_bar}]
+    name = f"depth_{n_levels}_levels_ratio"
+    against = ("protobuf-upb and float() per field, ns", reference)
+    compared = make_row(name, "x", facts["ratio"], "must", bar=ratio_bar, reference=against, compare=False)
+    return [facts, compared | {"ratio": facts["ratio"]}]
 
 
-def run() -> list[Row]:
-    """All rows of this subject: {name, unit, value, p50, p99, bar, kind, met, reference, ratio} each."""
+def run(quick: bool = False) -> list[Row]:
+    """All rows of this subject; `quick` only proves that they come about."""
+
+    def rounds(n_levels: int) -> int:
+        return 2 if quick else max(60, 2_000 // n_levels)
+
     return [
-        *run_book(),
-        *run_depth(2, 150.0, "stretch", None),
-        *run_depth(20, 600.0, "must", 20.0),
-        *run_depth(200, None, "stretch", None),
+        *run_book(5_000 if quick else 200_000),
+        *run_depth(2, 150.0, "stretch", None, rounds(2)),
+        *run_depth(20, 600.0, "must", 20.0, rounds(20)),
+        *run_depth(200, None, "stretch", None, rounds(200)),
     ]

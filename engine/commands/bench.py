@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HELP = example(
     "Run the micro benchmarks (benchmarks/micro) and compare them with their bars. Exit 1 where one that must be met is not.",
     "penstock bench",
-    "penstock bench book gate --json bench.json",
+    "penstock bench core gate --json bench.json",
 )
 
 
@@ -36,14 +36,17 @@ def bench(
     """Carry `penstock bench` out."""
     from rich.console import Console
 
-    from engine.microbench import find, measure
+    from engine.microbench import find, machine, measure
 
     rows: list[dict[str, Any]] = []
+    header = machine()  # before the load that the benchmarks themselves are
     for path in find(names or []):
         typer.echo(f"measuring {path.stem}", err=True)
         rows += measure(path)
     if file is not None:
         file.write_text(json.dumps(rows, indent=2) + "\n")
+    for name, value in header.items():
+        typer.echo(f"{name:8} {value}")
     Console().print(table(rows))
     missed = [row["name"] for row in rows if row["kind"] == "must" and row["met"] is False]
     if missed:
@@ -61,7 +64,8 @@ def table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         reference = row.get("reference") or {}
         against = (
-            f"{reference['name']} {_number(reference['value'])} ({_number(row.get('ratio'))}x)"
+            f"{reference['name']}: {_number(reference['value'])}"
+            + (f" ({_number(row['ratio'])}x)" if row["ratio"] else "")
             if reference
             else ""
         )

@@ -11,7 +11,8 @@ from engine.commands.options import JsonOption, example, write_json
 
 app = typer.Typer(help="Check and show configs.", no_args_is_help=True)
 CHECK_HELP = example(
-    "Read a config and list everything that is wrong with it. Exit 2 where it cannot be used.",
+    "Read a config and list everything that is wrong with it, the adapter's own keys and the strategies' parameters "
+    "included. Exit 2 where it cannot be used.",
     "penstock config check configs/demo.toml",
     "penstock config check --show configs/demo.toml",
 )
@@ -32,9 +33,13 @@ def check(
 ) -> None:
     """Carry `penstock config check` out."""
     from engine.config import ConfigError, config_hash, load, resolve, to_toml
+    from engine.config_plugins import plugin_problems
 
     try:
         config = load(file)
+        refused = plugin_problems(config)
+        if refused:
+            raise ConfigError(str(file), refused)
     except ConfigError as error:
         if not as_json:
             raise

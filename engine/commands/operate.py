@@ -51,7 +51,7 @@ def status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
         with StatusPage.open(run.path) as shared:
             payload = shared.read()
         document = None if payload is None else decode(payload)
-    except (OSError, ValueError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{run.path} has no status that can be read: {error}") from None
     if document is None:
         raise UserError(f"{run.path} has no status yet: its core has not written one")
@@ -61,9 +61,9 @@ def status(run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         write_json(msgspec.to_builtins(document) | {"age_s": round(age_s, 3), "active": run.is_active})
     elif console.is_terminal:
-        console.print(page(document, note, time.time_ns()), height=min(console.height, 48))
+        console.print(page(document, note, time.time_ns(), console.width), height=min(console.height, 48))
     else:
-        typer.echo(line(document, note))
+        typer.echo(line(document, note, time.time_ns()))
     wrong = document.health == "failure" or document.halted or age_s > STALE_S
     raise typer.Exit(1 if wrong else 0)
 

@@ -25,8 +25,9 @@ HELP = example(
     "penstock run --run-dir runs/20260101T120000Z-abcdefghijkl",
 )
 HEADLINES = (
-    "mode", "seconds", "messages", "conflated", "events", "intents", "approved", "orders_sent", "fills",
-    "unknown_orders", "realised_pnl", "equity", "rss_anon_mb_max", "actions_hash", "durable_hash", "config_hash",
+    "mode", "seconds", "messages", "conflated", "events", "intents", "approved", "cancels", "orders_sent", "fills",
+    "open_orders", "unknown_orders", "fees",
+    "realised_pnl", "equity", "rss_anon_mb_max", "actions_hash", "durable_hash", "config_hash",
 )  # fmt: skip
 
 
@@ -104,16 +105,13 @@ def _view(live: bool) -> View:
 
 
 def _show(result: Result, place: RunDir) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     typer.echo(f"Run {place.path}")
-    table = Table(show_header=False, box=None)
-    for key, value in _rows(result.summary or {}):
-        table.add_row(key, value)
+    rows = _rows(result.summary or {})
     if result.restarts:
-        table.add_row("restarts of the core", str(result.restarts))
-    Console().print(table)
+        rows.append(("restarts of the core", str(result.restarts)))
+    width = max((len(key) for key, _ in rows), default=0)
+    for key, value in rows:
+        typer.echo(f"  {key:<{width}}  {value}")
 
 
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
@@ -126,7 +124,7 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(
             (f"latency {stage}, µs", "  ".join(f"{name} {_shown(value)}" for name, value in row.items()))
         )
-    rows += [("alert", str(alert)) for alert in summary.get("alerts") or []]
+    rows += [("alert", _alert(alert)) for alert in summary.get("alerts") or []]
     return rows
 
 
@@ -134,3 +132,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _alert(alert: Any) -> str:
+    return "{time} {level}: {text}".format_map(alert) if isinstance(alert, dict) else str(alert)

@@ -80,11 +80,12 @@ class Publisher:
         moment = fill["ts_recv_ns"]
         self.fills.append(
             Fill(
-                time=time.strftime("%H:%M:%S", time.gmtime(moment // 10**9)) + f".{moment // 10**6 % 1000:03d}",
+                time=time.strftime("%H:%M:%S", time.gmtime(moment // 10**9))
+                + f".{moment // 10**6 % 1000:03d}",
                 symbol=spec.symbol,
                 side=fill["side"],
-                price=str(spec.price(fill["price_ticks"])),
-                size=str(spec.size(fill["size_lots"])),
+                price=spec.price_text(fill["price_ticks"]),
+                size=spec.size_text(fill["size_lots"]),
                 fee=money_text(fill["fee"], 6),
                 fee_asset=fill["fee_asset"],
                 is_maker=fill["is_maker"],
@@ -158,10 +159,10 @@ class Publisher:
         return Book(
             symbol=spec.symbol,
             trust=book.trust,
-            bid=str(spec.price(bid)) if bid else "",
-            bid_size=str(spec.size(book.best_bid_lots)) if bid else "",
-            ask=str(spec.price(ask)) if ask else "",
-            ask_size=str(spec.size(book.best_ask_lots)) if ask else "",
+            bid=spec.price_text(bid) if bid else "",
+            bid_size=spec.size_text(book.best_bid_lots) if bid else "",
+            ask=spec.price_text(ask) if ask else "",
+            ask_size=spec.size_text(book.best_ask_lots) if ask else "",
             spread_bps=20_000 * (ask - bid) / (ask + bid) if bid and ask else 0.0,
             age_ms=(now_ns - book.updated_ns) // 1_000_000 if book.updated_ns else -1,
         )
@@ -178,9 +179,9 @@ class Publisher:
                         symbol=spec.symbol,
                         side=Side(order.side).name,
                         kind=OrderType(order.order_type).name,
-                        price=str(spec.price(order.price_ticks)) if order.price_ticks else "",
-                        size=str(spec.size(order.size_lots)),
-                        filled=str(spec.size(order.filled_lots)),
+                        price=spec.price_text(order.price_ticks) if order.price_ticks else "",
+                        size=spec.size_text(order.size_lots),
+                        filled=spec.size_text(order.filled_lots),
                         state=order.state_name,
                         strategy=names[order.strategy],
                         age_ms=(now_ns - order.placed_ns) // 1_000_000,
@@ -197,8 +198,8 @@ class Publisher:
             rows.append(
                 Position(
                     symbol=spec.symbol,
-                    size=str(spec.size(lots)),
-                    average_price=str(spec.price(average)) if lots else "",
+                    size=spec.size_text(lots),
+                    average_price=spec.price_text(average) if lots else "",
                     notional=money_text(worth),
                     realised_pnl=money_text(realised),
                     unrealised_pnl=money_text(worth - cost),

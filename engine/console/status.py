@@ -180,8 +180,11 @@ def encode(status: Status) -> bytes:
 
 
 def decode(payload: bytes) -> Status:
-    """The document in `payload`; raises msgspec.DecodeError where it is none."""
-    return _decoder.decode(payload)
+    """The document in `payload`; raises ValueError where it is none."""
+    try:
+        return _decoder.decode(payload)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"no status document: {error}") from None
 
 
 def _trimmed(status: Status, rows: int) -> Status:

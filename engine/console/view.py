@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -19,6 +20,7 @@ from engine.console.status import Status
 LINE_INTERVAL_S = 1.0
 STALE_STATUS_S = 2.0
 ROWS = 12
+WIDE_COLUMNS = 200
 
 _GOOD, _WARN, _BAD, _DIM = "green", "yellow", "bold red", "bright_black"
 _STATE_STYLE = {
@@ -51,7 +53,7 @@ class LiveView:
 
     def show(self, status: Status | None, note: str) -> None:
         """Draw the page."""
-        self._live.update(page(status, note, self._now_ns()), refresh=True)
+        self._live.update(page(status, note, self._now_ns(), self._live.console.width), refresh=True)
 
     def close(self) -> None:
         """Give the terminal back."""
@@ -59,11 +61,17 @@ class LiveView:
 
 
 class LineView:
-    """One line a second, for logs and pipes; what has not changed since is not said again."""
+    """One line a second, for logs and pipes."""
 
-    def __init__(self, out: TextIO | None = None, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        out: TextIO | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._out = sys.stderr if out is None else out
         self._clock_s = clock_s
+        self._now_ns = now_ns
         self._next_s = 0.0
         self._note = ""
 
@@ -75,7 +83,7 @@ class LineView:
         if note == self._note and now_s < self._next_s:
             return
         self._next_s, self._note = now_s + LINE_INTERVAL_S, note
-        self._out.write(line(status, note) + "\n")
+        self._out.write(line(status, note, self._now_ns()) + "\n")
         self._out.flush()
 
     def close(self) -> None:
@@ -92,7 +100,7 @@ class NoView:
         """Nothing to give back."""
 
 
-def line(status: Status | None, note: str) -> str:
+def line(status: Status | None, note: str, now_ns: int) -> str:
     """The state of a run in one line."""
     if status is None:
         return note
@@ -102,7 +110,7 @@ def line(status: Status | None, note: str) -> str:
     words = [
         f"{status.seconds:.0f} s",
         status.mode,
-        "HALTED" if status.halted else status.health,
+        "HALTED" if status.halted else "REDUCE ONLY" if status.reduce_only else status.health,
         f"seq {status.seq:,}",
         f"feeds {up}/{len(status.feeds)} up",
         f"books {live}/{len(status.books)} live",
@@ -113,34 +121,34 @@ def line(status: Status | None, note: str) -> str:
         f"journal {status.journal.records:,} (+{status.journal.pending})",
         f"rss {status.rss_mb:.0f} MB",
     ]
-    text = "  ".join(words)
-    return text if note == "running" else f"{text}  [{note}]"
+    age_s = (now_ns - status.ts_ns) / 1e9
+    if age_s > STALE_STATUS_S:
+        words.append(f"no status for {age_s:.0f} s")
+    if note != "running":
+        words.append(f"[{note}]")
+    return "  ".join(words)
 
 
-def page(status: Status | None, note: str, now_ns: int) -> RenderableType:
-    """The whole page."""
+def page(status: Status | None, note: str, now_ns: int, width: int = 160) -> RenderableType:
+    """The whole page; a terminal narrower than 200 columns has two columns in place of three."""
     if status is None:
         return Panel(Text(note, style=_DIM), title="penstock", border_style=_DIM)
     root = Layout()
     root.split_column(
         Layout(_head(status, note, now_ns), size=3), Layout(name="body"), Layout(_alerts(status), size=6)
     )
-    root["body"].split_row(
-        Layout(name="market", ratio=4), Layout(name="account", ratio=4), Layout(name="engine", ratio=3)
-    )
-    root["market"].split_column(
-        Layout(_framed("Books", _books(status)), ratio=1),
-        Layout(_framed("Open orders", _orders(status)), ratio=1),
-    )
-    root["account"].split_column(
-        Layout(_framed("Positions", _positions(status)), ratio=1),
-        Layout(_framed("Fills", _fills(status)), ratio=1),
-    )
+    market = [_framed("Books", _books(status)), _framed("Open orders", _orders(status))]
+    account = [_framed("Positions", _positions(status)), _framed("Fills", _fills(status))]
+    left = [[*market, *account]] if width < WIDE_COLUMNS else [market, account]
+    columns = [Layout() for _ in left]
+    for column, panels in zip(columns, left, strict=True):
+        column.split_column(*map(Layout, panels))
+    root["body"].split_row(*columns, Layout(name="engine", size=44 if width >= WIDE_COLUMNS else 40))
     root["engine"].split_column(
         Layout(_framed("Feeds", _feeds(status)), ratio=3),
-        Layout(_framed("Gate", _gate(status)), ratio=3),
-        Layout(_framed("Latency, µs", _latency(status)), ratio=3),
-        Layout(_framed("Journal and tape", _journal(status)), size=8),
+        Layout(_framed("Gate", _gate(status)), ratio=4),
+        Layout(_framed("Latency, µs", _latency(status)), ratio=4),
+        Layout(_framed("Journal and tape", _journal(status)), size=7),
     )
     return root
 
@@ -192,10 +200,19 @@ def _signed(amount: str) -> Text:
     return Text(amount, style="red" if amount.startswith("-") else _GOOD)
 
 
+def _amount(text: str) -> str:
+    """A decimal without exponent and trailing zeros; what is none stays as it is."""
+    try:
+        plain = f"{Decimal(text):f}"
+    except InvalidOperation:
+        return text
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
 def _age(age_ms: int) -> str:
     if age_ms < 0:
         return "-"
-    return f"{age_ms} ms" if age_ms < 10_000 else f"{age_ms // 1000} s"
+    return f"{age_ms} ms" if age_ms < 1000 else f"{age_ms // 1000} s"
 
 
 def _more(table: Table, hidden: int) -> RenderableType:
@@ -217,17 +234,23 @@ def _books(status: Status) -> RenderableType:
         spread = f"{book.spread_bps:.1f}" if book.bid and book.ask else "-"
         prices = (Text(book.bid or "-", style=_GOOD), Text(book.ask or "-", style="red"))
         table.add_row(
-            book.symbol, _styled(book.trust), book.bid_size, *prices, book.ask_size, spread, _age(book.age_ms)
+            book.symbol,
+            _styled(book.trust.lower()),
+            _amount(book.bid_size),
+            *prices,
+            _amount(book.ask_size),
+            spread,
+            _age(book.age_ms),
         )
     return _more(table, len(status.books) - ROWS)
 
 
 def _orders(status: Status) -> RenderableType:
-    table = _table(">no", "symbol", "side", "type", ">price", ">size", ">filled", "state", ">age")
+    table = _table("symbol", "side", "type", ">price", ">size", ">filled", "state", ">age")
     for order in status.orders[:ROWS]:
         table.add_row(
-            str(order.order_no), order.symbol, _styled(order.side), order.kind, order.price, order.size, order.filled,
-            _styled(order.state), _age(order.age_ms),
+            order.symbol, _styled(order.side.lower()), order.kind.lower().replace("_", " "), order.price,
+            _amount(order.size), _amount(order.filled), _styled(order.state.lower()), _age(order.age_ms),
         )  # fmt: skip
     return _more(table, len(status.orders) - ROWS)
 
@@ -235,9 +258,11 @@ def _orders(status: Status) -> RenderableType:
 def _fills(status: Status) -> RenderableType:
     table = _table("time", "symbol", "side", ">price", ">size", ">fee", "")
     for fill in reversed(status.fills[-ROWS:]):
-        fee = f"{fill.fee} {fill.fee_asset}".strip()
+        fee = f"{_amount(fill.fee)} {fill.fee_asset}".strip()
         role = Text("maker" if fill.is_maker else "taker", style=_DIM)
-        table.add_row(fill.time, fill.symbol, _styled(fill.side), fill.price, fill.size, fee, role)
+        table.add_row(
+            fill.time, fill.symbol, _styled(fill.side.lower()), fill.price, _amount(fill.size), fee, role
+        )
     return table
 
 
@@ -245,7 +270,7 @@ def _positions(status: Status) -> RenderableType:
     table = _table("symbol", ">size", ">average", ">notional", ">realised", ">unrealised", ">fees")
     for row in status.positions[:ROWS]:
         table.add_row(
-            row.symbol, row.size, row.average_price or "-", row.notional or "-", _signed(row.realised_pnl),
+            row.symbol, _amount(row.size), row.average_price or "-", row.notional or "-", _signed(row.realised_pnl),
             _signed(row.unrealised_pnl), row.fees,
         )  # fmt: skip
     return _more(table, len(status.positions) - ROWS)
@@ -269,7 +294,8 @@ def _latency(status: Status) -> RenderableType:
 
 def _journal(status: Status) -> RenderableType:
     journal, tape = status.journal, status.tape
-    table = _table("", ">")
+    table = Table.grid("", "", expand=True, padding=(0, 1, 0, 0))
+    table.columns[1].justify = "right"
     state = Text("writable", style=_GOOD) if journal.writable else Text("not writable", style=_BAD)
     table.add_row("journal", state)
     table.add_row("records", f"{journal.records:,}")

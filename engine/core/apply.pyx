@@ -13,8 +13,8 @@ from engine.core.event cimport *
 from engine.core.money cimport int128_t, money_abs, money_add, money_get, money_less, money_limit, money_of, money_words
 from engine.core.state.orders cimport fill_order, find_order, lose_sight, open_order, update_order
 from engine.core.state.state cimport (
-    APPROVED, BREAKER_COUNT, BREAKER_VOLATILITY, LOTS_MOST, MAX_STRATEGIES, ORDER_SLOTS, limits_t, recent_add, recent_key, state_t,
-    strategy_t,
+    APPROVED, BREAKER_COUNT, BREAKER_VOLATILITY, LOTS_MOST, MAX_STRATEGIES, ORDER_SLOTS, limits_t, recent_add,
+    recent_key, state_t, strategy_t,
 )
 from native.hashing cimport sha256_final, sha256_init, sha256_t, sha256_update
 

@@ -77,11 +77,12 @@ cdef dict body_of(const event_t* e, const char* body):
     if kind == EVENT_FILL and e.length == sizeof(fill_t):
         return fill_of(<const fill_t*>body)
     if kind == EVENT_COMMAND and e.length == sizeof(command_t):
-        return {"command": named(enums.CommandKind, (<const command_t*>body).command), "at_intent": (<const command_t*>body).at_intent,
+        return {"command": named(enums.CommandKind, (<const command_t*>body).command),
+                "at_intent": (<const command_t*>body).at_intent,
                 "idempotency_id": text_of((<const command_t*>body).idempotency_id, 40)}
     if kind in (ACTION_ALERT, ACTION_STRATEGY_STOPPED) and e.length == sizeof(alert_t):
         return {"code": (<const alert_t*>body).code, "text": text_of((<const alert_t*>body).text, 120)}
-    if kind in (EVENT_CONFIG, NOTE_SNAPSHOT, NOTE_SEALED):
+    if kind in (EVENT_CONFIG, NOTE_SNAPSHOT, NOTE_SEALED, NOTE_RESTARTED):
         return {"document": body[:e.length].decode("utf-8", "replace")}
     return other_of(e, body)
 
@@ -99,7 +100,8 @@ cdef dict other_of(const event_t* e, const char* body):
         return {"reason": (<const resync_t*>body).reason, "attempt": (<const resync_t*>body).attempt}
     if kind == EVENT_BALANCE and e.length == sizeof(balance_t):
         return {"asset": text_of((<const balance_t*>body).asset, 16), "free": money_int(money_get((<const balance_t*>body).free)),
-                "locked": money_int(money_get((<const balance_t*>body).locked)), "absolute": bool((<const balance_t*>body).absolute)}
+                "locked": money_int(money_get((<const balance_t*>body).locked)),
+                "absolute": bool((<const balance_t*>body).absolute)}
     if kind in (ACTION_SET_TIMER, EVENT_TIMER) and e.length == sizeof(timer_t):
         return {"timer_id": (<const timer_t*>body).timer_id, "strategy": (<const timer_t*>body).strategy,
                 "due_ns": (<const timer_t*>body).due_ns}

@@ -287,7 +287,7 @@ cdef class TradingDesk(Desk):
         cdef int code
         return {
             "intents": self.c.totals.intents, "approved": self.c.totals.approved, "cancels": self.c.totals.cancels,
-            "fills": self.c.totals.fills, "actions": self.c.totals.actions, "open_orders": self.c.open_orders,
+            "fills": self.c.totals.fills, "actions": self.c.totals.actions, "open_orders": self.c.totals.open_orders,
             "unknown_orders": sum(self.c.exposures[i].unknown_orders for i in range(self.c.totals.instruments)),
             "orphan_fills": self.c.totals.orphan_fills, "unvalued_fees": self.c.totals.unvalued_fees,
             "denied": {Reason(code).name: self.c.denied[code] for code in range(128) if self.c.denied[code]},
@@ -319,7 +319,8 @@ cdef class TradingDesk(Desk):
     def position_worth(self, instrument: int) -> int:
         """The position at its mark, in quote money; negative for a short one."""
         self.check_instrument(instrument)
-        return money_int(notional(mark_ticks(self.c, instrument), self.c.exposures[instrument].position_lots, self.c.units[instrument]))
+        cdef int64_t lots = self.c.exposures[instrument].position_lots
+        return money_int(notional(mark_ticks(self.c, instrument), lots, self.c.units[instrument]))
 
     def feed_state(self, source: int) -> dict:
         """What the core knows of a feed: up, frames, lag and the newest arrival, ns."""

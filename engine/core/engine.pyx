@@ -74,7 +74,8 @@ cdef class Engine(TradingDesk):
         # A clock that steps back must not make anything young again.
         self.c.now_ns = max(self.c.now_ns, event.ts_recv_ns)
         self.events += 1
-        if event.kind <= EVENT_QUOTE and event.source < MAX_SOURCES:
+        if event.kind <= EVENT_QUOTE and event.kind != EVENT_BOOK_SNAPSHOT and event.source < MAX_SOURCES:
+            # A snapshot came by another way and has another clock: it says nothing of the feed.
             self.hear(event)
         if event.kind == EVENT_BOOK_DELTA:
             return self.on_delta(event, <const book_t*>body)
@@ -205,6 +206,9 @@ cdef class Engine(TradingDesk):
 
     cdef int on_malformed(self, const event_t* event, const malformed_t* malformed) except -1:
         cdef Book book = self.book_of(event)
+        if event.source < MAX_SOURCES and self.c.sources[event.source].private_:
+            # It may have been word of an order of ours.
+            self.c.reconcile_pending = 1
         if not malformed.integrity:
             return 0
         for each in (self.books if book is None else [book]):

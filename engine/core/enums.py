@@ -37,6 +37,7 @@ class EventKind(IntEnum):
     STRATEGY_STOPPED = 73
     NOTE_SNAPSHOT = 96
     NOTE_SEALED = 97
+    NOTE_RESTARTED = 98
     TAPE_FRAME = 120
     TAPE_DOCUMENT = 121
 

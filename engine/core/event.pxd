@@ -44,6 +44,7 @@ cdef enum EventKind:
     # notes of the rim in the journal, no part of a replay
     NOTE_SNAPSHOT = 96         # a state snapshot was written: JSON bytes
     NOTE_SEALED = 97           # the run ended in order: JSON bytes
+    NOTE_RESTARTED = 98        # a session took over the durable state of the one before: JSON bytes
     # on the tape only: what a decoder turns into one of the market data kinds above
     TAPE_FRAME = 120           # a raw websocket frame
     TAPE_DOCUMENT = 121        # a raw REST answer about one instrument

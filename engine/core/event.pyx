@@ -212,6 +212,20 @@ def trades(instrument: int, items, source: int = 0, ts_event_ns: int = 0) -> byt
     return build(EVENT_TRADES, instrument, source, ts_event_ns, <const char*>joined, len(joined))
 
 
+def quote(instrument: int, version: int, bid: tuple, ask: tuple, source: int = 0, ts_event_ns: int = 0) -> bytes:
+    """Best bid and ask, (price_ticks, size_lots) each; a price of 0 is an empty side."""
+    cdef quote_t body
+    body.bid_ticks, body.bid_lots = bid
+    body.ask_ticks, body.ask_lots = ask
+    body.version = version
+    return build(EVENT_QUOTE, instrument, source, ts_event_ns, &body, sizeof(body))
+
+
+def batch(events) -> bytes:
+    """Stamped events end to end, each padded to 8 bytes: what Sequencer.process_batch takes."""
+    return b"".join([event + bytes((8 - len(event) % 8) % 8) for event in events])
+
+
 def stamped(event: bytes, seq: int, ts_recv_ns: int) -> bytes:
     """The event with its sequence number and time of arrival: what the sequencer does, for tests and backtests."""
     cdef event_t header

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from engine.core.risk.limits import MONEY_DECIMALS
+from engine.core.risk.limits import EXACT, MONEY_DECIMALS
 
 BUY_BIT, SELL_BIT = 1, 2
 ALL_SIDES = BUY_BIT | SELL_BIT
@@ -77,13 +77,21 @@ class InstrumentSpec:
         """Lots as an exact size."""
         return Decimal(lots).scaleb(-self.size_decimals)
 
+    def price_text(self, ticks: int) -> str:
+        """Ticks as a plain decimal number."""
+        return f"{self.price(ticks):f}"
+
+    def size_text(self, lots: int) -> str:
+        """Lots as a plain decimal number."""
+        return f"{self.size(lots):f}"
+
     def notional(self, ticks: int, lots: int) -> int:
         """Price times size as money."""
         return ticks * lots * int(10 ** (MONEY_DECIMALS - self.price_decimals - self.size_decimals))
 
 
 def _scaled(value: str | Decimal, decimals: int, what: str) -> int:
-    scaled = Decimal(value).scaleb(decimals)
+    scaled = EXACT.scaleb(Decimal(value), decimals)
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{what} {value} has more than {decimals} decimals")
     return int(scaled)

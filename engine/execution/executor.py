@@ -54,6 +54,7 @@ class Executor:
         self._places: dict[int, asyncio.Task[None]] = {}
         self._cancels: set[asyncio.Task[None]] = set()
         self.sent = 0
+        resolver.is_being_sent = self._places.__contains__
 
     def submit(self, approved: Approved) -> None:
         """Send an approved order or cancel; returns at once. Raises TypeError for anything but `Approved`."""

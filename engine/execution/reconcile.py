@@ -135,6 +135,8 @@ class Reconciler:
             found = by_number.pop(view.order_no, None)
             evidence = found.evidence if found else await self._adapter.query(ref)
             asked += found is None
+            if evidence is None and self._resolver.is_being_sent(ref.order_no):
+                continue
             if evidence is None:
                 text = "the venue has no record of it"
                 evidence = Evidence(report=OrderReport.AMBIGUOUS, text=text)

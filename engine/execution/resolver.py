@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 
 import msgspec
 
@@ -34,7 +35,10 @@ class ResolverLimits(msgspec.Struct, frozen=True):
 
 
 class Resolver:
-    """Resolves orders, each once at a time. `seed` makes the jitter of the waits."""
+    """Resolves orders, each once at a time. `seed` makes the jitter of the waits.
+
+    `is_being_sent` is the executor's: while an order's own request is under way, its absence proves nothing.
+    """
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Resolver:
         self._rng = random.Random(seed)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._fill_tasks: set[asyncio.Task[None]] = set()
+        self.is_being_sent: Callable[[int], bool] = lambda order_no: False
 
     def resolve(self, order_no: int, *, after_cancel: bool = False) -> None:
         """Start to resolve an order, unless it is being resolved.
@@ -68,6 +73,11 @@ class Resolver:
     def unresolved(self) -> list[int]:
         """The orders being resolved."""
         return sorted(self._tasks)
+
+    @property
+    def fills_pending(self) -> int:
+        """How many orders' executions are being fetched."""
+        return len(self._fill_tasks)
 
     async def close(self) -> None:
         """Stop; what is unresolved stays UNKNOWN."""
@@ -93,21 +103,24 @@ class Resolver:
 
     async def _resolve(self, order_no: int, after_cancel: bool) -> None:
         loop = asyncio.get_running_loop()
-        too_late_s = loop.time() + self._adapter.acceptance_window_ns() / 1e9
+        window_s = self._adapter.acceptance_window_ns() / 1e9
+        too_late_s = loop.time() + window_s
         for attempt in range(self._limits.attempts):
             order = self._sequencer.core.order(order_no)
             if order is None or not order.is_open or not (after_cancel or order.state_name == _UNKNOWN):
                 return
+            if self.is_being_sent(order_no):
+                too_late_s = loop.time() + window_s
             wait_s = self._wait_s(attempt)
             try:
                 async with self._lane:
-                    if await self._ask(order, after_cancel, too_late=loop.time() >= too_late_s):
+                    too_late = loop.time() >= too_late_s and not self.is_being_sent(order_no)
+                    if await self._ask(order, after_cancel, too_late=too_late):
                         return
             except AdapterError as error:
                 self._sequencer.count("execution.resolver_retries")
                 _log.warning("order %d: %s", order_no, error)
                 wait_s = max(wait_s, error.retry_after_s)
-            # Nothing is gained by asking in between: the answer changes when the window ends.
             await asyncio.sleep(wait_s)
         self._sequencer.count("execution.unresolved")
         _log.error(

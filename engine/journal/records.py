@@ -60,7 +60,9 @@ def parse(raw: bytes) -> Record:
         raise ValueError(f"a record of {len(raw)} bytes is shorter than its header")
     header = _HEADER.unpack_from(raw)
     if len(raw) != HEADER_BYTES + header[6]:
-        raise ValueError(f"record {header[0]} has {len(raw)} bytes where its header says {HEADER_BYTES + header[6]}")
+        raise ValueError(
+            f"record {header[0]} has {len(raw)} bytes where its header says {HEADER_BYTES + header[6]}"
+        )
     return Record(header[0], header[3], raw)
 
 

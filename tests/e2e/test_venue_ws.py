@@ -1,22 +1,14 @@
-"""The local venue's websocket over real sockets: control replies, streams, private messages, faults, recordings."""
+"""The local venue's websocket over real sockets: control replies, public streams, private messages."""
 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import itertools
-import json
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
-
-import pytest
-from google.protobuf.message import DecodeError
 
 from adapters.mexc.schema import PushDataV3ApiWrapper
 from backtest.exchange_types import CancelRequest
-from tests.e2e.venue_client import Client, Socket, running_venue
+from tests.e2e.venue_client import Client, FollowedBook, Socket, play
 
 DEPTH = "spot@public.aggre.depth.v3.api.pb@10ms@BTCUSDT"
 SLOW_DEPTH = "spot@public.aggre.depth.v3.api.pb@100ms@BTCUSDT"
@@ -26,42 +18,6 @@ LIMIT = "spot@public.limit.depth.v3.api.pb@BTCUSDT@5"
 ORDERS = "spot@private.orders.v3.api.pb"
 PRIVATE_DEALS = "spot@private.deals.v3.api.pb"
 ACCOUNT = "spot@private.account.v3.api.pb"
-Scenario = Callable[[Client], Awaitable[None]]
-
-
-def play(scenario: Scenario, **config: Any) -> None:
-    async def main() -> None:
-        async with running_venue(**config) as client:
-            await asyncio.wait_for(scenario(client), 60)
-
-    asyncio.run(main())
-
-
-class FollowedBook:
-    """A book kept by the documented procedure; a hole is an error."""
-
-    def __init__(self, snapshot: dict[str, Any]) -> None:
-        self.version = int(snapshot["lastUpdateId"])
-        self.sides = {name: dict(snapshot[name]) for name in ("bids", "asks")}
-        self.is_bridged = False
-
-    def apply(self, delta: Any) -> bool:
-        """False where the delta is older than the snapshot."""
-        first, last = int(delta.fromVersion), int(delta.toVersion)
-        if last <= self.version:
-            return False
-        if self.is_bridged:
-            assert first == self.version + 1, f"hole: {self.version} then {first}..{last}"
-        else:
-            assert first <= self.version + 1, "the snapshot is too old"
-        for name, levels in (("bids", delta.bids), ("asks", delta.asks)):
-            for level in levels:
-                if Decimal(level.quantity):
-                    self.sides[name][level.price] = level.quantity
-                else:
-                    self.sides[name].pop(level.price, None)
-        self.version, self.is_bridged = last, True
-        return True
 
 
 # control
@@ -130,7 +86,7 @@ def test_idle_connections_are_closed_and_a_ping_keeps_one_alive() -> None:
                 assert (await pinging.ask("PING"))["msg"] == "PONG"
                 await asyncio.sleep(0.02)
 
-    play(scenario, limits={"time_scale": 150, "messages_per_s": 1000})
+    play(scenario, limits={"time_scale": 40, "messages_per_s": 1000})
 
 
 def test_a_client_that_talks_too_much_is_cut() -> None:
@@ -150,6 +106,25 @@ def test_a_bad_listen_key_is_said_as_plain_text() -> None:
             await Socket(socket).until_closed()
 
     play(scenario)
+
+
+def test_a_client_that_does_not_keep_up_is_cut() -> None:
+    async def scenario(client: Client) -> None:
+        async with client.socket() as socket:
+            await socket.ask("SUBSCRIPTION", [DEPTH])
+            await client.step(2000)  # all of it before the writer gets a turn
+            await asyncio.wait_for(socket.until_closed(), 5)
+        assert (await client.get("/control/state"))[1]["overflows"] == 1
+
+    play(scenario, limits={"send_queue_frames": 8})
+
+
+def test_connections_have_a_limit() -> None:
+    async def scenario(client: Client) -> None:
+        async with client.socket(), client.session.get(client.venue.rest_url + "/ws") as refused:
+            assert refused.status == 503
+
+    play(scenario, limits={"connections": 1})
 
 
 # public streams
@@ -279,19 +254,19 @@ def test_a_cancel_is_told_and_an_expired_key_is_not_let_in() -> None:
             await client.signed("DELETE", "/api/v3/order", symbol="BTCUSDT", origClientOrderId="s1")
             statuses = [(await socket.message()).privateOrders for _ in range(2)]
             assert [(o.status, o.orderType, o.tradeType) for o in statuses] == [(1, 2, 2), (4, 2, 2)]
+        client.venue.config.limits.listen_key_life_s = 0
         _, made = await client.signed("POST", "/api/v3/userDataStream")
-        await asyncio.sleep(0.06)
         async with client.session.ws_connect(f"{client.venue.ws_url}?listenKey={made['listenKey']}") as late:
             assert (await late.receive(timeout=5)).data == "Invalid listen key"
 
-    play(scenario, limits={"listen_key_life_s": 0.05})
+    play(scenario)
 
 
 def test_fault_ack_after_fill() -> None:
     async def scenario(client: Client) -> None:
         async with client.socket(private=True) as socket:
             await socket.ask("SUBSCRIPTION", [ORDERS])
-            await client.fault("ack_after_fill", count=1, delay_ms=200)
+            await client.fault("ack_after_fill", count=1, delay_ms=400)
             answer = asyncio.create_task(client.order("BUY", "MARKET", quoteOrderQty="10"))
             statuses = []
             while 2 not in statuses:
@@ -300,244 +275,3 @@ def test_fault_ack_after_fill() -> None:
             assert (await answer)[0] == 200
 
     play(scenario)
-
-
-# faults
-
-
-async def frames_of(client: Client, socket: Socket, ms: int = 1000) -> list[bytes]:
-    await client.step(ms)
-    assert (await socket.ask("PING"))["msg"] == "PONG"
-    frames, socket.frames = socket.frames, []
-    return frames
-
-
-def ranges(frames: list[bytes]) -> list[tuple[int, int]]:
-    deltas = [PushDataV3ApiWrapper.FromString(frame).publicAggreDepths for frame in frames]
-    return [(int(delta.fromVersion), int(delta.toVersion)) for delta in deltas]
-
-
-def holes(found: list[tuple[int, int]]) -> int:
-    return sum(later[0] != earlier[1] + 1 for earlier, later in itertools.pairwise(found))
-
-
-def faulty(name: str, check: Callable[[list[bytes]], None], **values: object) -> None:
-    async def scenario(client: Client) -> None:
-        async with client.socket() as socket:
-            await socket.ask("SUBSCRIPTION", [DEPTH])
-            assert holes(ranges(await frames_of(client, socket))) == 0
-            await client.fault(name, **values)
-            check(await frames_of(client, socket))
-            await client.clear()
-            assert holes(ranges(await frames_of(client, socket))) == 0
-
-    play(scenario)
-
-
-def test_fault_gap() -> None:
-    faulty("gap", lambda frames: check_equal(holes(ranges(frames)), 1), count=1, at_s=0.2)
-
-
-def test_fault_duplicate() -> None:
-    faulty("duplicate", lambda frames: check_equal(len(frames) - len(set(frames)), 2), count=2)
-
-
-def test_fault_silent() -> None:
-    async def scenario(client: Client) -> None:
-        async with client.socket() as socket:
-            await socket.ask("SUBSCRIPTION", [DEPTH])
-            await client.fault("silent", for_s=1)
-            await client.step(990)
-            await socket.socket.send_json({"method": "PING"})
-            await client.step(10)
-            assert socket.texts == [] and socket.frames == []
-            assert (await frames_of(client, socket)) != []
-            assert not socket.socket.closed
-
-    play(scenario)
-
-
-def test_fault_bodyless() -> None:
-    def check(frames: list[bytes]) -> None:
-        bodies = [PushDataV3ApiWrapper.FromString(frame).WhichOneof("body") for frame in frames]
-        assert bodies.count(None) == 1 and bodies[0] is None
-
-    faulty("bodyless", check, count=1)
-
-
-def test_fault_one_sided() -> None:
-    def check(frames: list[bytes]) -> None:
-        deltas = [PushDataV3ApiWrapper.FromString(frame).publicAggreDepths for frame in frames]
-        assert all(
-            not delta.asks or not delta.bids or delta.fromVersion == delta.toVersion for delta in deltas
-        )
-        assert holes(ranges(frames)) == 0
-
-    faulty("one_sided", check)
-
-
-def test_fault_garbage_frame() -> None:
-    def check(frames: list[bytes]) -> None:
-        with pytest.raises(DecodeError):
-            PushDataV3ApiWrapper.FromString(frames[0])
-        assert holes(ranges(frames[1:])) == 0
-
-    faulty("garbage_frame", check, count=1)
-
-
-def test_fault_unknown_field() -> None:
-    def check(frames: list[bytes]) -> None:
-        assert all(frame.endswith(b"\xa0\x06\x01") for frame in frames)
-        assert holes(ranges(frames)) == 0
-
-    faulty("unknown_field", check)
-
-
-def test_fault_probability_draws_from_the_seed() -> None:
-    def check(frames: list[bytes]) -> None:
-        assert holes(ranges(frames)) > 3
-
-    faulty("gap", check, probability=0.3)
-
-
-def test_fault_disconnect() -> None:
-    async def scenario(client: Client) -> None:
-        async with client.socket() as socket:
-            await socket.ask("SUBSCRIPTION", [DEPTH])
-            await client.fault("disconnect", count=1)
-            await asyncio.wait_for(socket.until_closed(), 5)
-        async with client.socket() as socket:
-            await socket.ask("SUBSCRIPTION", [DEPTH])
-            assert await frames_of(client, socket)
-
-    play(scenario)
-
-
-def test_fault_refuse_subscription() -> None:
-    async def scenario(client: Client) -> None:
-        await client.fault("refuse_subscription", match="depth", count=1)
-        async with client.socket() as socket:
-            answer = await socket.ask("SUBSCRIPTION", [TICKER, DEPTH], 3)
-            assert answer == {"id": 3, "code": 0, "msg": TICKER}
-            refused = await socket.text()
-            assert refused["code"] == 0 and refused["msg"].startswith(
-                f"Not Subscribed successfully! [{DEPTH}]."
-            )
-            assert (await socket.ask("SUBSCRIPTION", [DEPTH]))["msg"] == DEPTH
-
-    play(scenario)
-
-
-def check_equal(found: int, expected: int) -> None:
-    assert found == expected
-
-
-# the recorded market
-
-
-def lines_of(data_dir: Path, symbol: str) -> list[dict[str, Any]]:
-    with gzip.open(data_dir / "market" / f"spot_{symbol.lower()}_20240808.gz") as file:
-        return [json.loads(line.partition(b" ")[2]) for line in file]
-
-
-def rebuilt(lines: list[dict[str, Any]]) -> tuple[int, dict[str, dict[Decimal, Decimal]]]:
-    """The book by the simplest means: the snapshot, then every later delta in order."""
-    snapshot = next(line for line in lines if "lastUpdateId" in line)
-    version = snapshot["lastUpdateId"]
-    book = {name: {Decimal(p): Decimal(s) for p, s in snapshot[name]} for name in ("bids", "asks")}
-    for line in lines:
-        data = line.get("data", {})
-        if data.get("e") == "depthUpdate" and data["u"] > version:
-            version = data["u"]
-            for name, levels in (("bids", data["b"]), ("asks", data["a"])):
-                for price, size in levels:
-                    if Decimal(size):
-                        book[name][Decimal(price)] = Decimal(size)
-                    else:
-                        book[name].pop(Decimal(price), None)
-    return version, book
-
-
-def decimals(side: dict[str, str]) -> dict[Decimal, Decimal]:
-    return {Decimal(price): Decimal(size) for price, size in side.items()}
-
-
-@pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHUSDT"])
-def test_a_replayed_book_equals_the_recording(data_dir: Path, symbol: str) -> None:
-    lines = lines_of(data_dir, symbol)
-
-    async def scenario(client: Client) -> None:
-        channel = f"spot@public.aggre.depth.v3.api.pb@100ms@{symbol}"
-        deals_channel = f"spot@public.aggre.deals.v3.api.pb@10ms@{symbol}"
-        trades = [line["data"] for line in lines if line.get("stream", "").endswith("@trade")]
-        async with client.socket() as socket:
-            await socket.ask("SUBSCRIPTION", [channel, deals_channel])
-            await socket.frame()
-            _, snapshot = await client.get(f"/api/v3/depth?symbol={symbol}&limit=5000")
-            book, printed = FollowedBook(snapshot), []
-            target, truth = rebuilt(lines)
-            while book.version < target or len(printed) < len(trades):
-                message = await socket.message()
-                if message.channel == channel:
-                    book.apply(message.publicAggreDepths)
-                else:
-                    printed += [
-                        (Decimal(d.price), Decimal(d.quantity), d.time)
-                        for d in message.publicAggreDeals.deals
-                    ]
-            assert decimals(book.sides["bids"]) == truth["bids"]
-            assert decimals(book.sides["asks"]) == truth["asks"]
-            assert printed == [(Decimal(t["p"]), Decimal(t["q"]), t["T"]) for t in trades]
-            _, end = await client.get(f"/api/v3/depth?symbol={symbol}&limit=5000")
-            assert end["lastUpdateId"] == target and decimals(dict(end["asks"])) == truth["asks"]
-            assert (await client.get("/control/state"))[1]["ended"] is True
-            assert (await socket.ask("PING"))["msg"] == "PONG"  # the connection stays
-
-    play(
-        scenario,
-        market="recorded",
-        clock="system",
-        symbols=[symbol],
-        recorded={"speed": 5000, "data_dir": data_dir},
-    )
-
-
-def test_our_orders_meet_the_recorded_liquidity_once(data_dir: Path) -> None:
-    async def scenario(client: Client) -> None:
-        _, before = await client.get("/api/v3/depth?symbol=BTCUSDT&limit=1")
-        price, size = before["asks"][0]
-        _, first = await client.order("BUY", "IMMEDIATE_OR_CANCEL", quantity=size, price=price)
-        _, second = await client.order("BUY", "IMMEDIATE_OR_CANCEL", quantity="0.1", price=price)
-        _, after = await client.get("/api/v3/depth?symbol=BTCUSDT&limit=1")
-        assert after["asks"] == before["asks"]  # the recording's own depth is never altered
-        for ack, status in ((first, "FILLED"), (second, "CANCELED")):
-            _, order = await client.signed("GET", "/api/v3/order", symbol="BTCUSDT", orderId=ack["orderId"])
-            assert order["status"] == status
-
-    balances = {"USDT": "1000000"}
-    play(
-        scenario,
-        market="recorded",
-        recorded={"data_dir": data_dir},
-        accounts=[{"api_key": "mx0-demo", "secret": "demo-secret", "balances": balances}],
-    )
-
-
-def test_a_resting_order_is_filled_by_recorded_trades(data_dir: Path) -> None:
-    async def scenario(client: Client) -> None:
-        _, depth = await client.get("/api/v3/depth?symbol=BTCUSDT&limit=1")
-        price = str(Decimal(depth["bids"][0][0]) - 1)
-        _, ack = await client.order("BUY", "LIMIT", quantity="0.001", price=price)
-        async with client.socket(private=True) as socket:
-            await socket.ask("SUBSCRIPTION", [ORDERS, DEPTH])
-            statuses: list[int] = []
-            while 2 not in statuses:
-                for frame in await frames_of(client, socket, 1000):
-                    message = PushDataV3ApiWrapper.FromString(frame)
-                    if message.channel == ORDERS:
-                        body = message.privateOrders
-                        assert (body.id, body.isMaker, body.avgPrice) == (ack["orderId"], True, price)
-                        statuses.append(body.status)
-            assert set(statuses[:-1]) <= {3}
-
-    play(scenario, market="recorded", recorded={"data_dir": data_dir, "speed": 1})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
+import uvloop
 
 from adapters.mexc.schema import PushDataV3ApiWrapper
 from adapters.mexc.venue.config import VenueConfig
@@ -15,6 +18,7 @@ from adapters.mexc.venue.server import Venue
 from adapters.mexc.venue.signing import sign
 
 KEY, SECRET = "mx0-demo", "demo-secret"
+SCENARIO_WITHIN_S = 60
 Answer = tuple[int, Any]
 
 
@@ -142,3 +146,51 @@ async def running_venue(**config: Any) -> AsyncIterator[Client]:
         aiohttp.ClientSession(timeout=timeout) as session,
     ):
         yield Client(venue, session)
+
+
+Scenario = Callable[[Client], Awaitable[None]]
+
+
+class FollowedBook:
+    """A book kept by the documented procedure; a hole is an error."""
+
+    def __init__(self, snapshot: dict[str, Any]) -> None:
+        self.version = int(snapshot["lastUpdateId"])
+        self.sides = {name: dict(snapshot[name]) for name in ("bids", "asks")}
+        self.is_bridged = False
+
+    def apply(self, delta: Any) -> bool:
+        """False where the delta is older than the snapshot."""
+        first, last = int(delta.fromVersion), int(delta.toVersion)
+        if last <= self.version:
+            return False
+        if self.is_bridged:
+            assert first == self.version + 1, f"hole: {self.version} then {first}..{last}"
+        else:
+            assert first <= self.version + 1, "the snapshot is too old"
+        for name, levels in (("bids", delta.bids), ("asks", delta.asks)):
+            for level in levels:
+                if Decimal(level.quantity):
+                    self.sides[name][level.price] = level.quantity
+                else:
+                    self.sides[name].pop(level.price, None)
+        self.version, self.is_bridged = last, True
+        return True
+
+
+def play(scenario: Scenario, **config: Any) -> None:
+    """Run a scenario against a venue of its own, on the loop that the venue runs on in earnest."""
+
+    async def main() -> None:
+        async with running_venue(**config) as client:
+            await asyncio.wait_for(scenario(client), SCENARIO_WITHIN_S)
+
+    uvloop.run(main())
+
+
+async def frames_of(client: Client, socket: Socket, ms: int = 1000) -> list[bytes]:
+    """Everything binary that arrives while the manual clock moves on."""
+    await client.step(ms)
+    assert (await socket.ask("PING"))["msg"] == "PONG"
+    frames, socket.frames = socket.frames, []
+    return frames

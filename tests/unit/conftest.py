@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+import types
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
 
 INHERITED = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
 
@@ -54,6 +58,43 @@ def wait_for_stop():
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
 publish()
 """
+
+
+class AdapterSettings(BaseModel):
+    """An adapter's own keys."""
+
+    model_config = ConfigDict(extra="forbid")
+    channel_ms: int = Field(default=10, le=100)
+
+
+class Adapter:
+    """An adapter, as far as a config is concerned."""
+
+    config_type = AdapterSettings
+
+
+class Maker:
+    """A strategy, as far as a config is concerned."""
+
+    def __init__(self, *, spread_bps: int = 5) -> None:
+        if spread_bps <= 0:
+            raise ValueError("spread_bps must be above zero")
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the adapter mexc and the strategies maker and absent are installed; absent cannot be loaded."""
+    module = types.ModuleType("someones_plugins")
+    vars(module).update(Adapter=Adapter, Maker=Maker)
+    monkeypatch.setitem(sys.modules, "someones_plugins", module)
+    points = metadata.EntryPoints(
+        [
+            metadata.EntryPoint("mexc", "someones_plugins:Adapter", "penstock.adapters"),
+            metadata.EntryPoint("maker", "someones_plugins:Maker", "penstock.strategies"),
+            metadata.EntryPoint("absent", "someones_plugins:Absent", "penstock.strategies"),
+        ]
+    )
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points.select(group=group))
 
 
 @pytest.fixture

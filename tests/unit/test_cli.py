@@ -146,6 +146,7 @@ def test_commands_of_other_packages_are_mounted(monkeypatch: pytest.MonkeyPatch,
     assert "Run the engine" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("plugins")
 def test_config_check(config: Path, tmp_path: Path, capsys: Capture) -> None:
     assert penstock("config", "check", config) == 0
     assert "is good" in capsys.readouterr().out
@@ -162,7 +163,8 @@ def test_config_check(config: Path, tmp_path: Path, capsys: Capture) -> None:
 
 
 SUMMARY = (
-    "finish(run_dir=str(run_dir), fills=3, denied={'PRICE_COLLAR': 2}, feeds={'market': 'up'}, alerts=['low disk'],"
+    "finish(run_dir=str(run_dir), fills=3, denied={'PRICE_COLLAR': 2}, feeds={'market': 'up'},"
+    " alerts=[{'time': '12:00:00', 'level': 'warning', 'text': 'low disk'}],"
     " journal={'records': 9}, latency_us={'gate': {'p50': 0.2}})"
 )
 
@@ -340,6 +342,7 @@ def test_replay_tells_a_terminal_how_far_it_is(capsys: Capture, monkeypatch: pyt
     assert capsys.readouterr().err == "replayed 2,000 events\n"
 
 
+@pytest.mark.usefixtures("plugins")
 def test_doctor(config: Path, tmp_path: Path, capsys: Capture) -> None:
     code = penstock("doctor", "--run-dir", tmp_path)
     assert code in (0, 1, 2)

@@ -23,6 +23,7 @@ from engine.config import (
     resolve,
     to_toml,
 )
+from engine.config_plugins import plugin_problems
 from engine.core.risk.limits import HIGHEST, limits_from
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,6 +207,34 @@ def test_the_gate_takes_every_config_that_loads(text: str) -> None:
     for name, highest in HIGHEST.items():
         assert name in str(problems(SMALL + f"[risk]\n{name} = {highest + 1}\n"))
         parse(SMALL + f"[risk]\n{name} = {highest}\n")
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(
+    ("text", "path", "word"),
+    [
+        ('[adapter]\nname = "mexcc"\n', "adapter.name", "Did you mean mexc?"),
+        ("[adapter]\nchanel_ms = 10\n", "adapter.chanel_ms", "Did you mean channel_ms?"),
+        ("[adapter]\nzzz = 10\n", "adapter.zzz", "Known are: channel_ms"),
+        ("[adapter]\nchannel_ms = 1000\n", "adapter.channel_ms", "less than or equal to 100"),
+        ('[[strategy]]\nname = "xyz"\n', "strategy[0].name", "Installed are: absent, maker"),
+        ('[[strategy]]\nname = "absent"\n', "strategy[0].name", "cannot be loaded"),
+        (
+            '[[strategy]]\nname = "maker"\nparams = { spread = 1 }\n',
+            "strategy[0].params",
+            "unexpected keyword argument",
+        ),
+        (
+            '[[strategy]]\nname = "maker"\nparams = { spread_bps = 0 }\n',
+            "strategy[0].params",
+            "must be above zero",
+        ),
+    ],
+)
+def test_what_plugins_would_refuse_is_found(text: str, path: str, word: str) -> None:
+    (problem,) = plugin_problems(parse('symbols = ["BTCUSDT"]\n' + text))
+    assert problem.path == path
+    assert word in str(problem)
 
 
 @pytest.mark.parametrize("key", RiskConfig.model_fields)

@@ -82,16 +82,10 @@ def test_processor() -> None:
     assert levels(doctor.check_processor(frozenset())) == ["warning"]
 
 
-def test_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("plugins")
+def test_config(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('symbols = ["BTCUSDT"]\n[[strategy]]\nname = "maker"\n')
-    points = metadata.EntryPoints(
-        [
-            metadata.EntryPoint("mexc", "adapters.mexc:MexcAdapter", "penstock.adapters"),
-            metadata.EntryPoint("maker", "strategies.maker:Maker", "penstock.strategies"),
-        ]
-    )
-    monkeypatch.setattr(metadata, "entry_points", lambda group: points.select(group=group))
     assert levels(doctor.check_config(None)) == []
     assert levels(doctor.check_config(file)) == ["ok"]
     file.write_text('symbols = ["BTCUSDT"]\n[adapter]\nname = "nasdaq"\n[[strategy]]\nname = "taker"\n')

@@ -370,6 +370,39 @@ def test_the_thread_may_be_killed_before_it_reached_a_segment(killed_dir: Path) 
     assert segment > 0
 
 
+def unfinish(directory: Path, segment: int) -> RawRecord:
+    """Leaves a segment as it was before its sync: full size, seal not finished; its last record is lost."""
+    path = segment_path(directory, STEM, segment)
+    patch(path, path.stat().st_size - 8, bytes(8))
+    lost = parse(path)[-1]
+    patch(path, lost.offset, bytes(lost.stride))
+    with path.open("r+b") as file:
+        file.truncate(4096)
+    return lost
+
+
+def test_a_power_failure_around_a_roll_drops_what_was_not_durable(killed_dir: Path) -> None:
+    """The sealed segment lost its end, the one after it did not: nothing behind the gap can be used."""
+    last = tail(killed_dir)[1]
+    lost = unfinish(killed_dir, last - 1)
+    set_mark(killed_dir, last, 0)
+    with writer(killed_dir) as log:
+        assert log.recovered.records == lost.index
+        assert log.append(payload(lost.index)) == lost.index
+    expect(verify(killed_dir, STEM), Damage.NONE, lost.index + 1, None, None)
+    assert segment_numbers(killed_dir, STEM)[-1] == last
+
+
+def test_a_durable_segment_after_a_gap_is_damage(killed_dir: Path) -> None:
+    last = tail(killed_dir)[1]
+    lost = unfinish(killed_dir, last - 1)
+    set_mark(killed_dir, last, RECORDS - 1)
+    with pytest.raises(LogDamaged) as caught:
+        writer(killed_dir)
+    assert (caught.value.index, caught.value.segment) == (lost.index, last - 1)
+    assert segment_path(killed_dir, STEM, last).exists()
+
+
 def test_a_segment_missing_when_opening_is_an_error(killed_dir: Path) -> None:
     segment_path(killed_dir, STEM, 1).unlink()
     with pytest.raises(LogDamaged):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -192,6 +193,22 @@ def test_two_logs_share_a_folder(tmp_path: Path) -> None:
         tape.append(b"tape")
     assert contents(tmp_path) == [b"journal"]
     assert [bytes(view) for _, view in LogReader(tmp_path, "journal-2")] == [b"tape"]
+
+
+def test_a_live_log_can_be_verified_while_it_rolls(tmp_path: Path) -> None:
+    def append() -> None:
+        for index in range(3_000):
+            log.append(payload(index))
+
+    with writer(tmp_path) as log:
+        appender = threading.Thread(target=append)
+        appender.start()
+        reports = []
+        while appender.is_alive():
+            reports.append(verify(tmp_path, STEM))
+        appender.join()
+    assert [report for report in reports if not report.ok] == []
+    assert verify(tmp_path, STEM).records == 3_000
 
 
 # ---- retention ----

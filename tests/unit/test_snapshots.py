@@ -17,19 +17,17 @@ from engine.journal.snapshots import (
     write_snapshot,
 )
 
-HASH = bytes(range(32))
-
 
 def snapshot(records: int, state: bytes = b"state") -> Snapshot:
-    return Snapshot(records, HASH, state)
+    return Snapshot(records, state)
 
 
-@given(st.integers(0, 10**12 - 1), st.binary(min_size=32, max_size=32), st.binary(max_size=3000))
+@given(st.integers(0, 10**12 - 1), st.binary(max_size=3000))
 def test_what_is_written_is_read(
-    tmp_path_factory: pytest.TempPathFactory, records: int, head: bytes, state: bytes
+    tmp_path_factory: pytest.TempPathFactory, records: int, state: bytes
 ) -> None:
     directory = tmp_path_factory.mktemp("snapshots")
-    written = Snapshot(records, head, state)
+    written = Snapshot(records, state)
     assert read_snapshot(write_snapshot(directory, written)) == written
 
 
@@ -86,9 +84,7 @@ def test_an_empty_folder_has_none_and_half_written_files_do_not_count(tmp_path: 
     assert latest_valid(tmp_path).skipped == ()
 
 
-@pytest.mark.parametrize(
-    "bad", [Snapshot(-1, HASH, b""), Snapshot(10**12, HASH, b""), Snapshot(1, b"short", b"")]
-)
+@pytest.mark.parametrize("bad", [Snapshot(-1, b""), Snapshot(10**12, b"")])
 def test_values_out_of_range_are_refused(tmp_path: Path, bad: Snapshot) -> None:
     with pytest.raises(ValueError, match="a snapshot has"):
         write_snapshot(tmp_path, bad)

@@ -54,7 +54,7 @@ FULL = Status(
 
 def drawn(status: Status | None, note: str = "running", now_ns: int = NOW_NS, width: int = 200) -> str:
     console = Console(width=width, height=50, record=True, file=io.StringIO(), force_terminal=True)
-    console.print(page(status, note, now_ns), height=50)
+    console.print(page(status, note, now_ns, width), height=50)
     return console.export_text()
 
 
@@ -62,7 +62,7 @@ def drawn(status: Status | None, note: str = "running", now_ns: int = NOW_NS, wi
     "word",
     [
         "a1b2c3d4e5f6", "01:02:05", "1,234,567", "100001.25 USDT", "market-1", "123,456", "connecting", "60000.30",
-        "RESYNCING", "70 s", "and 3 more", "SOLUSDT", "maker", "-0.003", "-0.33", "price_collar", "book_not_live", "15.2",
+        "resyncing", "70 s", "and 3 more", "SOLUSDT", "maker", "-0.003", "-0.33", "price_collar", "book_not_live", "15.2",
         "5,000", "10 (0.4 ms)", "120,000", "33.0 MB (3 %)", "book ETHUSDT resyncs", "Ctrl-C stops", "writable",
     ],
 )  # fmt: skip
@@ -77,7 +77,7 @@ def test_an_empty_run_can_be_drawn() -> None:
     assert "starting the venue" in drawn(None, "starting the venue")
 
 
-@pytest.mark.parametrize("width", [20, 60, 100])
+@pytest.mark.parametrize("width", [20, 60, 120, 200])
 def test_narrow_terminals_do_not_break_it(width: int) -> None:
     assert all(len(row) <= width for row in drawn(FULL, width=width).splitlines())
 
@@ -113,7 +113,7 @@ def test_the_live_view_draws_and_gives_the_terminal_back() -> None:
 
 
 def test_a_line_says_the_state() -> None:
-    text = line(FULL, "running")
+    text = line(FULL, "running", NOW_NS)
     for word in (
         "3725 s",
         "feeds 1/2 up",
@@ -124,13 +124,15 @@ def test_a_line_says_the_state() -> None:
         "warning",
     ):
         assert word in text
-    assert "[restarting]" in line(FULL, "restarting")
-    assert "HALTED" in line(Status(run_id="a", mode="paper", ts_ns=0, halted=True), "running")
+    assert "[restarting]" in line(FULL, "restarting", NOW_NS)
+    assert "no status for 3 s" in line(FULL, "running", NOW_NS + 3_000_000_000)
+    assert "REDUCE ONLY" in line(Status(run_id="a", mode="paper", ts_ns=0, reduce_only=True), "running", 0)
+    assert "HALTED" in line(Status(run_id="a", mode="paper", ts_ns=0, halted=True), "running", 0)
 
 
 def test_a_line_a_second_and_one_for_each_note() -> None:
     out, clock = io.StringIO(), [0.0]
-    view = LineView(out, lambda: clock[0])
+    view = LineView(out, lambda: clock[0], lambda: NOW_NS)
     for tick in range(12):
         clock[0] = tick * 0.25
         view.show(EMPTY, "running")

@@ -27,7 +27,7 @@ command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @command.command(
     help="Run the local MEXC venue: REST and websocket on 127.0.0.1, a made or a recorded market.",
-    epilog="Example: penstock venue --market seeded --symbols BTCUSDT,ETHUSDT --seed 7 --fault gap=0.01 --json"
+    epilog="Example: penstock venue --market seeded --symbols BTCUSDT,ETHUSDT --seed 7 --fault gap=0.01 --json",
 )
 def venue(
     config: Annotated[
@@ -36,7 +36,7 @@ def venue(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     market: Annotated[str | None, typer.Option(help="seeded or recorded.")] = None,
-    symbols: Annotated[str | None, typer.Option(help="Comma-separated; default all that are listed.")] = None,
+    symbols: Annotated[str | None, typer.Option(help="Comma-separated; default all there are.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the made market and of the faults.")] = None,
     speed: Annotated[float | None, typer.Option(help="How many times faster a recording runs.")] = None,
     data: Annotated[
@@ -120,7 +120,10 @@ async def serve(running: Venue, *, as_json: bool) -> None:
 
 
 def end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent ends; end at once if it has ended already."""
+    """Ask the kernel for SIGTERM when the parent ends; end at once if it has ended already.
+
+    The kernel watches the parent's thread that started us, not its process.
+    """
     parent = os.getppid()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:

@@ -16,6 +16,7 @@ FaultName = Literal[
     "ack_after_fill",
 ]  # fmt: skip
 
+RECORDED_SYMBOLS = ["BTCUSDT", "ETHUSDT"]  # what there are recordings of
 _API_ORDER_TYPES = {
     "LIMIT": OrderType.LIMIT,
     "MARKET": OrderType.MARKET,
@@ -139,8 +140,8 @@ class AccountConfig(Strict):
 class SeededConfig(Strict):
     """The made market: rates are per second and symbol."""
 
-    maker_rate_hz: float = Field(default=30, ge=0, le=1000)
-    taker_rate_hz: float = Field(default=3, ge=0, le=1000)
+    maker_rate_hz: float = Field(default=40, ge=0, le=1000)
+    taker_rate_hz: float = Field(default=5, ge=0, le=1000)
     levels: int = Field(default=20, ge=1, le=500)
     warm_up_steps: int = Field(default=200, ge=0)
 
@@ -180,7 +181,7 @@ class FaultConfig(Strict):
     at_s: float = Field(default=0.0, ge=0)  # after it was set
     for_s: float | None = Field(default=None, gt=0)
     count: int | None = Field(default=None, ge=1)
-    match: str = ""  # only channels or paths that contain this
+    match: str = ""  # only channels, or methods and paths (`POST /api/v3/order`), that contain this
     status: int = Field(default=503, ge=500, le=599)  # http_5xx
     delay_ms: float = Field(default=50, ge=0, le=60_000)  # ack_delay, ack_after_fill
     retry_after_s: int = Field(default=1, ge=0)  # rate_limited
@@ -194,7 +195,7 @@ class VenueConfig(Strict):
     port: int = Field(default=0, ge=0, le=65_535)
     seed: int = 1
     market: Literal["seeded", "recorded"] = "seeded"
-    symbols: list[str] = []  # empty: all that are listed
+    symbols: list[str] = []  # empty: all that are listed, or all that were recorded
     listed: list[SymbolConfig] = Field(default_factory=default_symbols)
     accounts: list[AccountConfig] = Field(default_factory=lambda: [AccountConfig()])
     seeded: SeededConfig = SeededConfig()
@@ -212,10 +213,9 @@ class VenueConfig(Strict):
 
     def chosen_symbols(self) -> list[SymbolConfig]:
         """The listed symbols that this venue carries; ValueError for a name that is not listed."""
-        if not self.symbols:
-            return self.listed
         known = {symbol.symbol: symbol for symbol in self.listed}
-        missing = [name for name in self.symbols if name not in known]
+        wanted = self.symbols or (RECORDED_SYMBOLS if self.market == "recorded" else list(known))
+        missing = [name for name in wanted if name not in known]
         if missing:
             raise ValueError(f"unknown symbol {missing[0]}; listed are {', '.join(known)}")
-        return [known[name] for name in self.symbols]
+        return [known[name] for name in wanted]

@@ -5,11 +5,11 @@
 | gap | a depth delta is not sent |
 | duplicate | a depth delta is sent twice |
 | silent | connections stay open, nothing is sent on them |
-| disconnect | all websocket connections are cut |
+| disconnect | all websocket connections are cut; drawn every 10 ms while there are any |
 | refuse_subscription | a subscription is refused, with code 0 |
 | http_5xx | a REST request is answered with `status` before it is looked at |
-| lost_ack | an order is processed, then answered 504, or the connection is cut |
-| ack_delay | an order's answer comes `delay_ms` late |
+| lost_ack | an order or cancel is processed, then answered 504, or the connection is cut |
+| ack_delay | the answer to an order or cancel comes `delay_ms` late |
 | rate_limited | 429 with Retry-After |
 | html_403 | an HTML page of a firewall |
 | stale_snapshot | depth answers with the snapshot taken when the venue started |

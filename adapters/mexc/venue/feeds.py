@@ -59,7 +59,9 @@ class SymbolFeed:
     # what happened
 
     def on_book_change(self, change: BookChange) -> None:
-        """A level of the matching book changed."""
+        """A level of the matching book changed; a recording's own book and versions know nothing of that."""
+        if self.is_replayed:
+            return
         self.version = change.version
         for interval in self._intervals:
             if self._hub.has(interval.depth_channel):
@@ -84,7 +86,7 @@ class SymbolFeed:
 
     def publish_depth(self, update: DepthUpdate, send_ms: int) -> None:
         """Send a recorded delta now, on the channels of both intervals."""
-        self.version = update.to_version
+        self.version = max(self.version, update.to_version)  # the snapshot may be newer than a delta
         for interval in self._intervals:
             if self._hub.has(interval.depth_channel):
                 self._send_depth(interval.depth_channel, update, send_ms)

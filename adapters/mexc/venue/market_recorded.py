@@ -157,11 +157,7 @@ class RecordedMarket:
             for is_removal in (True, False):
                 self._apply(feed, Side.BUY, data["b"], is_removal)
                 self._apply(feed, Side.SELL, data["a"], is_removal)
-            feed.publish_depth(DepthUpdate(first, last, asks, bids), data["E"])
-        else:
-            version = feed.version
-            feed.publish_depth(DepthUpdate(first, last, asks, bids), data["E"])
-            feed.version = version
+        feed.publish_depth(DepthUpdate(first, last, asks, bids), data["E"])
 
     def _apply(
         self, feed: SymbolFeed, side: Side, levels: list[list[str]], only_removals: bool | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import deque
 
 from aiohttp import web
@@ -60,9 +61,11 @@ def make_middleware(state: VenueState) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         path = request.path
         if path.startswith("/api/"):
-            refused = _fault(state, path) or _limited(state, limiter, request)
+            refused = _fault(state, f"{request.method} {path}") or _limited(state, limiter, request)
             if refused is not None:
                 return refused
+        elif path.startswith("/control/") and not is_local(request.remote):
+            return answer({"code": 403, "msg": "Access Denied"}, status=403)
         try:
             return await handler(request)
         except VenueError as error:
@@ -73,13 +76,21 @@ def make_middleware(state: VenueState) -> Middleware:
     return guard
 
 
-def _fault(state: VenueState, path: str) -> web.Response | None:
+def is_local(remote: str | None) -> bool:
+    """Whether a peer's address is of this machine's loopback interface; the control endpoints ask for that."""
+    try:
+        return remote is not None and ipaddress.ip_address(remote).is_loopback
+    except ValueError:
+        return False
+
+
+def _fault(state: VenueState, subject: str) -> web.Response | None:
     now_ns = state.clock.now_ns()
-    if (fault := state.faults.hit("http_5xx", now_ns, path)) is not None:
+    if (fault := state.faults.hit("http_5xx", now_ns, subject)) is not None:
         return answer({"code": fault.status, "msg": "internal error"}, status=fault.status)
-    if state.faults.hit("html_403", now_ns, path) is not None:
+    if state.faults.hit("html_403", now_ns, subject) is not None:
         return web.Response(status=403, text=_FIREWALL_PAGE, content_type="text/html")
-    if (fault := state.faults.hit("rate_limited", now_ns, path)) is not None:
+    if (fault := state.faults.hit("rate_limited", now_ns, subject)) is not None:
         return _too_many(fault.retry_after_s)
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import orjson
 from aiohttp import web
 
 from adapters.mexc.venue import rest_shapes
@@ -77,7 +78,10 @@ class AccountEndpoints:
         """GET /api/v3/tradeFee: the rates as numbers"""
         _, params = await authenticate(self._state, request)
         symbol = self._state.symbols[known_symbol(self._state, params)]
-        data = {"makerCommission": float(symbol.maker_fee), "takerCommission": float(symbol.taker_fee)}
+        data = {
+            "makerCommission": orjson.Fragment(symbol.maker_fee),
+            "takerCommission": orjson.Fragment(symbol.taker_fee),
+        }
         return answer({"data": data, "code": 0, "msg": "success", "timestamp": self._state.clock.now_ms()})
 
     async def self_symbols(self, request: web.Request) -> web.Response:

@@ -18,7 +18,7 @@ MAX_STEPS = 100_000
 
 
 class ControlEndpoints:
-    """For this machine only; the venue listens on the loopback interface."""
+    """For this machine only: the middleware refuses peers from elsewhere, whatever the venue listens on."""
 
     def __init__(self, state: VenueState, market: Market) -> None:
         self._state = state

@@ -76,12 +76,13 @@ class OrderEndpoints:
         return outcome.order
 
     async def _answer_with_faults(self, request: web.Request, response: web.Response) -> web.StreamResponse:
-        """The order is processed; what may still go wrong is its answer."""
+        """The order or cancel is processed; what may still go wrong is its answer."""
         state, now_ns = self._state, self._state.clock.now_ns()
+        subject = f"{request.method} {request.path}"
         for name in ("ack_after_fill", "ack_delay"):
-            if (fault := state.faults.hit(name, now_ns, request.path)) is not None:
+            if (fault := state.faults.hit(name, now_ns, subject)) is not None:
                 await asyncio.sleep(fault.delay_ms / 1000)
-        if (fault := state.faults.hit("lost_ack", now_ns, request.path)) is not None:
+        if (fault := state.faults.hit("lost_ack", now_ns, subject)) is not None:
             return _lost(request, fault)
         return response
 
@@ -115,14 +116,15 @@ class OrderEndpoints:
 
     # cancelling
 
-    async def cancel(self, request: web.Request) -> web.Response:
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
         """DELETE /api/v3/order"""
         api_key, params = await authenticate(self._state, request)
         order = self._find(api_key, params)
         if order is None:
             raise VenueError(-2011, "Unknown order sent.")
         await self._cancel(api_key, order)
-        return answer(rest_shapes.canceled(self._state.ids, order, params.get("newClientOrderId", "")))
+        body = rest_shapes.canceled(self._state.ids, order, params.get("newClientOrderId", ""))
+        return await self._answer_with_faults(request, answer(body))
 
     async def _cancel(self, api_key: str, order: Order) -> None:
         outcome = await self._state.submit(CancelRequest(api_key, order.order_no))

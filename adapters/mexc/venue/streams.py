@@ -16,6 +16,8 @@ from adapters.mexc.venue.clock import Clock
 from adapters.mexc.venue.config import LimitsConfig
 from adapters.mexc.venue.faults import FaultInjector
 
+STUCK_AFTER_S = 5.0
+
 
 @dataclass(eq=False, slots=True)
 class Connection:
@@ -109,12 +111,13 @@ class Hub:
 
     def _send_all(self, channel: str, frame: bytes, listeners: set[Connection]) -> None:
         now_ns = self._clock.now_ns()
+        now_s = asyncio.get_running_loop().time()
+        for connection in listeners:
+            connection.alive_s = now_s  # a silenced one too: the venue does not notice that it is silent
         if self._faults.hit("silent", now_ns, channel):
             return
-        now_s = asyncio.get_running_loop().time()
         garbage = self._faults.hit("garbage_frame", now_ns, channel)
         for connection in listeners:
-            connection.alive_s = now_s
             if garbage:
                 self._enqueue(connection, b"\x0a\x02a")  # a text of two bytes of which one is missing
             self._enqueue(connection, frame)
@@ -155,11 +158,18 @@ class Hub:
             connection.room.set()
 
     async def drained(self, most_frames: int = 256) -> None:
-        """Wait until no queue is longer than that; for a replay that is faster than its listeners."""
+        """Wait until no queue is longer than that; for a replay that is faster than its listeners.
+
+        A listener that reads nothing for too long is cut, so that it cannot hold up the others.
+        """
         for connection in list(self.connections):
-            while len(connection.queue) > most_frames and not connection.is_closing:
-                connection.room.clear()
-                await connection.room.wait()
+            try:
+                while len(connection.queue) > most_frames and not connection.is_closing:
+                    connection.room.clear()
+                    await asyncio.wait_for(connection.room.wait(), STUCK_AFTER_S)
+            except TimeoutError:
+                self.overflows += 1
+                connection.abort()
 
     # upkeep
 

@@ -29,8 +29,7 @@ class WebsocketEndpoint:
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES, heartbeat=None)
         await socket.prepare(request)
         now_s = asyncio.get_running_loop().time()
-        transport = request.transport if isinstance(request.transport, asyncio.Transport) else None
-        connection = Connection(socket, transport, opened_s=now_s, idle_since_s=now_s, alive_s=now_s)
+        connection = Connection(socket, request.transport, opened_s=now_s, idle_since_s=now_s, alive_s=now_s)
         if not await self._attach_account(request, connection, now_s):
             return socket
         state.hub.add(connection)

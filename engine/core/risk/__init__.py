@@ -1,1 +1,1 @@
-""""""
+"""The gate, its limits, its breakers and its reasons."""

@@ -15,8 +15,8 @@ from engine.core.money cimport (
 from engine.core.risk.reason_codes cimport *
 from engine.core.state.portfolio cimport mark_ticks, refresh_exposure
 from engine.core.state.state cimport (
-    BREAKER_COUNT, LOTS_MOST, MAX_STRATEGIES, ORDER_SLOTS, SEND_SLOTS, TRUST_LIVE, asset_t, exposure_t, limits_t, market_t, order_t,
-    recent_has, source_t, strategy_t,
+    BREAKER_COUNT, LOTS_MOST, MAX_STRATEGIES, ORDER_SLOTS, SEND_SLOTS, TRUST_LIVE, asset_t, exposure_t, limits_t,
+    market_t, order_t, recent_has, source_t, strategy_t,
 )
 
 cdef int64_t SECOND_NS = 1_000_000_000
@@ -271,8 +271,8 @@ cdef int check_size(const state_t* s, const intent_t* intent, verdict_t* verdict
         return deny(verdict, ORDER_NOTIONAL, limits.max_order_notional, verdict.notional)
     if check_exposure(s, intent, verdict):
         return <int>verdict.reason
-    if s.open_orders >= limits.max_open_orders:
-        return refuse(verdict, OPEN_ORDERS, limits.max_open_orders, s.open_orders + 1)
+    if s.totals.open_orders >= limits.max_open_orders:
+        return refuse(verdict, OPEN_ORDERS, limits.max_open_orders, s.totals.open_orders + 1)
     if exposure.open_orders >= limits.max_open_orders_per_instrument:
         return refuse(verdict, OPEN_ORDERS_INSTRUMENT, limits.max_open_orders_per_instrument, exposure.open_orders + 1)
     return check_rate(s, verdict)

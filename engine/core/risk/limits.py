@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from typing import Any
 
 MONEY_DECIMALS = 20
 MONEY_LIMIT = 10**38  # money_limit() of money.h
 LONGEST = 2**62  # of any window, in ns: sums of a time and a window stay in 64 bits
+
+# More digits than any amount has, and an error rather than a rounding.
+EXACT = Context(prec=60, traps=[Inexact])
 
 # Config field -> (field of limits_t, factor from the config's unit to the core's)
 MONEY_FIELDS = (
@@ -55,7 +58,7 @@ def money(value: object) -> int:
     """A decimal amount as an integer of 10^-20 units; ValueError on a float, or on more than 20 decimals."""
     if isinstance(value, float):
         raise ValueError(f"money must be a string or an integer, never a float: {value!r}")
-    scaled = Decimal(str(value)).scaleb(MONEY_DECIMALS)
+    scaled = EXACT.scaleb(Decimal(str(value)), MONEY_DECIMALS)
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{value} has more than {MONEY_DECIMALS} decimals")
     return int(scaled)

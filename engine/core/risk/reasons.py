@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -186,23 +185,31 @@ CHECKS: dict[Reason, Check] = {
 }
 
 
+def _limit(check: Check) -> str:
+    """A config field as code, anything else as it is."""
+    return f"`{check.limit}`" if "." in check.limit else check.limit
+
+
 def table() -> str:
     """The checks as Markdown: docs/risk-checks.md."""
     lines = [
         "# Risk checks",
         "",
         "Generated from `engine/core/risk/reasons.py`; do not edit. Every order passes all of these in this order;",
-        "the first that fails names the denial; only 84, 83 and 20 are asked before all others. Cancels pass on a path of their own and are never denied for risk.",
+        "the first that fails names the denial; only 84, 83 and 20 are asked before all others.",
+        "Cancels pass on a path of their own and are never denied for risk.",
         "",
         "| code | reason | group | limit | denied when |",
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {reason.value} | `{reason.name}` | {check.group} | {f'`{check.limit}`' if '.' in check.limit else check.limit} | {check.text} |"
+        f"| {reason.value} | `{reason.name}` | {check.group} | {_limit(check)} | {check.text} |"
         for reason, check in CHECKS.items()
     ]
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
+    import sys
+
     sys.stdout.write(table())

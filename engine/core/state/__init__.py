@@ -1,1 +1,1 @@
-""""""
+"""What the core knows: books, orders, positions, cash."""

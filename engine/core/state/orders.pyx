@@ -74,7 +74,7 @@ cdef void chain(state_t* s, order_t* order) noexcept nogil:
         s.orders[exposure.first_order].previous_open = slot
     exposure.first_order = slot
     exposure.open_orders += 1
-    s.open_orders += 1
+    s.totals.open_orders += 1
     order.open_ = 1
 
 
@@ -88,7 +88,7 @@ cdef void unchain(state_t* s, order_t* order) noexcept nogil:
         s.orders[order.next_open].previous_open = order.previous_open
     order.next_open = order.previous_open = -1
     exposure.open_orders -= 1
-    s.open_orders -= 1
+    s.totals.open_orders -= 1
     order.open_ = 0
 
 
@@ -187,7 +187,8 @@ cdef void end_order(state_t* s, order_t* order, uint32_t report) noexcept nogil:
 cdef order_t* update_order(state_t* s, const event_t* header, const order_update_t* update) noexcept nogil:
     """Take in what the venue, or its silence, says of an order; NULL where the order is not known."""
     cdef order_t* order = find_order(s, update.order_no)
-    if update.report == REPORT_AMBIGUOUS:
+    if update.report == REPORT_AMBIGUOUS and (order == NULL or order.state != UNKNOWN):
+        # An order that is UNKNOWN already, and still is, is no new error.
         note_outcome(s.errors_ns, &s.totals.errors, header.ts_recv_ns)
     elif update.report == REPORT_REJECTED:
         note_outcome(s.rejects_ns, &s.totals.rejects, header.ts_recv_ns)
@@ -222,7 +223,9 @@ cdef order_t* update_order(state_t* s, const event_t* header, const order_update
 cdef order_t* fill_order(state_t* s, const event_t* header, const fill_t* fill, int64_t fee_asset) noexcept nogil:
     """Take in one fill, once per trade id; NULL where it was seen, or where its order is not known (then it is booked bare)."""
     cdef order_t* order = find_order(s, fill.order_no)
-    cdef uint64_t key = recent_key(fill.trade_id, strnlen(fill.trade_id, sizeof(fill.trade_id))) ^ fill.order_no * 0x9E3779B97F4A7C15u
+    # Both sides of a trade with ourselves carry one id: the order's number tells them apart.
+    cdef uint64_t key = recent_key(fill.trade_id, strnlen(fill.trade_id, sizeof(fill.trade_id)))
+    key ^= fill.order_no * 0x9E3779B97F4A7C15u
     if not recent_add(&s.trade_ids, key if key else 1):
         return NULL
     apply_fee(s, header.instrument, fee_asset, money_get(fill.fee), fill.price_ticks)

@@ -144,6 +144,7 @@ ctypedef struct totals_t:      # durable scalars
     uint64_t cancels
     uint64_t halt_epoch
     uint64_t fills
+    int64_t open_orders
     uint64_t sends             # ever; the newest times stand in sends_ns
     uint64_t errors
     uint64_t rejects
@@ -226,7 +227,6 @@ ctypedef struct state_t:
     int128_t net_long          # sum of positions if every open buy fills and no sell
     int128_t net_short         # sum of positions if every open sell fills and no buy
     int128_t equity
-    int64_t open_orders
     int32_t currency_asset     # -1: none of that name yet
     uint32_t reconcile_pending
     uint32_t journal_broken

@@ -70,9 +70,7 @@ cdef class State:
         memset(self.c.markets, 0, sizeof(market_t) * MAX_INSTRUMENTS)
         memset(self.c.sources, 0, sizeof(source_t) * MAX_SOURCES)
         self.c.gross_exposure = self.c.net_long = self.c.net_short = self.c.equity = money_of(0)
-        self.c.open_orders = 0
         for i in range(self.c.totals.instruments):
-            self.c.open_orders += self.c.exposures[i].open_orders
             refresh_exposure(self.c, <int32_t>i)
         self.c.equity = total_equity(self.c)
         self.c.reconcile_pending = 1

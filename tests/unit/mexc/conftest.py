@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from engine.core.describe import describe
-from engine.core.risk.gate import ApprovalVoid
 
 from adapters.mexc import MexcAdapter, MexcConfig
 from adapters.mexc.venue.config import AccountConfig, FaultConfig, SeededConfig, VenueConfig
 from adapters.mexc.venue.server import Venue
+from engine.core.describe import describe
+from engine.core.risk.gate import ApprovalVoid
 
 RUN_ID = "abcdef012345"
 ENDED = {"FILLED", "CANCELED", "REJECTED", "NEVER_ACCEPTED"}
@@ -192,7 +192,7 @@ class Rig:
         self.recorder.decoder = decoder
         await self.adapter.start(self.recorder, specs)
 
-    async def until(self, condition: Callable[[], object], timeout_s: float = 8.0) -> None:
+    async def until(self, condition: Callable[[], object], timeout_s: float = 15.0) -> None:
         """Wait for a condition; AssertionError with the recorder's state after the time."""
         deadline = asyncio.get_running_loop().time() + timeout_s
         while not condition():
@@ -204,16 +204,17 @@ class Rig:
 
 
 FAST = {
-    "recv_window_ms": 300,
-    "request_timeout_ms": 1500,
-    "connect_timeout_ms": 1000,
-    "subscribe_timeout_s": 0.5,
-    "first_frame_timeout_s": 0.4,
-    "silent_timeout_s": 0.4,
-    "ping_interval_s": 0.15,
-    "pong_timeout_s": 0.5,
+    "recv_window_ms": 1000,
+    "request_timeout_ms": 3000,
+    "connect_timeout_ms": 2000,
+    "subscribe_timeout_s": 3.0,
+    "first_frame_timeout_s": 1.0,
+    "silent_timeout_s": 1.0,
+    "ping_interval_s": 0.2,
+    "pong_timeout_s": 1.0,
     "backoff_initial_s": 0.02,
     "backoff_max_s": 0.1,
+    "firewall_pause_s": 0.05,
     "clock_samples": 3,
 }
 

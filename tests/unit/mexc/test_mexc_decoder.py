@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from engine.core.describe import describe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.mexc.decoder import MexcDecoder
 from adapters.mexc.schema import PushDataV3ApiWrapper
+from engine.core.describe import describe
 
 RUN_ID = "abcdef012345"
 HEADER = struct.Struct("<QqqHHiII")
@@ -286,7 +286,7 @@ class TestInstruments:
 
     @pytest.mark.parametrize(("symbol", "decimals"), [("", 2), ("X" * 32, 2), ("AUSDT", 19), ("AUSDT", -1)])
     def test_what_cannot_be_is_refused(self, decoder: MexcDecoder, symbol: str, decimals: int) -> None:
-        with pytest.raises(ValueError, match="symbol|decimals"):
+        with pytest.raises(ValueError, match=r"symbol|decimals"):
             decoder.add_instrument(1, symbol, decimals, 2)
 
     def test_a_full_table_is_told(self) -> None:
@@ -301,7 +301,7 @@ class TestInstruments:
 
 
 class TestOrderBooks:
-    BOOK: dict[str, Any] = {
+    BOOK: ClassVar[dict[str, Any]] = {
         "lastUpdateId": 56217769552,
         "bids": [["87900.00", "0.05661525"]],
         "asks": [["87900.01", "1.00000000"], ["87901.5", "0.2"]],

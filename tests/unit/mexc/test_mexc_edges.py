@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -309,7 +309,7 @@ class TestOrders:
         assert order_params(OrderRef(1, 0, "c"), SPEC) == {"symbol": "MXUSDT", "origClientOrderId": "c"}
         assert order_params(OrderRef(1, 0, "c", "v"), SPEC) == {"symbol": "MXUSDT", "orderId": "v"}
 
-    RECORD: dict[str, object] = {
+    RECORD: ClassVar[dict[str, object]] = {
         "orderId": "C02__385413065019117569043", "clientOrderId": None, "price": "0.004327", "executedQty": "1220",
         "cummulativeQuoteQty": "5.54124", "status": "FILLED", "time": 1707671871000, "updateTime": 1707671871001,
     }  # fmt: skip
@@ -331,7 +331,7 @@ class TestOrders:
             evidence_of({**self.RECORD, **fields}, SPEC)
         assert not caught.value.refused
 
-    TRADE: dict[str, object] = {
+    TRADE: ClassVar[dict[str, object]] = {
         "id": "dd44", "orderId": 5, "price": "3.5", "qty": "2", "quoteQty": "7", "commission": "0.0035",
         "commissionAsset": "USDT", "time": 1707671871000, "isBuyer": False, "isMaker": True, "clientOrderId": None,
     }  # fmt: skip

@@ -93,7 +93,7 @@ def test_a_disconnect_is_told_and_mended(rig_run: Run) -> None:
 def test_silence_without_a_close_is_noticed(rig_run: Run) -> None:
     async def body(rig: Any) -> None:
         await up(rig)
-        rig.fault("silent", for_s=1.0)
+        rig.fault("silent", for_s=2.0)
         await rig.until(lambda: rig.recorder.feed_states(1)[:2] == [True, False])
         await rig.until(
             lambda: rig.recorder.feed_states(1)[-1] is True and len(rig.recorder.feed_states(1)) > 2
@@ -106,7 +106,7 @@ def test_silence_without_a_close_is_noticed(rig_run: Run) -> None:
 def test_a_private_feed_that_answers_no_ping_is_given_up(rig_run: Run) -> None:
     async def body(rig: Any) -> None:
         await up(rig)
-        rig.fault("silent", for_s=1.2)
+        rig.fault("silent", for_s=2.5)
         await rig.until(lambda: rig.recorder.feed_states(0)[:2] == [True, False])
         assert rig.recorder.counts["mexc.pong_timeouts"] > 0
         await rig.until(lambda: rig.recorder.feed_states(0)[-1] is True)
@@ -208,14 +208,14 @@ def test_the_listen_key_is_renewed_and_released(rig_run: Run) -> None:
     async def body(rig: Any) -> None:
         await rig.start("MXUSDT")
         await rig.until(lambda: rig.recorder.feed_states(0) == [True])
-        await asyncio.sleep(0.9)
+        await asyncio.sleep(1.5)
         assert rig.recorder.feed_states(0) == [True]
         now_s = asyncio.get_running_loop().time()
         assert len(rig.venue.state.listen_keys.of("mx0-test", now_s)) == 1
         await rig.adapter.close()
         assert rig.venue.state.listen_keys.of("mx0-test", now_s) == []
 
-    rig_run(body, {"limits": {"listen_key_life_s": 0.5}}, listen_key_refresh_s=0.1)
+    rig_run(body, {"limits": {"listen_key_life_s": 1.2}}, listen_key_refresh_s=0.15)
 
 
 def test_books_are_fetched_until_there_is_one(rig_run: Run) -> None:

@@ -1,0 +1,1 @@
+"""Benchmarks of the source checkout; not installed. `penstock bench` runs `micro`."""

@@ -1,0 +1,1 @@
+"""One file a subject, each with a run() that returns rows (engine/microbench.py)."""

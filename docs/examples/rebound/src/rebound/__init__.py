@@ -1,0 +1,1 @@
+"""An example: buys after a fall, sells a while later."""

@@ -1,0 +1,103 @@
+"""The benchmarks run and answer in the agreed shape; how fast anything is, is no matter of a test."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import microbench
+from engine.commands.bench import table
+from engine.core import event
+from engine.core.engine import Engine
+from engine.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+MICRO = ROOT / "benchmarks" / "micro"
+KEYS = {"name", "unit", "value", "p50", "p99", "bar", "kind", "met", "reference", "ratio", "note"}
+SUBJECTS = ("core", "gate", "journal", "market_data")
+
+
+def test_all_subjects_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_SOURCE", str(ROOT))
+    assert [path.stem for path in microbench.find([])] == list(SUBJECTS)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_rows_are_well_formed(subject: str) -> None:
+    rows = microbench.measure(MICRO / f"{subject}.py", quick=True)
+    assert rows
+    for row in rows:
+        assert set(row) == KEYS
+        assert row["value"] > 0
+        assert row["kind"] in ("must", "stretch")
+        assert (row["met"] is None) == (row["bar"] is None)
+        assert row["met"] is not None or row["note"]
+        if row["reference"] is None:
+            assert row["ratio"] is None
+        else:
+            assert set(row["reference"]) == {"name", "value"}
+            assert row["ratio"] is not None or "not measured in this run" in row["note"]
+    assert len({row["name"] for row in rows}) == len(rows)
+    assert table(rows).row_count == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "met", "ratio"),
+    [
+        ("ns", 90.0, True, 2.0),
+        ("ns", 101.0, False, 180 / 101),
+        ("records/s", 90.0, False, 0.5),
+        ("x", 100.0, True, 100 / 180),
+    ],
+)
+def test_a_row_is_judged_by_its_unit(unit: str, value: float, met: bool, ratio: float) -> None:
+    row = microbench.row("it", unit, value, "must", bar=100.0, reference=("other", 180.0))
+    assert row["met"] is met
+    assert row["ratio"] == pytest.approx(ratio)
+    assert (
+        microbench.row("it", unit, value, "must", bar=100.0, reference=("other", 180.0), compare=False)[
+            "ratio"
+        ]
+        is None
+    )
+    assert microbench.row("it", unit, value, "stretch")["met"] is None
+
+
+def test_the_machine_is_told() -> None:
+    facts = microbench.machine()
+    assert set(facts) == {"date", "cpu", "cores", "load", "kernel", "python", "compiler", "flags"}
+    assert all(facts.values())
+
+
+def test_the_flags_told_are_those_of_the_build() -> None:
+    used = set(re.findall(r'"(-[^"]+)"', (ROOT / "setup.py").read_text()))
+    assert set(microbench.FLAGS.split()) <= used
+
+
+def test_a_benchmark_leaves_the_path_as_it_was() -> None:
+    before = list(sys.path)
+    microbench.measure(MICRO / "market_data.py", quick=True)
+    assert sys.path == before
+
+
+def test_only_approving_checks_are_timed() -> None:
+    from engine.gate_bench import time_checks, time_single_checks
+
+    core = Engine()
+    core.process_bytes(event.stamped(event.heartbeat(0), 1, 1))
+    intent = (0, 0, 1, 1, 100, 1, 0)
+    with pytest.raises(ValueError, match="denied for reason"):
+        time_checks(core, [intent], 1, 1)
+    with pytest.raises(ValueError, match="denied for reason"):
+        time_single_checks(core, [intent], 1)
+    with pytest.raises(ValueError, match="at least one"):
+        time_checks(core, [], 1, 1)
+
+
+def test_without_a_checkout_the_reason_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_SOURCE", str(tmp_path))
+    with pytest.raises(UserError, match="source checkout"):
+        microbench.find([])
