@@ -390,7 +390,10 @@ def main() -> None:
     try:
         config, place = load(options.config), open_at(options.run_dir)
         supervised = "PENSTOCK_SUPERVISED" in os.environ
-        with RunLock(place.path), logging_to(place.path, level=config.log.level, form=config.log.format, quiet=supervised):
+        with (
+            RunLock(place.path),
+            logging_to(place.path, level=config.log.level, form=config.log.format, quiet=supervised),
+        ):
             code = uvloop.run(session(place, config, options.seconds))
     except (UserError, AdapterError, LockHeld) as error:
         sys.stderr.write(f"penstock: {error}\n")

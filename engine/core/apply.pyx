@@ -179,8 +179,6 @@ cdef int apply_balance(State state, const event_t* e) except -1:
     cdef state_t* s = state.c
     cdef const balance_t* body = <const balance_t*>(<const char*>e + sizeof(event_t))
     cdef int64_t asset
-    if not body.asset[0]:
-        raise ValueError(f"a balance (seq {e.seq}) names no asset")
     if money_less(money_limit(), money_abs(money_get(body.free))) or money_less(money_limit(), money_abs(money_get(body.locked))):
         raise ValueError(f"a balance (seq {e.seq}) is beyond what can be")
     asset = state.asset_index(body.asset)

@@ -373,6 +373,20 @@ def test_steps_of_zero_are_refused_before_anything_is_divided_by_them() -> None:
         session.push(bytes(raw))
 
 
+@pytest.mark.parametrize("name", [b"\xffAA", b"A A", b"", b"A" * 16])
+def test_a_name_that_is_none_is_refused_wherever_it_comes_in(name: bytes) -> None:
+    """A full field would never be found again; another alphabet could not be shown."""
+    session = ready()
+    known = session.engine.balances()
+    raw = event.balance("QQQ", 1, 0, True)
+    with pytest.raises(ValueError, match="printable ASCII"):
+        session.push(raw.replace(b"QQQ".ljust(16, b"\0"), name.ljust(16, b"\0")))
+    raw = event.instrument(InstrumentSpec("XXX", "QQQ", "USDT", 0, 0))
+    with pytest.raises(ValueError, match="printable ASCII"):
+        session.push(raw.replace(b"QQQ".ljust(16, b"\0"), name.ljust(16, b"\0")))
+    assert session.engine.balances() == known and len(session.engine.books) == 1
+
+
 @pytest.mark.parametrize("report", [0, 8, 2**32 - 1])
 def test_a_report_that_is_none_ends_no_order(report: int) -> None:
     session = ready()

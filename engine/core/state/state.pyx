@@ -20,25 +20,24 @@ cdef inline char* _take(char* source, void* target, size_t length) noexcept nogi
     return source + length
 
 
-cdef bint is_name(const char* text, size_t room) noexcept nogil:
-    """Printable ASCII, ended by a zero within its room."""
+cdef int check_name(const char* name, size_t room) except -1:
+    """A name of a symbol or asset: printable ASCII, ended by a zero within its room."""
     cdef size_t i
     for i in range(room):
-        if not text[i]:
-            return True
-        if text[i] <= 32 or text[i] >= 127:
-            return False
-    return False
+        if not name[i] and i:
+            return 0
+        if not b" " < name[i] <= b"~":
+            break
+    raise ValueError(f"{name[:room]!r} is no name of 1 to {room - 1} printable ASCII characters")
 
 
 cdef int check_instrument(const instrument_t* given) except -1:
     """What the gate's arithmetic takes for granted; ValueError names what is wrong."""
     if given.price_decimals > 18 or given.size_decimals > 20 or given.price_decimals + given.size_decimals > 20:
         raise ValueError("price decimals exceed 18, or price and size decimals together the 20 decimals of money")
-    if not given.symbol[0] or not given.base[0] or not given.quote[0]:
-        raise ValueError("an instrument has no symbol, base or quote asset")
-    if not is_name(given.symbol, 32) or not is_name(given.base, 16) or not is_name(given.quote, 16):
-        raise ValueError("a symbol or asset is no ASCII name")
+    check_name(given.symbol, 32)
+    check_name(given.base, 16)
+    check_name(given.quote, 16)
     if given.source >= MAX_SOURCES:
         raise ValueError(f"there are {MAX_SOURCES} feeds, and no feed {given.source}")
     if given.tick_step <= 0 or given.lot_step <= 0:
@@ -83,6 +82,7 @@ cdef class State:
     cdef int64_t asset_index(self, const char* name) except -1:
         """The index of an asset, which is added where it is new."""
         cdef uint32_t i
+        check_name(name, 16)
         for i in range(self.c.totals.assets):
             if strncmp(self.c.assets[i].name, name, 16) == 0:
                 return i

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from adapters.mexc.config import Credentials
-from adapters.mexc.schema import PushDataV3ApiWrapper
 from engine.adapter import AdapterError, OrderRef
 from engine.core.enums import OrderType, Side
 from engine.execution.client_ids import client_order_id
