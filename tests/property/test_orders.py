@@ -57,7 +57,7 @@ class Orders(RuleBasedStateMachine):
             self.twin.placed(TwinOrder(number, i, side, LIMIT_MAKER, price, size, price))
 
     def pick(self, nth: int) -> TwinOrder:
-        return self.twin.orders[1 + nth % len(self.twin.orders)]
+        return list(self.twin.orders.values())[nth % len(self.twin.orders)]
 
     @precondition(lambda self: self.twin.orders)
     @rule(
