@@ -45,5 +45,6 @@ cdef class Sequencer:
     cdef int make_room(self, size_t length) except -1
     cdef uint64_t enter(self, const event_t* event, int64_t ts_recv_ns) except 0
     cdef int postpone(self, uint16_t kind, uint16_t source, int32_t instrument, bytes what, int64_t ts_recv_ns) except -1
+    cdef int tell(self, str what, error) except -1
     cdef int lose_journal(self) except -1
     cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1

@@ -173,10 +173,14 @@ cdef class Sequencer:
     cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1:
         """Count a frame that could not be decoded; told once for each reason."""
         if self.count(f"malformed.{malformed.reason}") == 1:
-            self.rim.on_fault(f"a frame of feed {source} cannot be decoded (reason {malformed.reason}); "
+            self.tell(f"a frame of feed {source} cannot be decoded (reason {malformed.reason}); "
                               "counted from now on, and its book is fetched anew where it may be wrong", None)
         if source < MAX_SOURCES and self.core.c.sources[source].private_:
-            self.rim.on_doubt()
+            self.busy = True  # as in tell
+            try:
+                self.rim.on_doubt()
+            finally:
+                self.busy = False
         return 0
 
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL:
@@ -332,12 +336,22 @@ cdef class Sequencer:
             self.lose_journal()
         return 0
 
+    cdef int tell(self, str what, error) except -1:
+        """A fault, while an event or outputs are still at hand: what the rim puts in on hearing of it waits its turn."""
+        cdef bint was_busy = self.busy
+        self.busy = True
+        try:
+            self.rim.on_fault(what, error)
+        finally:
+            self.busy = was_busy
+        return 0
+
     cdef int lose_journal(self) except -1:
         if not self.journal_failed:
             self.journal_failed = True
             self.count("journal.failed")
             self.core.c.journal_broken = 1
-            self.rim.on_fault("the journal or tape cannot be written: trading stops", LogError("append failed"))
+            self.tell("the journal or tape cannot be written: trading stops", LogError("append failed"))
         return 0
 
     cdef int step(self, const event_t* event) except -1:

@@ -28,9 +28,15 @@ class Quote:
 
 @dataclass(slots=True)
 class Desk:
-    """One instrument: its specification, and a quote a side."""
+    """One instrument: its scale and limits as integers, and a quote a side.
 
-    spec: InstrumentSpec
+    `quote_scaled` and `inventory_scaled` divided by twice the mid are the lots that are worth so much.
+    """
+
+    tick_step: int
+    lot_step: int
+    quote_scaled: int
+    inventory_scaled: int
     bid: Quote
     ask: Quote
 
@@ -68,7 +74,15 @@ class MarketMaker(Strategy):
     def on_start(self) -> None:
         """Take over what the last session left open: it is cancelled, and quoted anew."""
         for instrument in self.instruments:
-            self.desks[instrument] = Desk(self.spec(instrument), Quote(), Quote())
+            spec = self.spec(instrument)
+            self.desks[instrument] = Desk(
+                spec.tick_step,
+                spec.lot_step,
+                twice_scaled(spec, self.quote_notional),
+                twice_scaled(spec, self.inventory_notional),
+                Quote(),
+                Quote(),
+            )
             for order in self.orders(instrument):
                 self.cancel(order.order_no)
 
@@ -78,14 +92,14 @@ class MarketMaker(Strategy):
         twice_mid = book.best_bid_ticks + book.best_ask_ticks
         if not book.best_bid_ticks or not book.best_ask_ticks:
             return
-        step = desk.spec.tick_step
+        step = desk.tick_step
         half_spread = max(step, twice_mid * self.half_spread_ppm // (2 * PPM))
-        full = self._lots(desk.spec, self.inventory_notional, twice_mid)
+        full = desk.inventory_scaled // twice_mid // desk.lot_step * desk.lot_step
         position = self.position(book.instrument)
         shift = half_spread * max(-full, min(full, position)) // max(full, 1)
         bid = min((twice_mid // 2 - half_spread - shift) // step * step, book.best_ask_ticks - step)
         ask = max(-(-(twice_mid // 2 + half_spread - shift) // step) * step, book.best_bid_ticks + step)
-        size = self._lots(desk.spec, self.quote_notional, twice_mid)
+        size = desk.quote_scaled // twice_mid // desk.lot_step * desk.lot_step
         self._quote(book.instrument, Side.BUY, desk.bid, bid, size if position < full else 0)
         self._quote(book.instrument, Side.SELL, desk.ask, ask, size if position > -full else 0)
 
@@ -113,8 +127,7 @@ class MarketMaker(Strategy):
         quote.price_ticks = price_ticks
         quote.rest_until_ns = now_ns + (self.requote_ns if quote.order_no else self.rest_ns)
 
-    @staticmethod
-    def _lots(spec: InstrumentSpec, notional: Decimal, twice_mid: int) -> int:
-        """How many lots, on step, are worth so much at the mid."""
-        lots = int(notional.scaleb(spec.price_decimals + spec.size_decimals)) * 2 // twice_mid
-        return lots // spec.lot_step * spec.lot_step
+
+def twice_scaled(spec: InstrumentSpec, notional: Decimal) -> int:
+    """Twice a notional in units of tick times lot."""
+    return int(notional.scaleb(spec.price_decimals + spec.size_decimals)) * 2

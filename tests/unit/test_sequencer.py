@@ -248,6 +248,22 @@ def test_what_cannot_be_journaled_is_not_sent_but_for_cancels(stage: Stage) -> N
     assert stage.act(lambda one: one.buy(0, 9_990, 12)) == 0, "the gate knows by the next event"
 
 
+def test_what_the_rim_puts_in_on_hearing_of_a_fault_waits_for_the_event_at_hand(stage: Stage) -> None:
+    """The event at hand, and the outputs at hand, lie in memory that the next event would overwrite."""
+    answers: list[int] = []
+
+    def answer(name: str, what: Any) -> None:
+        if name == "fault" and not answers:
+            answers.append(stage.sequencer.ingest(event.config(bytes(400_000))))
+
+    stage.rim.on_each = answer
+    stage.tape.close()
+    stage.sequencer.ingest(event.delta(0, 2, 2, [(10_005, 7)], []))
+    assert answers[0] == 0
+    assert stage.core.books[0].best_ask_lots == 7
+    assert stage.sequencer.counters["core.refused_events"] >= 1, "the config that was none came after"
+
+
 def test_a_refused_event_is_on_record_and_a_restart_survives_it(stage: Stage) -> None:
     number = stage.act(lambda one: one.buy(0, 9_990, 10))
     stage.sequencer.ingest(event.order_update(number, 99))
