@@ -100,7 +100,9 @@ class RunConfig(Section):
     tape_budget_mb: Megabytes = Field(
         default=1024, description="Disk budget of the tape; the oldest segments go first."
     )
-    tape_segment_mb: Megabytes = Field(default=32, description="Size of one tape segment.")
+    tape_segment_mb: Annotated[int, Field(ge=16, le=1024)] = Field(
+        default=32, description="Size of one tape segment; the largest message must fit into it."
+    )
     journal_segment_mb: Megabytes = Field(
         default=16, description="Size of one journal segment. The journal is never dropped."
     )

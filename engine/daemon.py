@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from engine.control import CommandRefused, ControlServer, Reply, Request
 from engine.core import event
 from engine.core.engine import Engine
 from engine.core.enums import CommandKind, EventKind, HealthField
+from engine.core.instrument import InstrumentSpec
 from engine.errors import UserError
 from engine.execution.executor import Executor
 from engine.execution.reconcile import Reconciler
@@ -189,6 +191,7 @@ class Daemon(Rim):
         resolved = resolve(config)
         sequencer.ingest(event.config(json.dumps(resolved, sort_keys=True).encode()))
         specs = await self._load_instruments()
+        check_currency(specs, config.risk.currency)
         for spec in specs:
             sequencer.ingest(event.instrument(spec))
         attach_strategies(sequencer.core, resolved)
@@ -366,6 +369,16 @@ class Daemon(Rim):
         if not await loop.run_in_executor(None, self._journal.wait_durable, 5000):
             raise CommandRefused("the journal did not take the command within 5 s; ask for the status")
         return Reply(request.id, True, text=f"{request.command} is in force", seq=seq)
+
+
+def check_currency(specs: Sequence[InstrumentSpec], currency: str) -> None:
+    """The limits are sums over all instruments: they must be in one currency. UserError names the strangers."""
+    strangers = [spec.symbol for spec in specs if spec.quote != currency]
+    if strangers:
+        raise UserError(
+            f"{', '.join(strangers)} is not quoted in risk.currency, {currency}: exposures in different currencies "
+            "cannot be added up. Run them apart, or set risk.currency."
+        )
 
 
 async def session(place: RunDir, config: Config, seconds: float | None) -> int:

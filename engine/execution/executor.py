@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -109,12 +110,14 @@ class Executor:
 
     async def _place(self, approved: Approved) -> None:
         redeemed = False
+        sent_ns = 0
 
         def before_send() -> None:
-            nonlocal redeemed
+            nonlocal redeemed, sent_ns
             self._redeem(approved)
             redeemed = True
             self.sent += 1
+            sent_ns = time.perf_counter_ns()
 
         async with self._place_lane:
             ticket = PlaceTicket(
@@ -128,6 +131,8 @@ class Executor:
             )
             try:
                 evidence = await self._adapter.place(ticket, before_send)
+                if redeemed:
+                    self._sequencer.observe("acknowledge", time.perf_counter_ns() - sent_ns)
             except ApprovalVoid as void:
                 self._sequencer.count("execution.void")
                 evidence = Evidence(report=OrderReport.NEVER_ACCEPTED, text=f"not sent: {void}")

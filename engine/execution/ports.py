@@ -54,6 +54,9 @@ class ExecutionPort(Protocol):
     def count(self, name: str) -> Any:
         """Count one oddity by its dotted name."""
 
+    def observe(self, stage: str, duration_ns: int) -> Any:
+        """Add a duration to a stage's histogram."""
+
     def now_ns(self) -> int:
         """Our clock, UTC."""
 

@@ -98,6 +98,9 @@ class Recorder:
         elif update["report"] in ENDED:
             order.is_open, order.state_name = False, "COMPLETED"
 
+    def observe(self, stage: str, duration_ns: int) -> None:
+        assert duration_ns > 0
+
     def count(self, name: str) -> None:
         self.counts[name] += 1
 
