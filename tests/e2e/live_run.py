@@ -128,16 +128,16 @@ class CoreProcess:
         """What it said so far."""
         return (self.place.path / "core.out").read_text()
 
-    def wait_until(self, condition: Any) -> Status:
+    def wait_until(self, condition: Any, deadline_s: float = DEADLINE_S) -> Status:
         """Wait for a status that this very process published; the deadline fails the test with what it said."""
-        until = time.monotonic() + DEADLINE_S
+        until = time.monotonic() + deadline_s
         while time.monotonic() < until:
             assert self.process.poll() is None, self.output()
             status = read_status(self.place)
             if status is not None and status.pid == self.process.pid and condition(status):
                 return status
             select.select([], [], [], 0.005)
-        raise AssertionError(f"nothing of the kind within {DEADLINE_S:g} s:\n{self.output()}")
+        raise AssertionError(f"nothing of the kind within {deadline_s:g} s:\n{self.output()}")
 
 
 def read_status(place: RunDir) -> Status | None:
