@@ -24,7 +24,6 @@ from backtest.exchange_types import (
     ExchangeLimits,
     Order,
     OrderStatus,
-    OrderType,
     Pending,
     PlaceRequest,
     Reason,
@@ -32,7 +31,6 @@ from backtest.exchange_types import (
     Rejected,
     Request,
     SelfTradePolicy,
-    Side,
     SymbolSpec,
     Trade,
 )
@@ -40,6 +38,7 @@ from backtest.fees import FeeSchedule
 from backtest.matching_book import BookSide, Level, MatchingBook
 from backtest.order_checks import Refusal, check_request
 from backtest.settlement import Settlement
+from engine.core.enums import OrderType, Side
 
 RESTING_TYPES = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER})
 _NO_LIMIT_TICKS = 1 << 62

@@ -13,25 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from backtest.accounts import Account
 
+from engine.core.enums import OrderType, Side
+
 MONEY_DECIMALS = 20
 MONEY_ONE = 10**MONEY_DECIMALS
-
-
-class Side(IntEnum):
-    """Same numbers as engine/core/event.pxd."""
-
-    BUY = 1
-    SELL = 2
-
-
-class OrderType(IntEnum):
-    """Same numbers as engine/core/event.pxd."""
-
-    LIMIT = 1
-    MARKET = 2
-    LIMIT_MAKER = 3
-    IOC = 4
-    FOK = 5
 
 
 class OrderStatus(IntEnum):

@@ -12,7 +12,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 
-from backtest.exchange_types import Order, Side, SymbolSpec
+from backtest.exchange_types import Order, SymbolSpec
+from engine.core.enums import Side
 
 
 class Level:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from backtest.exchange_types import OrderType, PlaceRequest, Reason, Side, SymbolSpec, SymbolStatus
+from backtest.exchange_types import PlaceRequest, Reason, SymbolSpec, SymbolStatus
 from backtest.fees import PPM
 from backtest.matching_book import MatchingBook
+from engine.core.enums import OrderType, Side
 
 Refusal = tuple[Reason, int]  # the reason, and the limit that was broken
 

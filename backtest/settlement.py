@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from backtest.accounts import Account
-from backtest.exchange_types import (
-    BalanceChange,
-    Fill,
-    Order,
-    OrderStatus,
-    OrderType,
-    Record,
-    Side,
-)
+from backtest.exchange_types import BalanceChange, Fill, Order, OrderStatus, Record
 from backtest.fees import FeeAsset, FeeSchedule
 from backtest.matching_book import MatchingBook
+from engine.core.enums import OrderType, Side
 
 
 class Settlement:

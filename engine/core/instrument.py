@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from engine.core.risk.limits import EXACT, MONEY_DECIMALS
+from engine.core.risk.limits import MONEY_DECIMALS
+from native.decimal import parse_decimal
 
 BUY_BIT, SELL_BIT = 1, 2
 ALL_SIDES = BUY_BIT | SELL_BIT
@@ -63,11 +64,11 @@ class InstrumentSpec:
 
     def ticks(self, price: str | Decimal) -> int:
         """A price as ticks; ValueError where it is off scale."""
-        return _scaled(price, self.price_decimals, "price")
+        return parse_decimal(_plain(price), self.price_decimals)
 
     def lots(self, size: str | Decimal) -> int:
         """A size as lots; ValueError where it is off scale."""
-        return _scaled(size, self.size_decimals, "size")
+        return parse_decimal(_plain(size), self.size_decimals)
 
     def price(self, ticks: int) -> Decimal:
         """Ticks as an exact price."""
@@ -90,8 +91,6 @@ class InstrumentSpec:
         return ticks * lots * int(10 ** (MONEY_DECIMALS - self.price_decimals - self.size_decimals))
 
 
-def _scaled(value: str | Decimal, decimals: int, what: str) -> int:
-    scaled = EXACT.scaleb(Decimal(value), decimals)
-    if scaled != scaled.to_integral_value():
-        raise ValueError(f"{what} {value} has more than {decimals} decimals")
-    return int(scaled)
+def _plain(value: str | Decimal) -> str:
+    """Decimal digits without an exponent."""
+    return f"{value:f}" if isinstance(value, Decimal) else value

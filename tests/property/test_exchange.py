@@ -19,15 +19,14 @@ from backtest.exchange_types import (
     Done,
     Fill,
     OrderStatus,
-    OrderType,
     PlaceRequest,
     Record,
     SelfTradePolicy,
-    Side,
     SymbolSpec,
     Trade,
 )
 from backtest.fees import FeeAsset, FeeSchedule
+from engine.core.enums import OrderType, Side
 
 SPEC = SymbolSpec("BTCUSDT", "BTC", "USDT", price_decimals=2, size_decimals=3)
 ACCOUNTS = ("alice", "bob", "carol")

@@ -15,18 +15,17 @@ from backtest.exchange_types import (
     ExchangeLimits,
     Fill,
     OrderStatus,
-    OrderType,
     PlaceRequest,
     Reason,
     Record,
     Rejected,
     SelfTradePolicy,
-    Side,
     SymbolSpec,
     SymbolStatus,
     Trade,
 )
 from backtest.fees import FeeAsset, FeeSchedule
+from engine.core.enums import OrderType, Side
 
 BUY, SELL = Side.BUY, Side.SELL
 LIMIT, MARKET, MAKER = OrderType.LIMIT, OrderType.MARKET, OrderType.LIMIT_MAKER

@@ -12,7 +12,8 @@ from adapters.mexc.venue.faults import FaultInjector
 from adapters.mexc.venue.market_seeded import STEP_NS, SeededMarket
 from adapters.mexc.venue.numbers import padded, parse_scaled, trimmed
 from adapters.mexc.venue.state import VenueState
-from backtest.exchange_types import CancelRequest, OrderType, PlaceRequest, Side
+from backtest.exchange_types import CancelRequest, PlaceRequest
+from engine.core.enums import OrderType, Side
 
 SECOND_NS = 1_000_000_000
 

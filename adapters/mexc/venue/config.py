@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from adapters.mexc.venue.numbers import parse_scaled
-from backtest.exchange_types import MONEY_DECIMALS, OrderType, Side, SymbolSpec, SymbolStatus
+from backtest.exchange_types import MONEY_DECIMALS, SymbolSpec, SymbolStatus
+from engine.core.enums import OrderType, Side
 
 FaultName = Literal[
     "gap", "duplicate", "silent", "disconnect", "refuse_subscription", "http_5xx", "lost_ack", "ack_delay",

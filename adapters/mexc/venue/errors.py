@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from adapters.mexc.venue.numbers import trimmed
-from backtest.exchange_types import MONEY_DECIMALS, OrderType, Reason, Side, SymbolSpec
+from backtest.exchange_types import MONEY_DECIMALS, Reason, SymbolSpec
+from engine.core.enums import OrderType, Side
 
 
 class VenueError(Exception):

@@ -11,8 +11,9 @@ from adapters.mexc.venue.faults import FaultInjector
 from adapters.mexc.venue.frames import Deal, DepthUpdate, Ticker
 from adapters.mexc.venue.numbers import padded, trimmed
 from adapters.mexc.venue.streams import Hub
-from backtest.exchange_types import BookChange, Side
+from backtest.exchange_types import BookChange
 from backtest.matching_book import MatchingBook
+from engine.core.enums import Side
 
 RECENT_TRADES = 1000
 

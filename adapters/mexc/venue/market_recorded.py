@@ -22,7 +22,7 @@ from adapters.mexc.venue.feeds import SymbolFeed
 from adapters.mexc.venue.frames import Deal, DepthUpdate, Ticker
 from adapters.mexc.venue.numbers import padded, parse_scaled, trimmed
 from adapters.mexc.venue.state import VenueState
-from backtest.exchange_types import Side
+from engine.core.enums import Side
 
 SLICE_NS = 10_000_000
 SLICES_PER_STEP = 200  # beyond that a step reports that more is due

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from adapters.mexc.venue.config import SeededConfig, SymbolConfig
 from adapters.mexc.venue.numbers import parse_scaled
 from adapters.mexc.venue.state import VenueState
-from backtest.exchange_types import CancelRequest, OrderType, PlaceRequest, Side
+from backtest.exchange_types import CancelRequest, PlaceRequest
 from backtest.matching_book import MatchingBook
+from engine.core.enums import OrderType, Side
 
 STEP_NS = 10_000_000
 SLOW_EVERY = 10  # steps of the 100 ms interval

@@ -20,9 +20,9 @@ from backtest.exchange_types import (
     Fill,
     Order,
     OrderStatus,
-    OrderType,
     Record,
 )
+from engine.core.enums import OrderType
 
 WS_STATUS = {
     OrderStatus.NEW: 1,

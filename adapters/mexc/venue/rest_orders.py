@@ -14,17 +14,9 @@ from adapters.mexc.venue.json_answer import answer, error_answer
 from adapters.mexc.venue.numbers import parse_scaled
 from adapters.mexc.venue.rest_auth import authenticate, known_symbol, number, required
 from adapters.mexc.venue.state import ReceivedOrder, VenueState
-from backtest.exchange_types import (
-    MONEY_DECIMALS,
-    Accepted,
-    CancelRequest,
-    Order,
-    OrderType,
-    PlaceRequest,
-    Rejected,
-    Side,
-)
+from backtest.exchange_types import MONEY_DECIMALS, Accepted, CancelRequest, Order, PlaceRequest, Rejected
 from backtest.order_checks import check_request
+from engine.core.enums import OrderType, Side
 
 MAX_CLIENT_ID_LENGTH = 32
 

@@ -13,7 +13,8 @@ from adapters.mexc.venue.numbers import parse_scaled, trimmed
 from adapters.mexc.venue.rest_auth import known_symbol, number, raw_query
 from adapters.mexc.venue.signing import parse_params
 from adapters.mexc.venue.state import VenueState
-from backtest.exchange_types import MONEY_DECIMALS, Side, SymbolStatus
+from backtest.exchange_types import MONEY_DECIMALS, SymbolStatus
+from engine.core.enums import Side
 
 _STATUS = {SymbolStatus.TRADING: "1", SymbolStatus.PAUSED: "2"}
 _SIDE_TYPE = {"all": 1, "buy": 2, "sell": 3, "none": 4}

@@ -7,7 +7,8 @@ from typing import Any
 from adapters.mexc.venue.identifiers import Identifiers
 from adapters.mexc.venue.numbers import trimmed
 from adapters.mexc.venue.private import money_text
-from backtest.exchange_types import Fill, Order, OrderStatus, OrderType, Side
+from backtest.exchange_types import Fill, Order, OrderStatus
+from engine.core.enums import OrderType, Side
 
 API_TYPE = {
     OrderType.LIMIT: "LIMIT",

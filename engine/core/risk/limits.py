@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Context, Decimal, Inexact
 from typing import Any
+
+from native.decimal import parse_money
 
 MONEY_DECIMALS = 20
 MONEY_LIMIT = 10**38  # money_limit() of money.h
 LONGEST = 2**62  # of any window, in ns: sums of a time and a window stay in 64 bits
-
-# More digits than any amount has, and an error rather than a rounding.
-EXACT = Context(prec=60, traps=[Inexact])
 
 # Config field -> (field of limits_t, factor from the config's unit to the core's)
 MONEY_FIELDS = (
@@ -58,10 +56,7 @@ def money(value: object) -> int:
     """A decimal amount as an integer of 10^-20 units; ValueError on a float, or on more than 20 decimals."""
     if isinstance(value, float):
         raise ValueError(f"money must be a string or an integer, never a float: {value!r}")
-    scaled = EXACT.scaleb(Decimal(str(value)), MONEY_DECIMALS)
-    if scaled != scaled.to_integral_value():
-        raise ValueError(f"{value} has more than {MONEY_DECIMALS} decimals")
-    return int(scaled)
+    return parse_money(str(value))
 
 
 def limits_from(risk: Mapping[str, Any]) -> dict[str, int]:
