@@ -18,6 +18,7 @@ HELP = example(
     "penstock bench",
     "penstock bench core gate --json bench.json",
 )
+TABLE_WIDTH = 100
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +48,9 @@ def bench(
         file.write_text(json.dumps(rows, indent=2) + "\n")
     for name, value in header.items():
         typer.echo(f"{name:8} {value}")
-    Console().print(table(rows))
+    Console(width=max(Console().width, TABLE_WIDTH)).print(table(rows))
+    for line in remarks(rows):
+        typer.echo(line)
     missed = [row["name"] for row in rows if row["kind"] == "must" and row["met"] is False]
     if missed:
         typer.echo(f"penstock: not met: {', '.join(missed)}", err=True)
@@ -55,26 +58,33 @@ def bench(
 
 
 def table(rows: list[dict[str, Any]]) -> Table:
-    """The rows for people; one whose `met` is null says why in its `note`."""
+    """The rows for people; what they are measured against, and their notes, stand below (`remarks`)."""
     from rich.table import Table
 
-    shown = Table(title="Benchmarks", title_justify="left")
-    for column in ("name", "value", "p50", "p99", "bar", "kind", "met", "reference", "note"):
-        shown.add_column(column, justify="right" if column in ("value", "p50", "p99", "bar") else "left")
+    shown = Table(box=None, header_style="bold")
+    for column in ("benchmark", "value", "p50", "p99", "bar", "met"):
+        shown.add_column(column, justify="left" if column in ("benchmark", "met") else "right", no_wrap=True)
     for row in rows:
-        reference = row.get("reference") or {}
-        against = (
-            f"{reference['name']}: {_number(reference['value'])}"
-            + (f" ({_number(row['ratio'])}x)" if row["ratio"] else "")
-            if reference
-            else ""
-        )
-        met = {True: "[green]yes[/]", False: "[bold red]no[/]", None: "[yellow]not known[/]"}[row["met"]]
+        met = {True: "[green]yes[/]", False: "[bold red]no[/]", None: "[dim]-[/]"}[row["met"]]
+        bar = f"{_number(row['bar'])} {row['kind']}" if row["bar"] is not None else ""
         value = f"{_number(row['value'])} {row['unit']}"
-        note = str(row.get("note") or ("no reference to compare with" if row["met"] is None else ""))
-        numbers = (_number(row.get(key)) for key in ("p50", "p99", "bar"))
-        shown.add_row(row["name"], value, *numbers, row["kind"], met, against, note)
+        shown.add_row(row["name"], value, _number(row["p50"]), _number(row["p99"]), bar, met)
     return shown
+
+
+def remarks(rows: list[dict[str, Any]]) -> list[str]:
+    """A line for each row that has a reference or a note; one whose `met` is null says why."""
+    lines = []
+    for row in rows:
+        parts = []
+        if row.get("reference"):
+            ratio = f", ratio {_number(row['ratio'])}" if row["ratio"] else ""
+            parts.append(f"{row['reference']['name']}: {_number(row['reference']['value'])}{ratio}")
+        note = row.get("note") or ("no reference to compare with" if row["met"] is None else "")
+        parts += [note] if note else []
+        if parts:
+            lines.append(f"{row['name']}: {'; '.join(parts)}")
+    return lines
 
 
 def _number(value: Any) -> str:

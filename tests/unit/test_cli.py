@@ -381,7 +381,9 @@ def test_bench(benchmarks: Path, capsys: Capture) -> None:
     file = benchmarks / "rows.json"
     assert penstock("bench", "--json", file) == 0
     assert [row["name"] for row in json.loads(file.read_text())] == ["book", "gate"]
-    assert "not known" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "book: upb: 12, ratio 24" in said
+    assert "gate: no reference to compare with" in said
     (benchmarks / "slow.py").write_text(
         f"def run():\n    return [{ROW | {'name': 'slow', 'met': False}!r}]\n"
     )
