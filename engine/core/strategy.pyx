@@ -13,6 +13,13 @@ so that a replay does the same.
 from engine.core.event cimport ORDER_IOC, ORDER_LIMIT, ORDER_LIMIT_MAKER, ORDER_MARKET, SIDE_BUY, SIDE_SELL
 
 
+cdef int64_t whole(value) except? -1:
+    """An integer of any kind; TypeError for a float or Decimal, which Cython would cut to one."""
+    if not isinstance(value, int) and not hasattr(value, "__index__"):
+        raise TypeError(f"{value!r} is no integer")
+    return value
+
+
 cdef class Trade:
     """A public trade; valid during on_trade only."""
 
@@ -38,7 +45,8 @@ cdef class Strategy:
     """Base of all strategies: override on_start, on_book, on_trade, on_order, on_timer as needed.
 
     Orders are proposed with buy() and sell(): they answer the order's number, or 0 where the gate denied it, and then
-    `denied_reason` has the code. Orders, positions and books are read through `orders`, `position` and `book`.
+    `denied_reason` has the code. Prices and sizes are integers: a float is a TypeError, never cut to one. Orders,
+    positions and books are read through `orders`, `position` and `book`.
     """
 
     def __cinit__(self, *args, **kwargs):
@@ -93,13 +101,13 @@ cdef class Strategy:
 
     # What a strategy may do.
 
-    def buy(self, instrument: int, price_ticks: int, size_lots: int, order_type: int = ORDER_LIMIT, key: int = 0) -> int:
+    def buy(self, instrument: int, price_ticks, size_lots, order_type: int = ORDER_LIMIT, key: int = 0) -> int:
         """Propose to buy; the order's number, or 0 where it was denied (see denied_reason)."""
-        return self.desk.place(self, instrument, SIDE_BUY, order_type, price_ticks, size_lots, key)
+        return self.desk.place(self, instrument, SIDE_BUY, order_type, whole(price_ticks), whole(size_lots), key)
 
-    def sell(self, instrument: int, price_ticks: int, size_lots: int, order_type: int = ORDER_LIMIT, key: int = 0) -> int:
+    def sell(self, instrument: int, price_ticks, size_lots, order_type: int = ORDER_LIMIT, key: int = 0) -> int:
         """Propose to sell; the order's number, or 0 where it was denied (see denied_reason)."""
-        return self.desk.place(self, instrument, SIDE_SELL, order_type, price_ticks, size_lots, key)
+        return self.desk.place(self, instrument, SIDE_SELL, order_type, whole(price_ticks), whole(size_lots), key)
 
     def cancel(self, order_no: int) -> bool:
         """Ask for the cancel of an open order; False where it is not open, or a cancel is on its way."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -89,6 +90,14 @@ def test_wrong_arguments_of_a_strategy_stop_it() -> None:
     session = ready()
     session.do(lambda one: one.buy(0, 2**70, 1))
     assert kinds(session.outputs) == ["STRATEGY_STOPPED"]
+
+
+@pytest.mark.parametrize(("price", "size"), [(9_990.5, 1000), (9_990, 1000.9), (Decimal("9990.5"), 1000)])
+def test_a_price_or_size_that_is_no_integer_is_never_cut_to_one(price: Any, size: Any) -> None:
+    session = ready()
+    session.do(lambda one: one.buy(0, price, size))
+    assert [each["kind"] for each in session.outputs] == ["STRATEGY_STOPPED"]
+    assert session.engine.counts()["intents"] == 0
 
 
 @pytest.mark.parametrize("delay_ms", [-1, 2**62, 10**30])
