@@ -36,6 +36,10 @@ class CorePort(Protocol):
     def halt_epoch(self) -> int:
         """Grows with each halt."""
 
+    @property
+    def reconcile_pending(self) -> bool:
+        """Whether the private feed is down or in doubt since the last reconciliation."""
+
     def order(self, order_no: int) -> OrderView | None:
         """A copy of an order, or None where it is not, or no longer, known."""
 

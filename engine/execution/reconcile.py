@@ -8,6 +8,7 @@ listed before and after it, and it counts only where both lists are the same.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Sequence
@@ -22,16 +23,19 @@ from engine.execution.ports import ExecutionPort, OrderView, fill_event, referen
 from engine.execution.resolver import Resolver
 
 _log = logging.getLogger("penstock.execution.reconcile")
-_MARGIN_NS = 60 * 1_000_000_000
+# Covers what a private feed may be silent for before its own deadlines find that it is dead (ping and pong: 85 s at most).
+_MARGIN_NS = 120 * 1_000_000_000
 _MAX_ASSET_LENGTH = 15
 
 
 class ReconcileLimits(msgspec.Struct, frozen=True):
-    """Waits between attempts, and how often the account is read anew while executions go on."""
+    """Waits between attempts, how often the account is read anew while executions go on, and how often it is noted that
+    the private feed is whole."""
 
     first_wait_s: float = 0.25
     longest_wait_s: float = 30.0
     account_rounds: int = 5
+    healthy_every_s: float = 5.0
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
@@ -65,14 +69,28 @@ class Reconciler:
         self._instruments = instruments
         self._limits = limits or ReconcileLimits()
         self._rng = random.Random(seed)
-        self._since_ns = 0
+        # Executions after this may be unknown to the core; 0 until the first reconciliation.
+        self.since_ns = 0
 
     async def run(self) -> None:
         """Reconcile each time the private feed has come up, until cancelled."""
         while True:
-            await self._adapter.private_restored.wait()
-            self._adapter.private_restored.clear()
-            await self.reconcile_until_done()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.healthy_every_s):
+                    await self._adapter.private_restored.wait()
+            if self._adapter.private_restored.is_set():
+                self._adapter.private_restored.clear()
+                await self.reconcile_until_done()
+            else:
+                self._note_whole()
+
+    def _note_whole(self) -> None:
+        """Where the private feed is up and in no doubt, all executions until now have been pushed.
+
+        They must not be asked for again: the core tells a repeated execution from a new one by the newest 4096 only.
+        """
+        if self.since_ns and not self._sequencer.core.reconcile_pending:
+            self.since_ns = self._sequencer.now_ns()
 
     async def reconcile_until_done(self) -> Reconciliation:
         """Reconcile, again with growing waits where the venue gives no usable answer."""
@@ -99,15 +117,15 @@ class Reconciler:
         balances, fills = await self._still_account(since_ns)
         sent = self._ingest_balances(balances)
         self._sequencer.ingest(event.reconciled())
-        self._since_ns = started_ns
+        self.since_ns = started_ns
         result = Reconciliation(len(listed), asked, foreign, fills, sent)
         _log.info("reconciled: %s", result)
         return result
 
     def _start_of_trades(self, now_ns: int) -> int:
         """From when on executions may be missing: the last reconciliation, or the oldest order that is open."""
-        if self._since_ns:
-            return self._since_ns - _MARGIN_NS
+        if self.since_ns:
+            return self.since_ns - _MARGIN_NS
         placed = [order.placed_ns for order in self._open_here() if order.placed_ns]
         return min(placed, default=now_ns) - _MARGIN_NS
 

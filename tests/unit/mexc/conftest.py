@@ -41,6 +41,7 @@ class StandInCore:
 
     def __init__(self) -> None:
         self.halt_epoch = 0
+        self.reconcile_pending = False
         self.known: dict[int, StandInOrder] = {}
 
     def order(self, order_no: int) -> StandInOrder | None:

@@ -104,7 +104,7 @@ class Bench:
             RUN_ID,
             self.resolver,
             1,
-            ReconcileLimits(first_wait_s=0.001, account_rounds=3),
+            ReconcileLimits(first_wait_s=0.001, account_rounds=3, healthy_every_s=0.001),
         )
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -351,13 +351,36 @@ class TestReconciler:
     ) -> None:
         async def body(bench: Bench) -> None:
             bench.adapter.evidence = Evidence(report=OrderReport.WORKING, cumulative_lots=0)
-            minute = 60 * 10**9
+            margin = 120 * 10**9
             before = bench.recorder.now_ns()
             await bench.reconciler.reconcile()
             await bench.reconciler.reconcile()
             since = [int(each.split()[1]) for each in bench.adapter.asked if each.startswith("trades_since")]
-            assert since[0] == 1000 - minute
-            assert since[-1] >= before - minute
+            assert since[0] == 1000 - margin
+            assert since[-1] >= before - margin
+
+        bench_run(body)
+
+    def test_executions_that_a_whole_private_feed_pushed_are_not_asked_for_again(
+        self, bench_run: Run
+    ) -> None:
+        async def body(bench: Bench) -> None:
+            bench.order.is_open = False
+            now_ns = 10**18
+            bench.recorder.now_ns = lambda: now_ns
+            bench.adapter.private_restored = asyncio.Event()
+            bench.adapter.private_restored.set()
+            working = asyncio.create_task(bench.reconciler.run())
+            await bench.until(lambda: bench.recorder.of("RECONCILED"))
+            now_ns += 86_400 * 10**9
+            await bench.until(lambda: bench.reconciler.since_ns == now_ns)
+            whole_ns, bench.recorder.core.reconcile_pending = now_ns, True
+            now_ns += 3_600 * 10**9
+            bench.adapter.asked.clear()
+            bench.adapter.private_restored.set()
+            await bench.until(lambda: len(bench.recorder.of("RECONCILED")) == 2)
+            working.cancel()
+            assert f"trades_since {whole_ns - 120 * 10**9}" in bench.adapter.asked
 
         bench_run(body)
 
