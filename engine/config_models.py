@@ -117,9 +117,10 @@ class RunConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _tape_holds_two_segments(self) -> Self:
-        if self.tape_budget_mb < 2 * self.tape_segment_mb:
-            raise ValueError("tape_budget_mb must hold at least two segments of tape_segment_mb")
+    def _tape_holds_four_segments(self) -> Self:
+        # The log writer's own rule: one in use, one prepared, and something left to keep.
+        if self.tape_budget_mb < 4 * self.tape_segment_mb:
+            raise ValueError("tape_budget_mb must hold at least four segments of tape_segment_mb")
         return self
 
 

@@ -129,7 +129,7 @@ def test_a_wrong_adapter_value_is_not_repeated() -> None:
         (SMALL + '[[strategy]]\nname = "market_maker"\n', "must be unique"),
         ('symbols = ["BTCUSDT"]\n[[strategy]]\nname = "m"\nsymbols = ["XUSDT"]\n', "add it to symbols"),
         ('symbols = ["BTCUSDT"]\n[venue]\nsymbols = ["XUSDT"]\n', "add it to venue.symbols"),
-        (SMALL + "[run]\ntape_budget_mb = 40\n", "two segments"),
+        (SMALL + "[run]\ntape_budget_mb = 127\n", "four segments"),
         ("symbols = []\n", "at least 1 item"),
         ("symbols = 5\n", "tuple"),
         ('symbols = ["BTCUSDT"]\nstrategy = [5]\n', "dictionary"),
