@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.core.engine import Engine
 from engine.journal.records import HEADER_BYTES, JOURNAL_STEM, TAPE_STEM, read_log
 from engine.journal.snapshots import Snapshot, latest_valid, write_snapshot
+from native.log_errors import LogError
 from native.log_reader import LogReader, segment_numbers
 from native.log_writer import LogWriter
 
@@ -62,7 +63,10 @@ def newest_segment_start(tape: Path) -> int:
     from native.log_reader import Segment, segment_path
 
     for number in reversed(segment_numbers(tape, TAPE_STEM)):
-        segment = Segment(segment_path(tape, TAPE_STEM, number), number)
+        try:
+            segment = Segment(segment_path(tape, TAPE_STEM, number), number)
+        except LogError:
+            continue  # prepared ahead on a full disk: it has not even a header
         if segment.valid and any(True for _ in LogReader(tape, TAPE_STEM, from_index=segment.first_index)):
             return segment.first_index
     return 0

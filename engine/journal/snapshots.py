@@ -53,7 +53,8 @@ class Found:
 def write_snapshot(directory: Path, snapshot: Snapshot, *, keep: int = KEEP) -> Path:
     """Writes atomically (fsync, rename, fsync of the folder) and removes all but the newest `keep`.
 
-    The journal must be durable up to `snapshot.records` before this is called. ValueError for values out of range.
+    The journal must be durable up to `snapshot.records` before this is called. ValueError for values out of range; after
+    an OSError nothing of it is left behind.
     """
     if not 0 <= snapshot.records < 10**12 or keep < 1:
         raise ValueError("a snapshot has 0 <= records < 10^12, and at least one is kept")
@@ -62,13 +63,17 @@ def write_snapshot(directory: Path, snapshot: Snapshot, *, keep: int = KEEP) -> 
     head = _HEAD.pack(MAGIC, VERSION, 0, snapshot.records, len(snapshot.state))
     path = directory / f"snapshot-{snapshot.records:012d}.bin"
     fresh = path.with_suffix(".tmp")
-    with fresh.open("wb") as file:
-        file.write(head)
-        file.write(snapshot.state)
-        file.write(_digest(head, snapshot.state))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with fresh.open("wb") as file:
+            file.write(head)
+            file.write(snapshot.state)
+            file.write(_digest(head, snapshot.state))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
     _sync_folder(directory)
     for _, old in _listed(directory)[keep:]:
         old.unlink(missing_ok=True)

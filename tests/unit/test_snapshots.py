@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.journal.restart import newest_tape_seq
 from engine.journal.snapshots import (
     KEEP,
     Snapshot,
@@ -16,6 +19,7 @@ from engine.journal.snapshots import (
     read_snapshot,
     write_snapshot,
 )
+from native.log_writer import LogWriter
 
 
 def snapshot(records: int, state: bytes = b"state") -> Snapshot:
@@ -70,6 +74,16 @@ def test_one_that_is_ahead_of_the_journal_is_not_used(tmp_path: Path) -> None:
     assert "ahead of the journal" in found.skipped[0][1]
 
 
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_snapshot(tmp_path, snapshot(1))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_renamed_one_is_not_used(tmp_path: Path) -> None:
     path = write_snapshot(tmp_path, snapshot(10))
     path.rename(tmp_path / "snapshot-000000000099.bin")
@@ -88,3 +102,10 @@ def test_an_empty_folder_has_none_and_half_written_files_do_not_count(tmp_path: 
 def test_values_out_of_range_are_refused(tmp_path: Path, bad: Snapshot) -> None:
     with pytest.raises(ValueError, match="a snapshot has"):
         write_snapshot(tmp_path, bad)
+
+
+def test_a_tape_segment_that_a_full_disk_left_empty_is_passed_over(tmp_path: Path) -> None:
+    with LogWriter(tmp_path, stem="tape", run_id="abcdef012345", chained=False, sync=False) as tape:
+        tape.append((7).to_bytes(8, "little"))
+    (tmp_path / "tape-00000001.log").write_bytes(b"")
+    assert newest_tape_seq(tmp_path) == 7
