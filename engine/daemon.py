@@ -48,6 +48,7 @@ from engine.spin import spin
 from engine.summary import summary
 from engine.timers import Timers
 from native.cpu import BASELINE
+from native.log_errors import LogError
 from native.log_writer import LogWriter
 
 logger = logging.getLogger("penstock.core")
@@ -60,6 +61,7 @@ STOP_WAIT_S = 5.0
 VENUE_RETRIES = 5
 DISK_REDUCE_BYTES, DISK_HALT_BYTES = 512 * MB, 128 * MB
 EXIT_ENDED, EXIT_REFUSED = 0, 2
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 COMMANDS = {
     "halt": CommandKind.HALT,
     "resume": CommandKind.RESUME,
@@ -356,7 +358,13 @@ class Daemon(Rim):
         self._note(EventKind.NOTE_SNAPSHOT, {"records": taken.records, "sha256": taken.state_hash})
         loop = asyncio.get_running_loop()
         if await loop.run_in_executor(None, self._journal.wait_durable, 5000):
-            await loop.run_in_executor(None, write_snapshot, self.place.journal, taken)
+            try:
+                await loop.run_in_executor(None, write_snapshot, self.place.journal, taken)
+            except OSError as error:
+                # A restart is slower without it, and as good: a full disk must not end the session.
+                if self.sequencer.count("snapshots.failed") == 1:
+                    text = f"snapshots cannot be written: {error.strerror or error}"
+                    self._publisher.note_alert("warning", text)
 
     async def _obey(self, request: Request) -> Reply:
         """A command from an operator: journaled, and durable, before it is acknowledged."""
@@ -385,8 +393,9 @@ async def session(place: RunDir, config: Config, seconds: float | None) -> int:
     """Run one session until a signal, its time, or a failure ends it; answers the exit code."""
     daemon = Daemon(place, config, seconds)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, daemon.stopping.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     await daemon.run()
     return EXIT_ENDED if daemon.failure is None else 1
 
@@ -400,6 +409,8 @@ def main() -> None:
     parser.add_argument("--config", required=True, type=Path, help="the resolved config")
     parser.add_argument("--for", dest="seconds", type=float, help="end by itself after this time")
     options = parser.parse_args()
+    # A stop that comes before the session can heed it waits until then.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         config, place = load(options.config), open_at(options.run_dir)
         supervised = "PENSTOCK_SUPERVISED" in os.environ
@@ -408,7 +419,7 @@ def main() -> None:
             logging_to(place.path, level=config.log.level, form=config.log.format, quiet=supervised),
         ):
             code = uvloop.run(session(place, config, options.seconds))
-    except (UserError, AdapterError, LockHeld) as error:
+    except (UserError, AdapterError, LockHeld, LogError) as error:
         sys.stderr.write(f"penstock: {error}\n")
         code = EXIT_REFUSED
     raise SystemExit(code)

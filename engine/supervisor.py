@@ -1,7 +1,8 @@
 """The supervisor of a run: starts venue and core, restarts a core that crashed, shows the view, ends everything.
 
 It is one thread around poll(2): process descriptors tell of children that ended, a pipe tells of signals, and the
-view is drawn in between. Exit codes: 0 the run ended well, 1 something went wrong, 2 it could not be started.
+view is drawn in between. Exit codes: 0 the run ended well, 1 something went wrong, 2 it could not be started, 130 it was
+interrupted before the core began.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ RESTART_WINDOW_S = 300.0
 BACKOFF_S = 0.5
 BACKOFF_MAX_S = 8.0
 CORE_REFUSED = 2
+INTERRUPTED = 130
 
 
 class StartError(UserError):
@@ -91,13 +93,14 @@ class Supervisor:
     _note: str = "starting"
     _ends_at: float | None = None
     _stop_by: float | None = None
+    _stop_signal: int = 0
     _venue_lost: bool = False
 
     def run(self) -> Result:
         """Start, watch and end everything; raises StartError where the venue or the core cannot be started."""
-        self.run_dir.summary_file.unlink(missing_ok=True)
         with self.run_dir.locked(), self._signals_caught():
             try:
+                self.run_dir.summary_file.unlink(missing_ok=True)
                 if self.config.venue.embedded:
                     self._start_venue()
                 self._start_core()
@@ -196,6 +199,7 @@ class Supervisor:
 
     def _ask_to_stop(self, number: int, note: str) -> None:
         self._note = note
+        self._stop_signal = number
         self._stop_by = time.monotonic() + self.stop_deadline_s
         logger.info(note)
         if self._core is not None:
@@ -224,6 +228,9 @@ class Supervisor:
         if code == 0:
             return 0, "ended"
         assert self._core is not None
+        if code == -self._stop_signal:
+            # It was still loading: a session answers a signal by ending in order.
+            return INTERRUPTED, "stopped before the core began"
         return 1, f"the core {how_it_ended(code)}\n{self._core.tail()}"
 
     # Restarting

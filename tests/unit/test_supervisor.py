@@ -118,6 +118,23 @@ def test_a_signal_is_passed_on_and_the_core_ends_well(
     assert engine.view.statuses
 
 
+def test_a_stop_while_the_core_still_loads_is_no_failure(tmp_path: Path, children: Children) -> None:
+    children(
+        "signal.signal(signal.SIGINT, signal.SIG_DFL); os.kill(os.getppid(), signal.SIGINT)\n"
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT]); signal.pause()"
+    )
+    result = supervise(tmp_path).run()
+    assert (result.exit_code, result.reason) == (130, "stopped before the core began")
+
+
+def test_a_run_that_is_in_use_keeps_its_summary(tmp_path: Path) -> None:
+    engine = supervise(tmp_path)
+    engine.run_dir.summary_file.write_text("{}")
+    with engine.run_dir.locked(), pytest.raises(RunDirError, match="in use"):
+        engine.run()
+    assert engine.run_dir.summary_file.exists()
+
+
 def test_a_crashed_core_is_restarted_with_the_time_that_is_left(tmp_path: Path, children: Children) -> None:
     children("os.kill(os.getpid(), signal.SIGKILL) if start < 3 else finish()")
     engine = supervise(tmp_path, seconds=30)
