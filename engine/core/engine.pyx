@@ -153,7 +153,7 @@ cdef class Engine(TradingDesk):
             if strategy.wants & WANTS_BOOK and not self.c.strategies[strategy.index].stopped:
                 try:
                     strategy.book_slot(book)
-                except Exception as error:  # a strategy may fail in any way; the rest goes on
+                except (Exception, SystemExit) as error:  # a strategy may fail in any way; the rest goes on
                     self.stop(strategy, "on_book", error)
         return 0
 
@@ -177,7 +177,7 @@ cdef class Engine(TradingDesk):
                 if strategy.wants & WANTS_TRADE and not self.c.strategies[strategy.index].stopped:
                     try:
                         strategy.trade_slot(trade)
-                    except Exception as error:  # as in book_changed
+                    except (Exception, SystemExit) as error:  # as in book_changed
                         self.stop(strategy, "on_trade", error)
         return 0
 
@@ -243,7 +243,7 @@ cdef class Engine(TradingDesk):
                 if not self.c.strategies[strategy.index].stopped:
                     try:
                         strategy.timer_slot(timer.timer_id)
-                    except Exception as error:  # as in book_changed
+                    except (Exception, SystemExit) as error:  # as in book_changed
                         self.stop(strategy, "on_timer", error)
         return 0
 
@@ -297,7 +297,7 @@ cdef class Engine(TradingDesk):
             strategy = <Strategy>item
             try:
                 strategy.start_slot()
-            except Exception as error:  # as in book_changed
+            except (Exception, SystemExit) as error:  # as in book_changed
                 self.stop(strategy, "on_start", error)
         return 0
 
@@ -351,7 +351,7 @@ cdef class Engine(TradingDesk):
                 if not self.c.strategies[strategy.index].stopped:
                     try:
                         strategy.order_slot(order_view(order))
-                    except Exception as error:  # as in book_changed
+                    except (Exception, SystemExit) as error:  # as in book_changed
                         self.stop(strategy, "on_order", error)
         return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -76,6 +77,13 @@ def test_a_strategy_that_raises_at_its_start_is_stopped() -> None:
     assert kinds(session.push(event.reconciled())) == ["STRATEGY_STOPPED"]
     assert session.puppets[1].heard == [("on_start", None)]
     assert session.push(event.reconciled()) == [], "strategies start once a session"
+
+
+def test_a_strategy_that_calls_exit_is_stopped_and_the_core_goes_on() -> None:
+    session = ready()
+    session.do(lambda _: sys.exit(3))
+    assert kinds(session.outputs) == ["STRATEGY_STOPPED"]
+    assert "SystemExit" in session.outputs[0]["text"]
 
 
 def test_intents_are_bounded_per_event_and_told_once() -> None:
