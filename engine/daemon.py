@@ -57,6 +57,7 @@ MB = 1 << 20
 TAPE_POLL_US = 1000
 STATUS_INTERVAL_S = 0.25
 HOUSEKEEPING_S = 1.0
+COLLECT_S = 30.0
 STOP_WAIT_S = 5.0
 VENUE_RETRIES = 5
 DISK_REDUCE_BYTES, DISK_HALT_BYTES = 512 * MB, 128 * MB
@@ -177,7 +178,8 @@ class Daemon(Rim):
             self._run(self._keep_house())
             if self.config.run.spin:
                 self._run(spin(lambda: self.sequencer.frames))
-            # What is here now lives as long as the session: the collector need not look at it again.
+            # What is here now lives as long as the session: the collector need not look at it again, and runs when
+            # the house is kept, never in the midst of an event.
             gc.collect()
             gc.freeze()
             gc.disable()
@@ -332,12 +334,18 @@ class Daemon(Rim):
         self._rss_mb_max = max(self._rss_mb_max, rss_mb)
 
     async def _keep_house(self) -> None:
-        """Look at memory and disk each second, and take a snapshot now and then."""
+        """Look at memory and disk each second; collect garbage and take a snapshot now and then."""
         snapshot_at = time.monotonic() + self.config.run.snapshot_interval_s
+        collect_at = time.monotonic() + COLLECT_S
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             self._take_rss()
             self._look_at_disk()
+            if time.monotonic() >= collect_at:
+                collect_at = time.monotonic() + COLLECT_S
+                began_ns = time.perf_counter_ns()
+                gc.collect()
+                self.sequencer.observe("collect", time.perf_counter_ns() - began_ns)
             if time.monotonic() >= snapshot_at:
                 snapshot_at = time.monotonic() + self.config.run.snapshot_interval_s
                 await self._snapshot()

@@ -26,6 +26,7 @@ REQUIRED = ("name", "unit", "value", "kind", "met")
 OPTIONAL = ("p50", "p99", "bar", "reference", "ratio")
 FLAGS = "-O3 -std=gnu11 -ffp-contract=off"  # of setup.py; a test holds them equal
 NO_BAR = "for information: no bar"
+NO_REFERENCE = "no reference to compare with"
 
 Row = dict[str, Any]
 
@@ -120,7 +121,8 @@ def measure(path: Path, *, quick: bool = False) -> list[Row]:
             raise UserError(f"{path} returned a row without {', '.join(missing)}: {each}")
         for key in OPTIONAL:
             each.setdefault(key, None)
-        each.setdefault("note", "" if each["met"] is not None else NO_BAR)
+        unknown = NO_BAR if each["bar"] is None else NO_REFERENCE
+        each.setdefault("note", "" if each["met"] is not None else unknown)
     return rows
 
 

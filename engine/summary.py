@@ -26,7 +26,11 @@ def summary(
     rss_anon_mb_max: float,
     alerts: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """The facts of a run as plain JSON values; money as decimal strings in the risk currency."""
+    """The facts of a run as plain JSON values; money as decimal strings in the risk currency.
+
+    `seconds`, `messages`, `orders_sent`, `latency_us` and `counters` are those of the newest session (`sessions` says how
+    many there were); all else is the whole run's.
+    """
     core, journal = sequencer.core, sequencer.journal
     counts, money = core.counts(), core.money()
     return {

@@ -80,8 +80,8 @@ def remarks(rows: list[dict[str, Any]]) -> list[str]:
         if row.get("reference"):
             ratio = f", ratio {_number(row['ratio'])}" if row["ratio"] else ""
             parts.append(f"{row['reference']['name']}: {_number(row['reference']['value'])}{ratio}")
-        note = row.get("note") or ("no reference to compare with" if row["met"] is None else "")
-        parts += [note] if note else []
+        if row.get("note"):
+            parts.append(row["note"])
         if parts:
             lines.append(f"{row['name']}: {'; '.join(parts)}")
     return lines

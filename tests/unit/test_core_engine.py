@@ -398,7 +398,7 @@ def test_a_name_that_is_none_is_refused_wherever_it_comes_in(name: bytes) -> Non
     raw = event.balance("QQQ", 1, 0, True)
     with pytest.raises(ValueError, match="printable ASCII"):
         session.push(raw.replace(b"QQQ".ljust(16, b"\0"), name.ljust(16, b"\0")))
-    raw = event.instrument(InstrumentSpec("XXX", "QQQ", "USDT", 0, 0))
+    raw = event.instrument(InstrumentSpec("OTHER", "QQQ", "USDT", 0, 0))
     with pytest.raises(ValueError, match="printable ASCII"):
         session.push(raw.replace(b"QQQ".ljust(16, b"\0"), name.ljust(16, b"\0")))
     assert session.engine.balances() == known and len(session.engine.books) == 1
