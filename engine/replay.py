@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,13 @@ class Replay:
     what the restarted core knew: outputs that a crash cut off never happened.
     """
 
-    def __init__(self, adapter: str, progress: Callable[[int], None] | None = None) -> None:
+    def __init__(self, adapter: Mapping[str, Any], progress: Callable[[int], None] | None = None) -> None:
         self.shadow = Engine()
         self.core = Engine()
         self.divergence: Divergence | None = None
         self.events = self.actions = self.sessions = 0
-        self._adapter = adapter
+        self._adapter, self._options = str(adapter["name"]), {**adapter}
+        del self._options["name"]
         self._progress = progress
         self._config: dict[str, Any] = {}
         self._sequencer: Sequencer | None = None
@@ -133,7 +134,8 @@ class Replay:
         self.core = Engine()
         if self.sessions > 1:
             self.core.load_durable(self.shadow.state.durable_bytes(), self.shadow.seq, self.shadow.now_ns)
-        decoder = make_adapter(self._adapter, {}, describe(start.raw)["run_id"], 0).decoder()
+        # The run's own settings: a decoder may depend on them.
+        decoder = make_adapter(self._adapter, self._options, describe(start.raw)["run_id"], 0).decoder()
         self._sequencer = Sequencer(self.core, decoder, Rim())
         self._sequencer.introduce_instruments()
 
@@ -152,11 +154,11 @@ def _is_command(raw: bytes) -> bool:
     return bool(describe(raw)["kind"] == EventKind.COMMAND.name)
 
 
-def adapter_of(run_dir: Path) -> str:
-    """The name of a run's adapter, from its journal's first CONFIG record; ReplayError where there is none."""
+def adapter_of(run_dir: Path) -> dict[str, Any]:
+    """A run's adapter, name and settings, from its journal's first CONFIG record; ReplayError where there is none."""
     for record in read_log(run_dir / "journal", JOURNAL_STEM):
         if record.kind == EventKind.CONFIG:
-            return str(config_of(record.body)["adapter"]["name"])
+            return dict(config_of(record.body)["adapter"])
     raise ReplayError(f"the journal of {run_dir} holds no config: the run ended before it began")
 
 

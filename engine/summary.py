@@ -67,6 +67,7 @@ def summary(
         "actions": counts["actions"],
         "actions_hash": core.actions_hash,
         "durable_hash": core.durable_hash(),
+        "full_hash": core.full_hash(),
         "latency_us": {stage: msgspec.to_builtins(facts) for stage, facts in latency_us(sequencer).items()},
         "rss_anon_mb_max": round(rss_anon_mb_max, 1),
         "counters": dict(sorted(sequencer.counters.items())),

@@ -78,6 +78,7 @@ def test_a_run_and_its_replays(tmp_path: Path) -> None:
     assert facts["durable_equal"]
     assert facts["actions_hash"] == summary["actions_hash"]
     assert facts["durable_hash"] == summary["durable_hash"]
+    assert facts["full_hash"] == summary["full_hash"]
     first, second = replay(tmp_path / "run"), replay(tmp_path / "run")
     assert first == second
     assert first.full_hash == facts["full_hash"]
