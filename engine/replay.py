@@ -163,7 +163,10 @@ def adapter_of(run_dir: Path) -> dict[str, Any]:
 
 
 def replay(run_dir: Path, progress: Callable[[int], None] | None = None) -> ReplayResult:
-    """Replay a run; ReplayError where its tape no longer holds the beginning."""
+    """Replay a run; ReplayError where it never began, or its tape no longer holds the beginning."""
+    for folder in ("journal", "tape"):
+        if not (run_dir / folder).is_dir():
+            raise ReplayError(f"{run_dir} has no {folder}: the run never began, or that folder was removed")
     segments = segment_numbers(run_dir / "tape", TAPE_STEM)
     if segments and segments[0] > 0:
         raise ReplayError(
