@@ -1,5 +1,6 @@
 """Decimal text to integers and back, for the edges of the house; the hot path uses decimal.h directly."""
 
+from cpython.number cimport PyNumber_Index
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 DECIMAL_PLACES_OF_MONEY = DECIMAL_MONEY_DECIMALS
@@ -51,8 +52,9 @@ def parse_money(text):
 def format_decimal(value, int decimals, bint trim=True):
     """An integer in units of 10^-decimals as decimal text; trim drops zeros at the end of the fraction.
 
-    Raises ValueError for negative decimals.
+    Raises ValueError for negative decimals, TypeError for a value that is no integer.
     """
+    value = PyNumber_Index(value)
     if decimals < 0:
         raise ValueError(f"decimals must not be negative, not {decimals}")
     digits = str(abs(value)).rjust(decimals + 1, "0")

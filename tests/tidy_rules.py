@@ -197,7 +197,7 @@ def imported_package(module: str) -> str:
 
 
 CORE_MAY_IMPORT = (
-    "native", "engine.core", "cython", "libc.stdint", "libc.stddef", "libc.string", "libc.stdlib", "libc.limits",
+    "native", "engine.core", "cython", "cpython.number", "libc.stdint", "libc.stddef", "libc.string", "libc.stdlib", "libc.limits",
     "cpython.bytes", "__future__", "collections", "dataclasses", "decimal", "enum", "hashlib", "json", "typing",
     "stdint", "stddef", "string", "string.h",
 )  # fmt: skip

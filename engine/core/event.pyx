@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """Events from Python: builders for what the rim puts in, and a reader for people. Layout: event.pxd.
 
 A builder answers header and body with seq and ts_recv_ns zero; the sequencer fills these in.
@@ -6,7 +7,7 @@ A builder answers header and body with seq and ts_recv_ns zero; the sequencer fi
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
-from engine.core.money cimport money_get, money_int, money_words
+from engine.core.money cimport money_words, whole
 from native.level cimport level_t
 
 HEADER_BYTES = sizeof(event_t)
@@ -48,9 +49,9 @@ def feed(source: int, up: bool, private: bool = False) -> bytes:
 def timer(timer_id: int, strategy: int, due_ns: int) -> bytes:
     """A timer is due."""
     cdef timer_t body
-    body.timer_id = timer_id
-    body.strategy = strategy
-    body.due_ns = due_ns
+    body.timer_id = whole(timer_id)
+    body.strategy = whole(strategy)
+    body.due_ns = whole(due_ns)
     return build(EVENT_TIMER, -1, 0, 0, &body, sizeof(body))
 
 
@@ -58,8 +59,8 @@ def health(field: int, value: int) -> bytes:
     """Something that the core's checks need to know of the rim (HealthField)."""
     cdef health_t body
     memset(&body, 0, sizeof(body))
-    body.field = field
-    body.value = value
+    body.field = whole(field)
+    body.value = whole(value)
     return build(EVENT_HEALTH, -1, 0, 0, &body, sizeof(body))
 
 
@@ -68,9 +69,9 @@ def start(run_id: str, session: int, live: bool, seed: int) -> bytes:
     cdef start_t body
     memset(&body, 0, sizeof(body))
     put_text(body.run_id, sizeof(body.run_id), run_id, "run id")
-    body.session = session
+    body.session = whole(session)
     body.live = live
-    body.seed = seed
+    body.seed = whole(seed)
     return build(EVENT_START, -1, 0, 0, &body, sizeof(body))
 
 
@@ -86,20 +87,20 @@ def instrument(spec) -> bytes:
     put_text(body.symbol, sizeof(body.symbol), spec.symbol, "symbol")
     put_text(body.base, sizeof(body.base), spec.base, "base asset")
     put_text(body.quote, sizeof(body.quote), spec.quote, "quote asset")
-    body.price_decimals = spec.price_decimals
-    body.size_decimals = spec.size_decimals
+    body.price_decimals = whole(spec.price_decimals)
+    body.size_decimals = whole(spec.size_decimals)
     body.tradable = spec.tradable
-    body.sides = spec.sides
-    body.order_types = spec.order_types
-    body.source = spec.source
-    body.tick_step = spec.tick_step
-    body.lot_step = spec.lot_step
-    body.min_lots = spec.min_lots
-    body.max_lots = spec.max_lots
-    body.band_up_ppm = spec.band_up_ppm
-    body.band_down_ppm = spec.band_down_ppm
-    body.maker_fee_ppm = spec.maker_fee_ppm
-    body.taker_fee_ppm = spec.taker_fee_ppm
+    body.sides = whole(spec.sides)
+    body.order_types = whole(spec.order_types)
+    body.source = whole(spec.source)
+    body.tick_step = whole(spec.tick_step)
+    body.lot_step = whole(spec.lot_step)
+    body.min_lots = whole(spec.min_lots)
+    body.max_lots = whole(spec.max_lots)
+    body.band_up_ppm = whole(spec.band_up_ppm)
+    body.band_down_ppm = whole(spec.band_down_ppm)
+    body.maker_fee_ppm = whole(spec.maker_fee_ppm)
+    body.taker_fee_ppm = whole(spec.taker_fee_ppm)
     body.min_notional = money_words(spec.min_notional)
     body.max_notional = money_words(spec.max_notional)
     return build(EVENT_INSTRUMENT, -1, spec.source, 0, &body, sizeof(body))
@@ -110,7 +111,7 @@ def command(kind: int, idempotency_id: str = "", order_no: int = 0) -> bytes:
     cdef command_t body
     memset(&body, 0, sizeof(body))
     body.command = kind
-    body.order_no = order_no
+    body.order_no = whole(order_no)
     put_text(body.idempotency_id, sizeof(body.idempotency_id), idempotency_id, "idempotency id")
     return build(EVENT_COMMAND, -1, 0, 0, &body, sizeof(body))
 
@@ -120,10 +121,10 @@ def order_update(order_no: int, report: int, *, instrument: int = -1, venue_code
     """What the venue, or its silence, says of an order (OrderReport). cumulative_money: quote, 10^-20 units."""
     cdef order_update_t body
     memset(&body, 0, sizeof(body))
-    body.order_no = order_no
-    body.report = report
-    body.venue_code = venue_code
-    body.cumulative_lots = cumulative_lots
+    body.order_no = whole(order_no)
+    body.report = whole(report)
+    body.venue_code = whole(venue_code)
+    body.cumulative_lots = whole(cumulative_lots)
     body.cumulative_money = money_words(cumulative_money)
     put_text(body.venue_order_id, sizeof(body.venue_order_id), venue_order_id, "venue order id")
     put_text(body.text, sizeof(body.text), text.encode("utf-8")[:55].decode("utf-8", "ignore"), "text")
@@ -135,11 +136,11 @@ def fill(order_no: int, *, instrument: int, side: int, price_ticks: int, size_lo
     """One execution. money: price times size in quote; fee in fee_asset; both in 10^-20 units."""
     cdef fill_t body
     memset(&body, 0, sizeof(body))
-    body.order_no = order_no
-    body.price_ticks = price_ticks
-    body.size_lots = size_lots
+    body.order_no = whole(order_no)
+    body.price_ticks = whole(price_ticks)
+    body.size_lots = whole(size_lots)
     body.is_maker = is_maker
-    body.side = side
+    body.side = whole(side)
     body.money = money_words(money)
     body.fee = money_words(fee)
     put_text(body.fee_asset, sizeof(body.fee_asset), fee_asset, "fee asset")
@@ -182,7 +183,8 @@ cdef bytes book_event(uint16_t kind, int instrument, int source, int64_t ts_even
     body.n_bids = len(bids)
     body.depth_limit = depth_limit
     parts = [(<char*>&body)[:sizeof(body)]]
-    for level.price_ticks, level.size_lots in (*asks, *bids):
+    for price_ticks, size_lots in (*asks, *bids):
+        level.price_ticks, level.size_lots = whole(price_ticks), whole(size_lots)
         parts.append((<char*>&level)[:sizeof(level)])
     joined = b"".join(parts)
     return build(kind, instrument, source, ts_event_ns, <const char*>joined, len(joined))
@@ -206,7 +208,9 @@ def trades(instrument: int, items, source: int = 0, ts_event_ns: int = 0) -> byt
     body.reserved = 0
     memset(&item, 0, sizeof(item))
     parts = [(<char*>&body)[:sizeof(body)]]
-    for item.price_ticks, item.size_lots, item.side, item.ts_event_ns in items:
+    for price_ticks, size_lots, side, moment_ns in items:
+        item.price_ticks, item.size_lots, item.side = whole(price_ticks), whole(size_lots), whole(side)
+        item.ts_event_ns = whole(moment_ns)
         parts.append((<char*>&item)[:sizeof(item)])
     joined = b"".join(parts)
     return build(EVENT_TRADES, instrument, source, ts_event_ns, <const char*>joined, len(joined))

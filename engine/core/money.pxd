@@ -1,5 +1,6 @@
 """Exact money: signed 128-bit integers in units of 10^-20 of an asset (engine/core/money.h)."""
 
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
@@ -33,9 +34,15 @@ cdef inline object money_int(int128_t amount):
     return (<object>words.high << 64) + <object>words.low
 
 
+cdef inline int64_t whole(object value) except? -1:
+    """An integer of any kind; TypeError for a float or Decimal, which Cython would cut to one."""
+    return PyNumber_Index(value)
+
+
 cdef inline money_t money_words(object amount) except *:
-    """A Python int as two words; OverflowError beyond 127 bits."""
+    """A Python int as two words; TypeError for a float, OverflowError beyond 127 bits."""
     cdef money_t words
+    amount = PyNumber_Index(amount)
     words.low = <uint64_t>(amount & 0xFFFFFFFFFFFFFFFF)
     words.high = <int64_t>(amount >> 64)
     return words

@@ -11,13 +11,7 @@ so that a replay does the same.
 """
 
 from engine.core.event cimport ORDER_IOC, ORDER_LIMIT, ORDER_LIMIT_MAKER, ORDER_MARKET, SIDE_BUY, SIDE_SELL
-
-
-cdef int64_t whole(value) except? -1:
-    """An integer of any kind; TypeError for a float or Decimal, which Cython would cut to one."""
-    if not isinstance(value, int) and not hasattr(value, "__index__"):
-        raise TypeError(f"{value!r} is no integer")
-    return value
+from engine.core.money cimport whole
 
 
 cdef class Trade:

@@ -101,14 +101,19 @@ class Ledger:
         if (number, trade_id) in self.seen_trades:
             return
         self.seen_trades.add((number, trade_id))
-        self._add(self.specs[instrument].quote, -fee)
-        self.fees_worth += fee
         order = self.orders.get(number)
+        if order is not None and order.dealt[0] + lots > order.size:
+            return  # more than the order's size can only be a repetition
+        self._pay(instrument, fee)
         if order is None:
             self._book(instrument, side, lots, money)
             return
         order.dealt = (order.dealt[0] + lots, order.dealt[1] + money)
         self._execute(order)
+
+    def _pay(self, instrument: int, fee: int) -> None:
+        self._add(self.specs[instrument].quote, -fee)
+        self.fees_worth += fee
 
     def _execute(self, order: TwinOrder) -> None:
         lots, money = max(order.reported, order.dealt, key=lambda account: account[0])

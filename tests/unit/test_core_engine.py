@@ -426,3 +426,44 @@ def test_events_come_in_order_and_a_refused_one_leaves_no_outputs_behind() -> No
     with pytest.raises(ValueError, match="comes after"):
         session.engine.process_bytes(old)
     assert session.push(event.heartbeat(0)) == []
+
+
+def test_a_fill_told_again_after_its_id_is_forgotten_is_not_booked_twice() -> None:
+    """The core knows the newest 4096 trade ids; an order's size, and its having ended, know the rest."""
+    session = ready(max_orders_per_second=1024, order_window_s=1)
+    first, _ = session.place(BUY, 9_990, 100)
+
+    def fill(number: int, lots: int, trade_id: str) -> None:
+        session.push(
+            event.fill(
+                number, instrument=0, side=BUY, price_ticks=9_990, size_lots=lots, money=COIN.notional(9_990, lots),
+                fee=1, fee_asset="USDT", is_maker=True, trade_id=trade_id,
+            )
+        )  # fmt: skip
+
+    fill(first, 100, "first")
+    second, _ = session.place(BUY, 9_990, 5_000)
+    for number in range(4_100):
+        fill(second, 1, f"t{number}")
+    position, fees = session.engine.position_lots(0), session.engine.money()["fees"]
+    fill(first, 100, "first")
+    assert session.engine.counts()["repeated_fills"] == 1
+    session.update(second, OrderReport.CANCELED)
+    for _ in range(2_048):  # the table forgets both orders
+        number = session.do(lambda one: one.buy(0, 9_980, 1), step_ns=2_000_000)
+        session.update(number, OrderReport.CANCELED)
+    assert session.engine.order(second) is None
+    fill(second, 1, "t0")
+    assert session.engine.counts()["repeated_fills"] == 2
+    assert session.engine.counts()["orphan_fills"] == 0
+    assert (session.engine.position_lots(0), session.engine.money()["fees"]) == (position, fees)
+
+
+@pytest.mark.parametrize("field", ["price_ticks", "size_lots", "money", "fee", "order_no"])
+def test_events_take_no_floats(field: str) -> None:
+    facts: dict[str, Any] = {
+        "instrument": 0, "side": BUY, "price_ticks": 1, "size_lots": 1, "money": 1, "fee": 0, "fee_asset": "USDT",
+        "is_maker": True, "trade_id": "t", "order_no": 1,
+    }  # fmt: skip
+    with pytest.raises(TypeError):
+        event.fill(**facts | {field: 1.5})

@@ -123,6 +123,8 @@ cdef order_t* open_order(state_t* s, const event_t* header, const place_t* place
     """Enter an approved order: from the gate, or from its record in the journal."""
     cdef order_t* order = &s.orders[place.order_no & (ORDER_SLOTS - 1)]
     cdef strategy_t* strategy = &s.strategies[header.source]
+    if order.order_no > s.totals.newest_forgotten:
+        s.totals.newest_forgotten = order.order_no
     memset(order, 0, sizeof(order_t))
     order.order_no = place.order_no
     order.intent_hash = place.intent_hash
@@ -229,17 +231,30 @@ cdef order_t* update_order(state_t* s, const event_t* header, const order_update
     return order
 
 
+cdef bint was_told_before(const state_t* s, const order_t* order, const fill_t* fill) noexcept nogil:
+    """Whether a fill can only be a repetition, though its id is forgotten.
+
+    An order executes no more than its size, and an order that left the table had ended.
+    """
+    if order == NULL:
+        return fill.order_no != 0 and fill.order_no <= s.totals.newest_forgotten
+    return fill.size_lots > order.size_lots - order.dealt_lots
+
+
 cdef order_t* fill_order(state_t* s, const event_t* header, const fill_t* fill, int64_t fee_asset) noexcept nogil:
-    """Take in one fill, once per trade id; NULL where it was seen, or where its order is not known (then it is booked bare)."""
+    """Take in one fill, once per trade id; NULL where it was seen, or where its order is not known."""
     cdef order_t* order = find_order(s, fill.order_no)
     # Both sides of a trade with ourselves carry one id: the order's number tells them apart.
     cdef uint64_t key = recent_key(fill.trade_id, strnlen(fill.trade_id, sizeof(fill.trade_id)))
     key ^= fill.order_no * 0x9E3779B97F4A7C15u
     if not recent_add(&s.trade_ids, key if key else 1):
         return NULL
+    if was_told_before(s, order, fill):
+        s.totals.repeated_fills += 1
+        return NULL
     apply_fee(s, header.instrument, fee_asset, money_get(fill.fee), fill.price_ticks)
     if order == NULL:
-        # Nothing is lost: the position is right even where the order is long forgotten.
+        # Nothing is lost: the position is right even where the order was never known here.
         s.totals.orphan_fills += 1
         s.totals.fills += 1
         apply_execution(s, header.instrument, fill.side == SIDE_BUY, fill.size_lots, money_get(fill.money))

@@ -166,7 +166,9 @@ ctypedef struct totals_t:      # durable scalars
     int128_t equity_day_start
     uint64_t actions           # outputs ever, chained in actions_hash
     uint64_t capital_known
-    uint64_t orphan_fills
+    uint64_t orphan_fills      # of orders that nobody here knows: booked bare
+    uint64_t repeated_fills    # told before, though their trade ids are forgotten: not booked
+    uint64_t newest_forgotten  # the highest number that left the table of orders
     uint64_t unvalued_fees
 
 ctypedef struct limits_t:      # from the config; engine/core/risk/limits.py says what each means
