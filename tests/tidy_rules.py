@@ -197,8 +197,8 @@ def imported_package(module: str) -> str:
 
 
 CORE_MAY_IMPORT = (
-    "native", "engine.core", "cython", "cpython.number", "libc.stdint", "libc.stddef", "libc.string", "libc.stdlib", "libc.limits",
-    "cpython.bytes", "__future__", "collections", "dataclasses", "decimal", "enum", "hashlib", "json", "typing",
+    "native", "engine.core", "cython", "cpython.number", "libc.stdint", "libc.stddef", "libc.string", "libc.stdlib",
+    "libc.limits", "cpython.bytes", "__future__", "collections", "dataclasses", "decimal", "enum", "hashlib", "json", "typing",
     "stdint", "stddef", "string", "string.h",
 )  # fmt: skip
 IMPURE_CALL = re.compile(

@@ -289,7 +289,8 @@ cdef class TradingDesk(Desk):
             "intents": self.c.totals.intents, "approved": self.c.totals.approved, "cancels": self.c.totals.cancels,
             "fills": self.c.totals.fills, "actions": self.c.totals.actions, "open_orders": self.c.totals.open_orders,
             "unknown_orders": sum(self.c.exposures[i].unknown_orders for i in range(self.c.totals.instruments)),
-            "orphan_fills": self.c.totals.orphan_fills, "repeated_fills": self.c.totals.repeated_fills, "unvalued_fees": self.c.totals.unvalued_fees,
+            "orphan_fills": self.c.totals.orphan_fills,
+            "repeated_fills": self.c.totals.repeated_fills, "unvalued_fees": self.c.totals.unvalued_fees,
             "denied": {Reason(code).name: self.c.denied[code] for code in range(128) if self.c.denied[code]},
         }
 
