@@ -99,7 +99,7 @@ class Resolver:
             found = msgspec.structs.replace(ref, venue_order_id=evidence.venue_order_id or ref.venue_order_id)
             task = asyncio.get_running_loop().create_task(self._bring_fills(found, evidence.cumulative_lots))
             self._fill_tasks.add(task)
-            task.add_done_callback(self._fill_tasks.discard)
+            task.add_done_callback(self._note_fills)
 
     async def _resolve(self, order_no: int, after_cancel: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -191,6 +191,13 @@ class Resolver:
     def _wait_s(self, attempt: int) -> float:
         whole_s: float = min(self._limits.longest_wait_s, self._limits.first_wait_s * 2 ** min(attempt, 20))
         return whole_s * self._rng.uniform(0.5, 1.0)
+
+    def _note_fills(self, task: asyncio.Task[None]) -> None:
+        """A mistake of ours or of an adapter while fills were fetched: the fees are not known, and that is told."""
+        self._fill_tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._sequencer.count("execution.failures")
+            _log.error("fetching fills failed", exc_info=task.exception())
 
     def _note_end(self, order_no: int, task: asyncio.Task[None]) -> None:
         self._tasks.pop(order_no, None)
