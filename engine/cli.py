@@ -13,7 +13,20 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from engine.commands import bench, config, doctor, journal, operate, replay, run
+from engine.commands import (
+    bench,
+    config,
+    doctor,
+    fills,
+    flatten,
+    journal,
+    listings,
+    operate,
+    orders,
+    positions,
+    replay,
+    run,
+)
 from engine.errors import UserError
 
 HELP = "A low-latency trading engine: market data in, one inline risk gate, journaled orders out."
@@ -49,7 +62,7 @@ def build() -> typer.Typer:
     ) -> None:
         pass
 
-    for module in (run, replay, operate, doctor, bench):
+    for module in (run, replay, operate, listings, orders, fills, positions, flatten, doctor, bench):
         module.register(app)
     app.add_typer(config.app, name="config")
     app.add_typer(journal.app, name="journal")

@@ -213,9 +213,9 @@ class ControlClient:
         self._run_dir = Path(run_dir)
         self._timeout_s = timeout_s
 
-    def call(self, command: CommandName, idempotency_id: str = "") -> Reply:
+    def call(self, command: CommandName, idempotency_id: str = "", symbol: str = "") -> Reply:
         """The core's reply; raises ControlUnavailable where no core listens or none answers in time."""
-        request = Request(idempotency_id or uuid.uuid4().hex, command)
+        request = Request(idempotency_id or uuid.uuid4().hex, command, symbol)
         payload = msgspec.msgpack.encode(request)
         try:
             with (

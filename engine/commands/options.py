@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from engine.console.status import Status
     from engine.run_dir import RunDir
 
 DEFAULT_RUNS = Path("runs")
@@ -17,6 +20,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Write facts as JSON on
 RunDirOption = Annotated[
     Path | None,
     typer.Option("--run-dir", metavar="DIR", help="The run; else the newest one going on in ./runs."),
+]
+OptionalRun = Annotated[
+    Path | None,
+    typer.Argument(metavar="RUN", help="A run's directory; else the newest one going on in ./runs."),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
 
@@ -36,3 +43,38 @@ def chosen_run(run_dir: Path | None) -> RunDir:
     from engine import run_dir as runs
 
     return runs.newest_active(DEFAULT_RUNS) if run_dir is None else runs.open_at(run_dir)
+
+
+def utc_text(moment_ns: int) -> str:
+    """A moment as ISO 8601 in UTC with milliseconds."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment_ns // 10**9))
+    return f"{whole}.{moment_ns // 10**6 % 1000:03d}Z"
+
+
+def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> None:
+    """Aligned columns on standard output, one with > in front to the right; `nothing` on standard error without rows."""
+    if not rows:
+        typer.echo(nothing, err=True)
+        return
+    heads = [column.removeprefix(">") for column in columns]
+    table = [heads, *rows]
+    widths = [max(len(row[at]) for row in table) for at in range(len(heads))]
+    for row in table:
+        cells = (
+            f"{cell:>{width}}" if column.startswith(">") else f"{cell:<{width}}"
+            for cell, width, column in zip(row, widths, columns, strict=True)
+        )
+        typer.echo("  ".join(cells).rstrip())
+
+
+def newest_status(run: RunDir) -> Status | None:
+    """The status that the run's core published last; None where there is none that can be read."""
+    from engine.console.status import decode
+    from engine.console.status_page import StatusPage
+
+    try:
+        with StatusPage.open(run.path) as shared:
+            payload = shared.read()
+        return None if payload is None else decode(payload)
+    except (OSError, ValueError):
+        return None

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any
 
 from engine.adapter import AdapterStatus
+from engine.console.listings import listings_of
 from engine.console.status import (
     Alert,
     Book,
@@ -53,6 +54,68 @@ def latency_us(sequencer: Sequencer) -> dict[str, Latency]:
     return found
 
 
+def order_row(spec: InstrumentSpec, order: Any, strategy: str, now_ns: int) -> Order:
+    """One of the core's orders."""
+    return Order(
+        order_no=order.order_no,
+        symbol=spec.symbol,
+        side=Side(order.side).name,
+        kind=OrderType(order.order_type).name,
+        price=spec.price_text(order.price_ticks) if order.price_ticks else "",
+        size=spec.size_text(order.size_lots),
+        filled=spec.size_text(order.filled_lots),
+        state=order.state_name,
+        strategy=strategy,
+        age_ms=(now_ns - order.placed_ns) // 1_000_000,
+    )
+
+
+def order_rows(core: Engine, now_ns: int) -> list[Order]:
+    """The orders that may still be executed."""
+    names = core.strategy_names()
+    return [
+        order_row(core.spec(book.instrument), order, names[order.strategy], now_ns)
+        for book in core.books
+        for order in core.open_orders(book.instrument)
+    ]
+
+
+def fill_row(spec: InstrumentSpec, fill: dict[str, Any], strategy: str = "") -> Fill:
+    """One execution, as engine.core.describe gives it."""
+    moment = fill["ts_recv_ns"]
+    return Fill(
+        time=time.strftime("%H:%M:%S", time.gmtime(moment // 10**9)) + f".{moment // 10**6 % 1000:03d}",
+        symbol=spec.symbol,
+        side=fill["side"],
+        price=spec.price_text(fill["price_ticks"]),
+        size=spec.size_text(fill["size_lots"]),
+        fee=money_text(fill["fee"], 6),
+        fee_asset=fill["fee_asset"],
+        is_maker=fill["is_maker"],
+        strategy=strategy,
+    )
+
+
+def position_rows(core: Engine) -> list[Position]:
+    """What is held, or was, in each instrument that was traded."""
+    rows = []
+    for instrument, lots, cost, realised in core.positions():
+        spec = core.spec(instrument)
+        worth = core.position_worth(instrument)
+        average = abs(cost) // abs(lots) // spec.notional(1, 1) if lots else 0
+        rows.append(
+            Position(
+                symbol=spec.symbol,
+                size=spec.size_text(lots),
+                average_price=spec.price_text(average) if lots else "",
+                notional=money_text(worth),
+                realised_pnl=money_text(realised),
+                unrealised_pnl=money_text(worth - cost),
+            )
+        )
+    return rows
+
+
 class Publisher:
     """Builds the document. Reads only; a few hundred microseconds for a dozen instruments."""
 
@@ -61,10 +124,14 @@ class Publisher:
         self._mode = mode
         self._currency = currency
         self._tape_budget_bytes = tape_budget_bytes
-        self._specs: list[InstrumentSpec] = []
         self.fills: deque[Fill] = deque(maxlen=MAX_RECENT)
         self.alerts: deque[Alert] = deque(maxlen=MAX_RECENT)
-        self.memos: dict[tuple[str, str], bytes] = {}
+        names = enumerate(sequencer.core.strategy_names())
+        self.memos: dict[tuple[str, str], bytes] = {
+            (name, key): value
+            for index, name in names
+            for key, value in sequencer.core.memos_of(index).items()
+        }
 
     @property
     def core(self) -> Engine:
@@ -77,21 +144,7 @@ class Publisher:
 
     def note_fill(self, fill: dict[str, Any]) -> None:
         """Keep a fill, as engine.core.describe gives it."""
-        spec = self._spec(fill["instrument"])
-        moment = fill["ts_recv_ns"]
-        self.fills.append(
-            Fill(
-                time=time.strftime("%H:%M:%S", time.gmtime(moment // 10**9))
-                + f".{moment // 10**6 % 1000:03d}",
-                symbol=spec.symbol,
-                side=fill["side"],
-                price=spec.price_text(fill["price_ticks"]),
-                size=spec.size_text(fill["size_lots"]),
-                fee=money_text(fill["fee"], 6),
-                fee_asset=fill["fee_asset"],
-                is_maker=fill["is_maker"],
-            )
-        )
+        self.fills.append(fill_row(self.core.spec(fill["instrument"]), fill))
 
     def note_memo(self, strategy: str, key: str, value: bytes) -> None:
         """Keep a strategy's newest memo of each key; an empty one takes it away."""
@@ -117,10 +170,11 @@ class Publisher:
             reduce_only=core.is_reduce_only,
             feeds=self._feeds(adapter, now_ns),
             books=[self._book(book, now_ns) for book in core.books if core.has_feed(book.instrument)],
-            orders=self._orders(now_ns),
+            orders=order_rows(core, now_ns),
             fills=list(self.fills),
-            positions=self._positions(),
+            positions=position_rows(core),
             alerts=list(self.alerts),
+            listings=listings_of(self.memos),
             equity=money_text(money["equity"]),
             realised_pnl=money_text(money["realised_pnl"]),
             gate=GateCounts(intents=counts["intents"], approved=counts["approved"], denied=counts["denied"]),
@@ -156,13 +210,8 @@ class Publisher:
             )
         return rows
 
-    def _spec(self, instrument: int) -> InstrumentSpec:
-        while len(self._specs) <= instrument:
-            self._specs.append(self.core.spec(len(self._specs)))
-        return self._specs[instrument]
-
     def _book(self, book: Any, now_ns: int) -> Book:
-        spec = self._spec(book.instrument)
+        spec = self.core.spec(book.instrument)
         bid, ask = book.best_bid_ticks, book.best_ask_ticks
         return Book(
             symbol=spec.symbol,
@@ -174,46 +223,6 @@ class Publisher:
             spread_bps=20_000 * (ask - bid) / (ask + bid) if bid and ask else 0.0,
             age_ms=(now_ns - book.updated_ns) // 1_000_000 if book.updated_ns else -1,
         )
-
-    def _orders(self, now_ns: int) -> list[Order]:
-        names = self.core.strategy_names()
-        rows = []
-        for book in self.core.books:
-            spec = self._spec(book.instrument)
-            for order in self.core.open_orders(book.instrument):
-                rows.append(
-                    Order(
-                        order_no=order.order_no,
-                        symbol=spec.symbol,
-                        side=Side(order.side).name,
-                        kind=OrderType(order.order_type).name,
-                        price=spec.price_text(order.price_ticks) if order.price_ticks else "",
-                        size=spec.size_text(order.size_lots),
-                        filled=spec.size_text(order.filled_lots),
-                        state=order.state_name,
-                        strategy=names[order.strategy],
-                        age_ms=(now_ns - order.placed_ns) // 1_000_000,
-                    )
-                )
-        return rows
-
-    def _positions(self) -> list[Position]:
-        rows = []
-        for instrument, lots, cost, realised in self.core.positions():
-            spec = self._spec(instrument)
-            worth = self.core.position_worth(instrument)
-            average = abs(cost) // abs(lots) // spec.notional(1, 1) if lots else 0
-            rows.append(
-                Position(
-                    symbol=spec.symbol,
-                    size=spec.size_text(lots),
-                    average_price=spec.price_text(average) if lots else "",
-                    notional=money_text(worth),
-                    realised_pnl=money_text(realised),
-                    unrealised_pnl=money_text(worth - cost),
-                )
-            )
-        return rows
 
     def _journal(self) -> JournalStatus:
         journal = self._sequencer.journal

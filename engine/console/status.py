@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from engine.console.listings import Listing
+
 MAX_PAYLOAD_BYTES = 65_536
 MAX_ROWS = 64
 
@@ -152,6 +154,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     fills: list[Fill] = []
     positions: list[Position] = []
     alerts: list[Alert] = []
+    listings: list[Listing] = []
     equity: str = ""
     realised_pnl: str = ""
     gate: GateCounts = GateCounts()
@@ -162,6 +165,8 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     hidden_rows: int = 0
 
 
+_FIRST_ROWS = ("feeds", "books", "orders", "positions", "listings")
+_LAST_ROWS = ("fills", "alerts")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Status)
 
@@ -188,8 +193,8 @@ def decode(payload: bytes) -> Status:
 
 
 def _trimmed(status: Status, rows: int) -> Status:
-    first = {name: getattr(status, name)[:rows] for name in ("feeds", "books", "orders", "positions")}
-    last = {name: getattr(status, name)[-rows:] if rows else [] for name in ("fills", "alerts")}
+    first = {name: getattr(status, name)[:rows] for name in _FIRST_ROWS}
+    last = {name: getattr(status, name)[-rows:] if rows else [] for name in _LAST_ROWS}
     kept = first | last
     hidden = sum(len(getattr(status, name)) - len(kept[name]) for name in kept)
     if not hidden:

@@ -15,11 +15,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from engine.console.listings import Listing, countdown
 from engine.console.status import Status
 
 LINE_INTERVAL_S = 1.0
 STALE_STATUS_S = 2.0
 ROWS = 12
+LISTING_ROWS = 8
 WIDE_COLUMNS = 200
 
 _GOOD, _WARN, _BAD, _DIM = "green", "yellow", "bold red", "bright_black"
@@ -40,6 +42,11 @@ _STATE_STYLE = {
     "error": _BAD,
     "unknown": _BAD,
     "sell": "red",
+    "ready": _GOOD,
+    "armed": _WARN,
+    "opening": _WARN,
+    "managing": _GOOD,
+    "blocked": _BAD,
 }
 
 
@@ -121,6 +128,9 @@ def line(status: Status | None, note: str, now_ns: int) -> str:
         f"journal {status.journal.records:,} (+{status.journal.pending})",
         f"rss {status.rss_mb:.0f} MB",
     ]
+    if status.listings:
+        going_on = sum(not listing.is_finished for listing in status.listings)
+        words.append(f"listings {going_on}/{len(status.listings)}")
     age_s = (now_ns - status.ts_ns) / 1e9
     if age_s > STALE_STATUS_S:
         words.append(f"no status for {age_s:.0f} s")
@@ -134,9 +144,15 @@ def page(status: Status | None, note: str, now_ns: int, width: int = 160) -> Ren
     if status is None:
         return Panel(Text(note, style=_DIM), title="penstock", border_style=_DIM)
     root = Layout()
-    root.split_column(
-        Layout(_head(status, note, now_ns), size=3), Layout(name="body"), Layout(_alerts(status), size=6)
-    )
+    parts = [
+        Layout(_head(status, note, now_ns), size=3),
+        Layout(name="body"),
+        Layout(_alerts(status), size=6),
+    ]
+    if status.listings:
+        height = min(len(status.listings), LISTING_ROWS) + 3 + (len(status.listings) > LISTING_ROWS)
+        parts.insert(1, Layout(_framed("Listings", _listings(status, now_ns)), size=height))
+    root.split_column(*parts)
     market = [_framed("Books", _books(status)), _framed("Open orders", _orders(status))]
     account = [_framed("Positions", _positions(status)), _framed("Fills", _fills(status))]
     left = [[*market, *account]] if width < WIDE_COLUMNS else [market, account]
@@ -274,6 +290,34 @@ def _positions(status: Status) -> RenderableType:
             _signed(row.unrealised_pnl), row.fees,
         )  # fmt: skip
     return _more(table, len(status.positions) - ROWS)
+
+
+def _listings(status: Status, now_ns: int) -> RenderableType:
+    table = listing_table(status.listings[:LISTING_ROWS], now_ns // 1_000_000)
+    return _more(table, len(status.listings) - LISTING_ROWS)
+
+
+def listing_table(listings: list[Listing], now_ms: int) -> Table:
+    """The candidates with their evidence, countdown, entry, exits and result."""
+    table = _table("symbol", "state", ">opens in", "evidence", ">tries", "entry", "exits", "result")
+    for each in listings:
+        heard = sorted(each.evidence.items(), key=lambda item: item[1])
+        table.add_row(
+            each.symbol,
+            _styled(each.state.lower()),
+            countdown(each.open_ms, now_ms),
+            ", ".join(f"{source.lower()} {clock_text(at_ms)}" for source, at_ms in heard) or "-",
+            str(each.attempts) if each.attempts else "-",
+            str(each.entry) or "-",
+            each.exits_text or "-",
+            each.result or Text(each.note, style=_DIM),
+        )
+    return table
+
+
+def clock_text(at_ms: int) -> str:
+    """A moment of today, as HH:MM:SS UTC."""
+    return time.strftime("%H:%M:%S", time.gmtime(at_ms // 1000)) if at_ms else "-"
 
 
 def _gate(status: Status) -> RenderableType:

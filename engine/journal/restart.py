@@ -26,8 +26,8 @@ class Restart:
     skipped_snapshots: tuple[str, ...]
 
 
-def restore(core: Engine, run_dir: Path, journal_records: int) -> Restart:
-    """Bring a fresh core to the durable state of a run's journal of so many records.
+def restore(core: Engine, run_dir: Path, journal_records: int | None) -> Restart:
+    """Bring a fresh core to the durable state of a run's journal of so many records; None for as many as there are.
 
     The tape only tells which sequence numbers were given.
     """

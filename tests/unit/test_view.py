@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
+from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
+from engine.console.listings import countdown, listing_of, listings_of
 from engine.console.status import (
     Alert,
     Book,
@@ -19,6 +23,8 @@ from engine.console.status import (
     Position,
     Status,
     TapeStatus,
+    decode,
+    encode,
 )
 from engine.console.view import LineView, LiveView, NoView, line, page
 
@@ -148,3 +154,69 @@ def test_no_view_shows_nothing() -> None:
     view = NoView()
     view.show(FULL, "running")
     view.close()
+
+
+SEEN = {
+    "state": "ARMED", "since_ms": 1, "open_ms": NOW_NS // 10**6 + 65_000, "confidence": 80, "attempts": 2,
+    "evidence": {"CALENDAR": NOW_NS // 10**6 - 3_600_000, "WEB": NOW_NS // 10**6},
+    "entry": {"no": 3, "lots": 1000, "price": "0.05", "filled": "120", "avg": "0.0512"},
+    "exits": [{"kind": "TP", "price": "0.06"}, "trailing 2 %"],
+}  # fmt: skip
+
+
+def memo(**values: Any) -> bytes:
+    return json.dumps(values).encode()
+
+
+def listed(*names: str, **more: Any) -> Status:
+    memos = {("ready", name): memo(**(SEEN | more)) for name in names}
+    return msgspec.structs.replace(FULL, listings=listings_of(memos))
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["Listings", "NEWUSDT", "armed", "1:05", "calendar 21:13:20, web 22:13:20", "120 at 0.0512", "TP 0.06, trailing 2 %"],
+)  # fmt: skip
+def test_listings_are_shown_whole(word: str) -> None:
+    assert word in drawn(listed("NEWUSDT"))
+
+
+def test_a_run_without_listings_has_no_panel() -> None:
+    assert "Listings" not in drawn(FULL)
+    assert "listings" not in line(FULL, "running", NOW_NS)
+
+
+def test_finished_listings_come_last_and_many_are_counted() -> None:
+    memos = {("ready", f"N{number:02d}USDT"): memo(**SEEN, result="sold") for number in range(7)}
+    memos |= {("ready", f"M{number:02d}USDT"): memo(**SEEN) for number in range(3)}
+    status = msgspec.structs.replace(FULL, listings=listings_of(memos))
+    assert [each.symbol for each in status.listings[:3]] == ["M00USDT", "M01USDT", "M02USDT"]
+    assert "listings 3/10" in line(status, "running", NOW_NS)
+    text = drawn(status)
+    assert "and 2 more" in text
+    assert "sold" in text
+    assert all(len(row) <= 120 for row in drawn(status, width=120).splitlines())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"armed", b"\xff\xfe", b"{}", b'{"state": ""}', b'{"state": 5, "evidence": []}', b'["state"]', b""],
+)
+def test_memos_of_other_shapes_are_not_shown(value: bytes) -> None:
+    assert listing_of("ready", "NEWUSDT", value) is None
+
+
+def test_a_listing_is_read_leniently() -> None:
+    found = listing_of("ready", "NEWUSDT", memo(state="READY", evidence={"WEB": "12"}, attempts="3", later=1))
+    assert found is not None
+    assert (found.evidence, found.attempts, found.entry.price) == ({"WEB": 12}, 3, "")
+    assert found.exits_text == ""
+    assert decode(encode(Status(run_id="a", mode="paper", ts_ns=1, listings=[found]))).listings == [found]
+
+
+@pytest.mark.parametrize(
+    ("open_ms", "text"),
+    [(0, "-"), (1_000_000, "0:00"), (1_065_999, "1:05"), (4_600_000, "1:00:00"), (995_000, "-0:05"), (173_801_000, "2 d 0:00:01")],
+)  # fmt: skip
+def test_countdowns(open_ms: int, text: str) -> None:
+    assert countdown(open_ms, 1_000_000) == text
