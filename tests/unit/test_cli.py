@@ -35,7 +35,8 @@ CONFIG = 'symbols = ["BTCUSDT"]\n[venue]\nembedded = false\n'
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
     ["run"], ["replay"], ["doctor"], ["status"], ["halt"], ["resume"], ["cancel-all"], ["reduce-only"], ["bench"],
-    ["config", "check"], ["journal", "show"], ["journal", "verify"],
+    ["config", "check"], ["journal", "show"], ["journal", "verify"], ["listings"], ["orders"], ["fills"], ["positions"],
+    ["flatten"],
 ]  # fmt: skip
 Capture = pytest.CaptureFixture[str]
 
