@@ -8,7 +8,7 @@ Money is an integer at 10^-20 of its asset; prices are ticks, sizes are lots of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from engine.core.decoder import FrameDecoder
     from engine.core.instrument import InstrumentSpec
+    from engine.doctor import Finding
+
+Destination = Literal["nowhere", "here", "away"]
+"""Where orders go: nowhere (no key, or filled by the adapter itself), to a venue on this machine, or to one elsewhere."""
 
 PRIVATE_SOURCE = 0
 """The feed that carries our own orders, fills and balances; books come on feeds from 1 upwards."""
@@ -163,6 +167,7 @@ class Adapter(Protocol):
 
     name: ClassVar[str]
     config_type: ClassVar[type[BaseModel]]
+    destination: Destination
     private_restored: asyncio.Event
     """Set when pushes may have been missed (the private feed came up, or a frame was lost): a reconciliation is due."""
 
@@ -225,3 +230,16 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Close feeds and connections; tells the venue what it should release."""
+
+
+class Examinable(Protocol):
+    """An adapter that can be examined before it is trusted with an account: `penstock doctor --venue`, and each live start."""
+
+    async def examine(self, symbols: Sequence[str], max_clock_skew_ms: int) -> list[Finding]:
+        """Look at key, clock, symbols, fees and feeds without placing an order. Never raises for what a venue does.
+
+        The adapter is closed afterwards and not used for anything else.
+        """
+
+    async def close(self) -> None:
+        """Close what was opened."""

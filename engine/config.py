@@ -135,7 +135,7 @@ def config_hash(config: Config) -> str:
 def read_secret(options: Mapping[str, Any], key: str) -> SecretStr | None:
     """The secret whose place is named by `<key>_env` or `<key>_file`; None where neither is named.
 
-    Raises ConfigError where the named place is empty, or a file that others may read.
+    Raises ConfigError where the named place is empty, or a file that is not ours alone: mode 0600, our own user.
     """
     env_name, file_name = options.get(f"{key}_env"), options.get(f"{key}_file")
     if env_name:
@@ -152,16 +152,19 @@ def read_secret(options: Mapping[str, Any], key: str) -> SecretStr | None:
 def _secret_file(where: str, path: Path) -> SecretStr:
     try:
         with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            facts = os.fstat(file.fileno())
             value = file.read(65_536).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             "adapter", [Problem(where, f"{path} cannot be read: {error}", "Check the path.")]
         ) from None
-    if mode & 0o077:
-        raise ConfigError(
-            "adapter", [Problem(where, f"{path} may be read by others", f"Run: chmod 600 {path}")]
-        )
+    if facts.st_uid != os.geteuid():
+        what = f"{path} belongs to another user (uid {facts.st_uid})"
+        raise ConfigError("adapter", [Problem(where, what, "Make a file of your own, mode 0600.")])
+    mode = stat.S_IMODE(facts.st_mode)
+    if mode != 0o600:
+        what = f"{path} has mode {mode:04o}, not 0600" + (": others may read it" if mode & 0o077 else "")
+        raise ConfigError("adapter", [Problem(where, what, f"Run: chmod 600 {path}")])
     if not value:
         raise ConfigError("adapter", [Problem(where, f"{path} is empty", "Put the secret into it.")])
     return SecretStr(value)

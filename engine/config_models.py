@@ -16,7 +16,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    field_validator,
     model_validator,
 )
 
@@ -263,6 +262,14 @@ class RiskConfig(Section):
     )
 
 
+# A live run takes no default of ours for these: they are money, or a count.
+LIVE_LIMITS = tuple(
+    name
+    for name in RiskConfig.model_fields
+    if name.startswith(("max_", "proposer_budget")) and not name.endswith(("_bps", "_ms"))
+)
+
+
 class LogConfig(Section):
     """Logging. The file `penstock.log` in the run directory is always JSON lines."""
 
@@ -278,7 +285,8 @@ class Config(Section):
     """A whole run."""
 
     mode: Literal["paper", "live"] = Field(
-        default="paper", description="`live` is refused for now: it comes with a later release."
+        default="paper",
+        description="`live` sends real orders; it also needs `--live` on the command line (going-live.md).",
     )
     symbols: Symbols = Field(
         min_length=1, description="Symbols whose books are kept, as the venue spells them."
@@ -291,13 +299,6 @@ class Config(Section):
     )
     risk: RiskConfig = Field(default_factory=RiskConfig)
     log: LogConfig = Field(default_factory=LogConfig)
-
-    @field_validator("mode", mode="before")
-    @classmethod
-    def _live_is_refused(cls, mode: object) -> object:
-        if mode == "live":
-            raise ValueError('live trading comes with a later release: set mode = "paper"')
-        return mode
 
     @model_validator(mode="before")
     @classmethod
@@ -326,6 +327,20 @@ class Config(Section):
             _refuse_strangers(f"strategy {strategy.id}", strategy.symbols, self.symbols)
         if self.venue.embedded:
             _refuse_strangers("the run", self.symbols, self.venue.symbols, "venue.symbols")
+        return self
+
+    @model_validator(mode="after")
+    def _live_is_meant(self) -> Self:
+        if self.mode != "live":
+            return self
+        wrong = []
+        if self.venue.embedded:
+            wrong.append("[venue] embedded must be false: the local venue is not a real one")
+        missing = [name for name in LIVE_LIMITS if name not in self.risk.model_fields_set]
+        if missing:
+            wrong.append(f"these limits in [risk] must be set, none is defaulted: {', '.join(missing)}")
+        if wrong:
+            raise ValueError(f'mode = "live": {"; ".join(wrong)} (docs/going-live.md)')
         return self
 
 

@@ -40,6 +40,7 @@ from engine.execution.resolver import Resolver
 from engine.journal.lock import LockHeld, RunLock
 from engine.journal.records import JOURNAL_STEM, TAPE_STEM, note
 from engine.journal.restart import restore, take_snapshot, write_snapshot
+from engine.live import check_destination, check_switches
 from engine.log import logging_to
 from engine.plugins import attach_strategies, make_adapter
 from engine.resources import DISK_LOW, DISK_OUT, anonymous_memory_mb, disk_state
@@ -88,10 +89,11 @@ class Daemon(Rim):
         self._queries: list[int] = []
         self._executor: Executor | None = None
         self._disk = 0
-        self._open_logs()
         self._adapter: Adapter = make_adapter(
             config.adapter.name, adapter_options(config, place), place.run_id, config.run.seed
         )
+        check_destination(config, getattr(self._adapter, "destination", "away"))
+        self._open_logs()
         core = Engine()
         self._restart = restore(core, place.path, self._journal.records)
         self.sequencer = Sequencer(
@@ -451,12 +453,14 @@ def main() -> None:
     )
     parser.add_argument("--run-dir", required=True, type=Path, help="directory of the run")
     parser.add_argument("--config", required=True, type=Path, help="the resolved config")
+    parser.add_argument("--live", action="store_true", help="send real orders, as the config says, too")
     parser.add_argument("--for", dest="seconds", type=float, help="end by itself after this time")
     options = parser.parse_args()
     # A stop that comes before the session can heed it waits until then.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         config, place = load(options.config), open_at(options.run_dir)
+        check_switches(config, options.live)
         supervised = "PENSTOCK_SUPERVISED" in os.environ
         with (
             RunLock(place.path),

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -29,6 +30,7 @@ from engine.children import Child, how_it_ended
 from engine.config import Config
 from engine.console.status import Status, decode
 from engine.console.status_page import StatusPage
+from engine.doctor_venue import examine_venue
 from engine.errors import UserError
 from engine.run_dir import VENUE_KEY_ENV, VENUE_SECRET_ENV, RunDir, write_atomically
 
@@ -78,6 +80,7 @@ class Supervisor:
     run_dir: RunDir
     view: View
     seconds: float | None = None
+    live: bool = False
     core_module: str = "engine.daemon"
     venue_module: str = ""
     stop_deadline_s: float = STOP_DEADLINE_S
@@ -98,7 +101,10 @@ class Supervisor:
 
     def run(self) -> Result:
         """Start, watch and end everything; raises StartError where the venue or the core cannot be started."""
-        with self.run_dir.locked(), self._signals_caught():
+        with contextlib.ExitStack() as held:
+            held.enter_context(self.run_dir.locked())
+            self._examine_venue()
+            held.enter_context(self._signals_caught())
             try:
                 self.run_dir.summary_file.unlink(missing_ok=True)
                 if self.config.venue.embedded:
@@ -114,6 +120,27 @@ class Supervisor:
         return Result(code, summary, self._restarts, reason)
 
     # Starting
+
+    def _examine_venue(self) -> None:
+        """A live run starts only with a venue and a key that pass the doctor; a crash later on restarts without."""
+        if self.config.mode != "live":
+            return
+        self.view.show(None, "examining venue and key")
+        try:
+            findings = examine_venue(self.config)
+        except BaseException:
+            self.view.close()
+            raise
+        # What a run that goes on holds must be looked after, whatever became of its symbols.
+        spared = {"symbols"} if self.run_dir.is_restart else set()
+        for finding in findings:
+            if finding.level != "ok":
+                logger.warning("%s: %s. %s", finding.check, finding.text, finding.remedy)
+        failures = [each for each in findings if each.level == "failure" and each.check not in spared]
+        if failures:
+            self.view.close()
+            lines = "\n".join(f"  {each.check}: {each.text}\n    → {each.remedy}" for each in failures)
+            raise StartError(f"venue and key were examined, and a live run is refused:\n{lines}")
 
     def _start_venue(self) -> None:
         module = self.venue_module or venue_module(self.config.adapter.name)
@@ -141,6 +168,7 @@ class Supervisor:
 
     def _start_core(self) -> None:
         arguments = ["--run-dir", str(self.run_dir.path), "--config", str(self.run_dir.config_file)]
+        arguments += ["--live"] if self.live else []
         if self.seconds is not None:
             now = time.monotonic()
             self._ends_at = now + self.seconds if self._ends_at is None else self._ends_at
@@ -311,7 +339,10 @@ def venue_module(adapter: str) -> str:
         raise StartError(
             f"there is no adapter {adapter!r}; installed are: {names}. Set [adapter] name, or install it."
         )
-    return f"{known[adapter].module}.venue"
+    module = f"{known[adapter].module}.venue"
+    if find_spec(module) is None:
+        raise StartError(f"the adapter {adapter} comes without a local venue: set [venue] embedded = false")
+    return module
 
 
 def venue_arguments(config: Config) -> list[str]:

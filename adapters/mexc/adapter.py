@@ -43,6 +43,7 @@ from engine.config import ConfigError
 from engine.core import event
 from engine.core.enums import CommandKind, HealthField, OrderReport
 from engine.core.instrument import InstrumentSpec
+from engine.doctor import Finding
 from engine.execution.client_ids import check_run_id
 
 _log = logging.getLogger("penstock.mexc")
@@ -66,6 +67,7 @@ class MexcAdapter:
 
     def __init__(self, config: MexcConfig, *, run_id: str, seed: int = 0) -> None:
         self.private_restored = asyncio.Event()
+        self.destination = config.destination
         self._config = config
         self._run_id = check_run_id(run_id)
         self._rng = random.Random(seed)
@@ -209,6 +211,12 @@ class MexcAdapter:
         """Every balance the account lists."""
         answer = parse_object(await self._rest.signed("GET", "/api/v3/account", {}), "account")
         return [balance_of(record) for record in parse_list(answer.get("balances"), "balances")]
+
+    async def examine(self, symbols: Sequence[str], max_clock_skew_ms: int) -> list[Finding]:
+        """Key, clock, symbols, fees and feeds, without placing an order (adapters.mexc.examine)."""
+        from adapters.mexc.examine import examine
+
+        return await examine(self._config, symbols, max_clock_skew_ms)
 
     def acceptance_window_ns(self) -> int:
         """The receive window, plus what our measure of the venue's clock may be wrong by, before and after."""

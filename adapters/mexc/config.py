@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.adapter import Destination
 from engine.config import read_secret
 from native.hashing import HmacSha256
 
@@ -67,6 +70,17 @@ class MexcConfig(BaseModel):
                 "an access key and a secret key go together: name the places of both or of neither"
             )
         return self
+
+    @property
+    def destination(self) -> Destination:
+        """Where orders would go: without a key nowhere, to a loopback address only to a venue on this machine."""
+        if not (self.api_key_env or self.api_key_file):
+            return "nowhere"
+        host = urlsplit(self.rest_url).hostname or ""
+        try:
+            return "here" if host == "localhost" or ip_address(host).is_loopback else "away"
+        except ValueError:
+            return "away"
 
 
 class Credentials:

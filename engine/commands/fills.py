@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import typer
 
 from engine.commands.options import (
@@ -31,6 +30,8 @@ def register(app: typer.Typer) -> None:
 
 def fills(run: OptionalRun = None, as_json: JsonOption = False) -> None:
     """Carry `penstock fills` out."""
+    import msgspec
+
     from engine.console.publish import fill_row, money_text
     from engine.journal import history
 

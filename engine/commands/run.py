@@ -23,6 +23,7 @@ HELP = example(
     "penstock run --config configs/demo.toml",
     "penstock run --config configs/replay.toml --for 20 --summary summary.json",
     "penstock run --run-dir runs/20260101T120000Z-abcdefghijkl",
+    "penstock run --config configs/mexc-live.toml --live",
 )
 HEADLINES = (
     "mode", "seconds", "messages", "conflated", "events", "intents", "approved", "cancels", "orders_sent", "fills",
@@ -47,6 +48,9 @@ def run(
     seconds: Annotated[
         float | None, typer.Option("--for", metavar="SECONDS", min=0.1, help="End by itself after this time.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help='Send real orders; the config must say mode = "live", too.')
+    ] = False,
     summary: Annotated[
         Path | None,
         typer.Option("--summary", metavar="FILE", help="Write the summary as JSON to this file, too."),
@@ -61,12 +65,13 @@ def run(
     from engine.run_dir import write_atomically
     from engine.supervisor import Supervisor
 
-    settings, place = prepare(config, run_dir)
-    live = not (no_view or as_json) and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    settings, place = prepare(config, run_dir, live)
+    shown = not (no_view or as_json) and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     log = settings.log
-    with logging_to(place.path, level=log.level, form=log.format, file_name="supervisor.log", quiet=live):
+    with logging_to(place.path, level=log.level, form=log.format, file_name="supervisor.log", quiet=shown):
         core_module = os.environ.get("PENSTOCK_CORE_MODULE", "engine.daemon")
-        result = Supervisor(settings, place, _view(live), seconds, core_module=core_module).run()
+        supervisor = Supervisor(settings, place, _view(shown), seconds, live, core_module=core_module)
+        result = supervisor.run()
     if summary is not None and result.summary is not None:
         write_atomically(summary, json.dumps(result.summary, indent=2).encode() + b"\n")
     if as_json:
@@ -78,21 +83,24 @@ def run(
     raise typer.Exit(result.exit_code)
 
 
-def prepare(config: Path | None, run_dir: Path | None) -> tuple[Config, RunDir]:
+def prepare(config: Path | None, run_dir: Path | None, live: bool = False) -> tuple[Config, RunDir]:
     """The config and the run directory, new or restarted; raises UserError with the remedy."""
     from engine import run_dir as runs
     from engine.config import load
     from engine.errors import UserError
+    from engine.live import check_switches
 
     if run_dir is not None and (run_dir / "run.json").exists():
         place = runs.open_at(run_dir)
         settings = load(place.config_file if config is None else config)
+        check_switches(settings, live)
     elif config is None:
         raise UserError(
             "nothing says what to run: name a config, as in 'penstock run --config configs/demo.toml'"
         )
     else:
         settings = load(config)
+        check_switches(settings, live)
         place = runs.create(settings.run.dir) if run_dir is None else runs.create_at(run_dir)
     place.write_config(settings)
     return settings, place

@@ -12,6 +12,9 @@ from typing import Any
 
 import msgspec
 
+# The states after which nothing more is bought or sold for a listing.
+FINISHED = frozenset({"NO_FILL", "BLOCKED", "CLOSED", "RECONCILED", "CANCELLED", "STALE"})
+
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The order that opens the position; prices and sizes are decimal numbers for people."""
@@ -44,7 +47,7 @@ class _Memo(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One candidate as it stands; times are ms UTC, 0 where not known. `result` says how it ended."""
+    """One candidate as it stands; times are ms UTC, 0 where not known. `result` says what came of it so far."""
 
     symbol: str
     state: str
@@ -63,7 +66,7 @@ class Listing(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def is_finished(self) -> bool:
         """Whether nothing more will happen to it."""
-        return bool(self.result)
+        return self.state.upper() in FINISHED
 
     @property
     def exits_text(self) -> str:
@@ -116,6 +119,11 @@ def countdown(open_ms: int, now_ms: int) -> str:
 
 
 def _exit_text(item: Any) -> str:
+    """An exit order with why it was sent, as in `stop 120 at 0.0512`; what is of another shape, as it is."""
     if not isinstance(item, dict):
         return str(item)
-    return " ".join(str(value) for value in item.values() if value not in ("", None))
+    try:
+        order = str(msgspec.convert(item, Entry, strict=False))
+    except msgspec.ValidationError:
+        return "?"
+    return f"{item.get('why', '')} {order}".strip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from engine.config import (
     resolve,
     to_toml,
 )
+from engine.config_models import LIVE_LIMITS
 from engine.config_plugins import plugin_problems
 from engine.core.risk.limits import HIGHEST, limits_from
 
@@ -105,8 +108,32 @@ def test_all_problems_are_listed_with_path_and_remedy() -> None:
     assert len(found) == 9
 
 
-def test_live_is_refused_for_now() -> None:
-    assert "later release" in problems('mode = "live"\n' + SMALL)["mode"]
+LIMITS = "".join(f"{name} = 5\n" for name in LIVE_LIMITS)
+LIVE = 'mode = "live"\n' + SMALL.replace("[[", "[venue]\nembedded = false\n[risk]\n" + LIMITS + "[[", 1)
+
+
+def test_a_live_config_has_limits_of_its_own_and_no_local_venue() -> None:
+    config = parse(LIVE)
+    assert (config.mode, config.risk.max_open_orders, config.venue.embedded) == ("live", 5, False)
+    assert parse(to_toml(config)) == config
+    missing = problems('mode = "live"\n' + SMALL)["config"]
+    assert "embedded must be false" in missing
+    assert all(name in missing for name in LIVE_LIMITS)
+    (found,) = problems(
+        LIVE.replace("max_daily_loss = 5\n", "").replace("max_open_orders = 5\n", "")
+    ).values()
+    assert "max_open_orders, max_daily_loss (" in found
+    assert "max_drawdown" not in found
+    assert "embedded" not in found
+
+
+def test_every_limit_that_is_money_or_a_count_must_be_set_for_live() -> None:
+    counts = {"OrderCount", "OutcomeCount"}
+    source = (ROOT / "engine" / "config_models.py").read_text()
+    section = source[source.index("class RiskConfig") : source.index("LIVE_LIMITS")]
+    pattern = r"^    (\w+): (Money|OrderCount|OutcomeCount) ="
+    assert {kind for _, kind in re.findall(pattern, section, re.M)} == {"Money", *counts}
+    assert {name for name, _ in re.findall(pattern, section, re.M)} == set(LIVE_LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +200,26 @@ def test_secrets_come_from_their_place_and_are_never_shown(
     from_file = read_secret({"api_secret_file": str(file)}, "api_secret")
     assert from_file is not None
     assert from_file.get_secret_value() == "hunter3"
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o604, 0o640, 0o660, 0o700, 0o777])
+def test_a_secret_file_of_any_other_mode_is_refused(mode: int, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hunter3\n")
+    file.chmod(mode)
+    with pytest.raises(ConfigError, match=f"has mode {mode:04o}.*chmod 600") as caught:
+        read_secret({"api_key_file": str(file)}, "api_key")
+    assert "hunter3" not in str(caught.value)
+
+
+def test_a_secret_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hunter3\n")
+    file.chmod(0o600)
+    uid = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: uid + 1)
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        read_secret({"api_key_file": str(file)}, "api_key")
 
 
 def test_secrets_that_are_not_safe_are_refused(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ SEEN = {
     "state": "ARMED", "since_ms": 1, "open_ms": NOW_NS // 10**6 + 65_000, "confidence": 80, "attempts": 2,
     "evidence": {"CALENDAR": NOW_NS // 10**6 - 3_600_000, "WEB": NOW_NS // 10**6},
     "entry": {"no": 3, "lots": 1000, "price": "0.05", "filled": "120", "avg": "0.0512"},
-    "exits": [{"kind": "TP", "price": "0.06"}, "trailing 2 %"],
+    "exits": [{"no": 4, "filled": "60", "avg": "0.06", "why": "step 1"}, {"no": 5, "price": "0.07", "filled": "0"}],
 }  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def listed(*names: str, **more: Any) -> Status:
 
 @pytest.mark.parametrize(
     "word",
-    ["Listings", "NEWUSDT", "armed", "1:05", "calendar 21:13:20, web 22:13:20", "120 at 0.0512", "TP 0.06, trailing 2 %"],
+    ["Listings", "NEWUSDT", "armed", "1:05", "calendar 21:13:20, web 22:13:20", "120 at 0.0512", "step 1 60 at 0.06, asked 0.07"],
 )  # fmt: skip
 def test_listings_are_shown_whole(word: str) -> None:
     assert word in drawn(listed("NEWUSDT"))
@@ -187,7 +187,10 @@ def test_a_run_without_listings_has_no_panel() -> None:
 
 
 def test_finished_listings_come_last_and_many_are_counted() -> None:
-    memos = {("ready", f"N{number:02d}USDT"): memo(**SEEN, result="sold") for number in range(7)}
+    memos = {
+        ("ready", f"N{number:02d}USDT"): memo(**(SEEN | {"state": "CLOSED"}), result="sold")
+        for number in range(7)
+    }
     memos |= {("ready", f"M{number:02d}USDT"): memo(**SEEN) for number in range(3)}
     status = msgspec.structs.replace(FULL, listings=listings_of(memos))
     assert [each.symbol for each in status.listings[:3]] == ["M00USDT", "M01USDT", "M02USDT"]
@@ -211,6 +214,9 @@ def test_a_listing_is_read_leniently() -> None:
     assert found is not None
     assert (found.evidence, found.attempts, found.entry.price) == ({"WEB": 12}, 3, "")
     assert found.exits_text == ""
+    odd = listing_of("ready", "NEWUSDT", memo(state="READY", exits=["by hand", {"price": []}]))
+    assert odd is not None
+    assert odd.exits_text == "by hand, ?"
     assert decode(encode(Status(run_id="a", mode="paper", ts_ns=1, listings=[found]))).listings == [found]
 
 
