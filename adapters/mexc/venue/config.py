@@ -194,6 +194,7 @@ class VenueConfig(Strict):
 
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65_535)
+    tls: bool = False  # https and wss, with a certificate for localhost that is made at the start
     seed: int = 1
     market: Literal["seeded", "recorded"] = "seeded"
     symbols: list[str] = []  # empty: all that are listed, or all that were recorded

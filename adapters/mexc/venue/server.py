@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 from types import TracebackType
 
 from aiohttp import web
@@ -22,6 +23,7 @@ from adapters.mexc.venue.rest_control import ControlEndpoints
 from adapters.mexc.venue.rest_orders import OrderEndpoints
 from adapters.mexc.venue.rest_public import PublicEndpoints
 from adapters.mexc.venue.state import VenueState
+from adapters.mexc.venue.tls import Certificate
 from adapters.mexc.venue.websocket import WebsocketEndpoint
 
 TICK_S = 0.010
@@ -41,18 +43,29 @@ class Venue:
             else RecordedMarket(self.state, self.config.recorded)
         )
         self._runner: web.AppRunner | None = None
+        self._certificate: Certificate | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._port = 0
 
     @property
     def rest_url(self) -> str:
-        """Base of the REST endpoints, without a trailing slash."""
-        return f"http://{self.config.host}:{self._port}"
+        """Base of the REST endpoints, of the web endpoints and of the futures ones, without a trailing slash."""
+        return f"http{'s' if self.config.tls else ''}://{self.config.host}:{self._port}"
 
     @property
     def ws_url(self) -> str:
         """The websocket's address; append `?listenKey=` for private channels."""
-        return f"ws://{self.config.host}:{self._port}/ws"
+        return f"ws{'s' if self.config.tls else ''}://{self.config.host}:{self._port}/ws"
+
+    @property
+    def futures_ws_url(self) -> str:
+        """The futures websocket's address."""
+        return f"ws{'s' if self.config.tls else ''}://{self.config.host}:{self._port}/edge"
+
+    @property
+    def ca_pem_path(self) -> Path | None:
+        """The certificate to trust while the venue runs with TLS; None without."""
+        return self._certificate.ca_pem_path if self._certificate is not None else None
 
     async def start(self) -> None:
         """Fill the books, then listen."""
@@ -60,7 +73,9 @@ class Venue:
         self.market.start(now_ns)
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.config.host, self.config.port)
+        self._certificate = Certificate() if self.config.tls else None
+        context = self._certificate.context if self._certificate is not None else None
+        site = web.TCPSite(self._runner, self.config.host, self.config.port, ssl_context=context)
         await site.start()
         self._port = self._runner.addresses[0][1]
         self._ticker = asyncio.create_task(self._run())
@@ -77,6 +92,9 @@ class Venue:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._certificate is not None:
+            self._certificate.remove()
+            self._certificate = None
 
     async def __aenter__(self) -> Venue:
         await self.start()
