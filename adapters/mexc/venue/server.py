@@ -14,14 +14,19 @@ from types import TracebackType
 from aiohttp import web
 
 from adapters.mexc.venue.config import VenueConfig
+from adapters.mexc.venue.listings import Listings
 from adapters.mexc.venue.market import Market
 from adapters.mexc.venue.market_recorded import RecordedMarket
 from adapters.mexc.venue.market_seeded import SeededMarket
 from adapters.mexc.venue.middleware import make_middleware
 from adapters.mexc.venue.rest_account import AccountEndpoints
 from adapters.mexc.venue.rest_control import ControlEndpoints
+from adapters.mexc.venue.rest_control_symbols import SymbolControlEndpoints
+from adapters.mexc.venue.rest_market import MarketEndpoints
+from adapters.mexc.venue.rest_notices import NoticeEndpoints
 from adapters.mexc.venue.rest_orders import OrderEndpoints
 from adapters.mexc.venue.rest_public import PublicEndpoints
+from adapters.mexc.venue.rest_web import WebEndpoints
 from adapters.mexc.venue.state import VenueState
 from adapters.mexc.venue.tls import Certificate
 from adapters.mexc.venue.websocket import WebsocketEndpoint
@@ -42,6 +47,7 @@ class Venue:
             if self.config.market == "seeded"
             else RecordedMarket(self.state, self.config.recorded)
         )
+        self.listings = Listings(self.state, self.market)
         self._runner: web.AppRunner | None = None
         self._certificate: Certificate | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -116,11 +122,22 @@ class Venue:
             PublicEndpoints(self.state),
             OrderEndpoints(self.state),
             AccountEndpoints(self.state),
-            ControlEndpoints(self.state, self.market),
+            MarketEndpoints(self.state),
+            NoticeEndpoints(self.state, self.listings),
+            WebEndpoints(self.state, self.listings),
+            ControlEndpoints(self.state, self.market, self.step),
+            SymbolControlEndpoints(self.state, self.listings),
         ):
             app.add_routes(endpoints.routes())
         app.router.add_get("/ws", WebsocketEndpoint(self.state).handle)
         return app
+
+    def step(self) -> bool:
+        """Move everything to now by the venue's clock; True where the market has more to do."""
+        self.state.pump()
+        now_ns = self.state.clock.now_ns()
+        self.listings.advance(now_ns)
+        return self.market.step(now_ns)
 
     async def _run(self) -> None:
         """Move the market every 10 ms; a manual clock moves it by `/control/step` instead."""
@@ -128,9 +145,10 @@ class Venue:
         due_s = loop.time()
         while True:
             self.state.hub.tick(loop.time())
-            self.state.pump()
-            if not self.state.clock.is_manual:
-                while self.market.step(self.state.clock.now_ns()):
+            if self.state.clock.is_manual:
+                self.state.pump()
+            else:
+                while self.step():
                     await asyncio.sleep(0)
                     await self.state.hub.drained()
             due_s += TICK_S
