@@ -26,6 +26,8 @@ class WebsocketEndpoint:
         state = self._state
         if len(state.hub.connections) >= state.config.limits.connections:
             return web.Response(status=503, text="too many connections")
+        if state.faults.hit("refuse_upgrade", state.clock.now_ns(), request.path) is not None:
+            return web.Response(status=503, text="refused")
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES, heartbeat=None)
         await socket.prepare(request)
         now_s = asyncio.get_running_loop().time()
@@ -125,7 +127,7 @@ class WebsocketEndpoint:
         if channel.is_private:
             if not connection.account:
                 return "Blocked"
-        elif channel.symbol not in state.symbols:
+        elif channel.symbol and not state.is_known(channel.symbol):
             return "Blocked"
         is_new = name not in connection.subscriptions
         if is_new and len(connection.subscriptions) >= state.config.limits.subscriptions:
