@@ -30,6 +30,9 @@ EXPIRY_WARNING_DAYS = 14
 MOST_ASKED = 20
 _NS_PER_MS = 1_000_000
 _PPM_DECIMALS = 6
+# `VALID` is what is documented; the others are taken for the same, as the endpoint is young.
+_GOOD_STATES = frozenset({"VALID", "NORMAL", "ENABLED", "ACTIVE", "1", "TRUE"})
+_KEY_FACTS = frozenset({"permissions", "status", "ipWhiteList", "remainingValidity"})
 _KEY_PAGE = "the website's page of API keys"
 _REMEDIES = {
     700006: "Put this machine's address on the key's IP list.",
@@ -77,7 +80,7 @@ class Examination:
         if not await self._reach():
             return
         specs = await self._exchange_info()
-        if credentials is not None and await self._key():
+        if credentials is not None and await self._key(credentials.access_key):
             await self._self_symbols()
             await self._order_tests(specs)
             await self._fees(specs)
@@ -128,7 +131,7 @@ class Examination:
 
     # The key.
 
-    async def _key(self) -> bool:
+    async def _key(self, access_key: str) -> bool:
         """Whether the key is taken at all, and what it may do."""
         try:
             account = parse_object(await self._rest.signed("GET", "/api/v3/account", {}), "account")
@@ -137,12 +140,12 @@ class Examination:
             return False
         if account.get("canTrade") is False:
             self._note("key", "failure", "the account may not trade", "Ask the venue's support.")
-        await self._key_info()
+        await self._key_info(access_key)
         return True
 
-    async def _key_info(self) -> None:
+    async def _key_info(self, access_key: str) -> None:
         try:
-            body = await self._rest.signed("GET", "/api/v3/apiKeyInfo", {})
+            body = await self._rest.signed("GET", "/api/v3/apiKeyInfo", {"accessKey": access_key})
             answer = parse_object(body, "apiKeyInfo")
         except VenueError as error:
             if error.error_class is ErrorClass.WAF:
@@ -154,12 +157,7 @@ class Examination:
         data = answer.get("data", answer)
         if isinstance(data, list) and len(data) == 1:
             data = data[0]
-        if not isinstance(data, dict) or not {
-            "permissions",
-            "status",
-            "ipWhiteList",
-            "remainingValidity",
-        } & set(data):
+        if not isinstance(data, dict) or not _KEY_FACTS & set(data):
             text = "apiKeyInfo has another shape than known: permissions, IP list and expiry were not read"
             self._note("key", "warning", text, f"Look at them on {_KEY_PAGE}.")
             return
@@ -169,23 +167,19 @@ class Examination:
 
     def _permissions(self, info: Mapping[str, object]) -> None:
         status = str(info.get("status", "")).upper()
-        if status and status not in ("NORMAL", "ENABLED", "ENABLE", "ACTIVE", "1", "TRUE"):
-            self._note(
-                "key",
-                "failure",
-                f"the key's status is {status[:24]}",
-                f"Enable it, or make another, on {_KEY_PAGE}.",
-            )
+        if status and status not in _GOOD_STATES:
+            remedy = f"Enable it, or make another, on {_KEY_PAGE}."
+            self._note("key", "failure", f"the key's status is {status[:24]}", remedy)
         words = [word.upper() for word in _words(info.get("permissions"))]
         shown = ", ".join(words)[:200]
+        may = [word for word in words if not word.endswith(("_READ", "_R"))]
         if not words:
-            self._note(
-                "key", "warning", "the key's permissions are not told", f"Look at them on {_KEY_PAGE}."
-            )
-        elif any("WITHDRAW" in word and "READ" not in word for word in words):
-            remedy = "Make a key without it: nothing here withdraws, and whoever steals the key could."
-            self._note("key", "failure", f"the key may withdraw: {shown}", remedy)
-        elif not any(word in ("SPOT", "TRADE") or ("SPOT" in word and "READ" not in word) for word in words):
+            remedy = f"Look at them on {_KEY_PAGE}."
+            self._note("key", "warning", "the key's permissions are not told", remedy)
+        elif any("WITHDRAW" in word or "TRANSFER" in word for word in may):
+            remedy = "Make a key without it: nothing here moves funds away, and whoever steals the key could."
+            self._note("key", "failure", f"the key may withdraw or transfer: {shown}", remedy)
+        elif not any(word in ("SPOT", "TRADE") or "SPOT_DEAL" in word for word in may):
             self._note("key", "failure", f"the key may not trade spot: {shown}", _REMEDIES[700007])
         else:
             self._note("key", "ok", f"permissions: {shown}")
@@ -201,14 +195,11 @@ class Examination:
             text = "the key has no IP list: it works from anywhere, and expires after 90 days"
             self._note("key", "warning", text, f"Put this machine's address on its list, on {_KEY_PAGE}.")
 
-    def _expiry(self, told: object, has_addresses: bool) -> None:
+    def _expiry(self, told: object) -> None:
         try:
             days = integer(told, "remainingValidity")
         except ValueError:
-            if not has_addresses or told not in (None, ""):
-                self._note(
-                    "key", "warning", "when the key expires is not told", f"Look at it on {_KEY_PAGE}."
-                )
+            self._note("key", "warning", "when the key expires is not told", f"Look at it on {_KEY_PAGE}.")
             return
         renew = f"Make a new key in time, on {_KEY_PAGE}."
         if days < 0:
