@@ -45,10 +45,17 @@ WIDE = {
 DEADLINE_S = 40.0
 
 
+def eager(text: str) -> str:
+    """Quotes that stay near the middle for a while, and are hit soon."""
+    return text.replace("requote_ms = 20", "requote_ms = 100").replace(
+        "half_spread_ppm = 100", "half_spread_ppm = 10"
+    )
+
+
 def live_text(venue: VenueProcess) -> str:
     assert set(WIDE) == set(LIVE_LIMITS)
     limits = "[risk]\n" + "".join(f"{name} = {value}\n" for name, value in WIDE.items())
-    return 'mode = "live"\n' + config_text(venue, limits)
+    return eager('mode = "live"\n' + config_text(venue, limits))
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -211,7 +218,7 @@ def test_an_operator_looks_at_a_live_run_and_flattens_it(tmp_path: Path) -> None
 def test_a_killed_run_is_read_from_its_journal(tmp_path: Path) -> None:
     with VenueProcess(tmp_path) as venue:
         place = run_dir.create_at(tmp_path / "run")
-        place.write_config(parse(config_text(venue)))
+        place.write_config(parse(eager(config_text(venue))))
         core = venue.core(place)
         status = core.wait_until(lambda status: status.gate.approved > 20 and status.fills)
         core.kill()
