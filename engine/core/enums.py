@@ -69,6 +69,7 @@ class OrderReport(IntEnum):
     AMBIGUOUS = 5
     NEVER_ACCEPTED = 6
     CANCEL_REJECTED = 7
+    NOT_YET = 8
 
 
 class CommandKind(IntEnum):

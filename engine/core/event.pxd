@@ -68,6 +68,7 @@ cdef enum OrderReport:
     REPORT_AMBIGUOUS = 5           # no answer, or one that proves nothing: the order is UNKNOWN
     REPORT_NEVER_ACCEPTED = 6      # evidence that the venue never took it and no longer can
     REPORT_CANCEL_REJECTED = 7     # the cancel was refused; the order's own state is as before
+    REPORT_NOT_YET = 8             # the venue does not take orders for the symbol yet: nothing was or will be executed
 
 cdef enum CommandKind:
     COMMAND_HALT = 1
