@@ -11,7 +11,6 @@ from adapters.mexc.listings.config import FuturesConfig, ListingsConfig
 from engine.config import read_secret
 from native.hashing import HmacSha256
 
-
 _MEXC_HOST = re.compile(r"^https?://([^/]+\.)?mexc\.(com|co)(:[0-9]+)?$")
 
 
@@ -29,7 +28,9 @@ class MexcConfig(BaseModel):
         "https://contract.mexc.com", pattern=r"^https?://[^/\s]+$", description="REST host of the futures"
     )
     futures_ws_url: str = Field(
-        "wss://contract.mexc.com/edge", pattern=r"^wss?://\S+$", description="websocket address of the futures"
+        "wss://contract.mexc.com/edge",
+        pattern=r"^wss?://\S+$",
+        description="websocket address of the futures",
     )
     api_key_env: str = Field("", description="environment variable that holds the access key")
     api_secret_env: str = Field("", description="environment variable that holds the secret key")
@@ -87,6 +88,13 @@ class MexcConfig(BaseModel):
             ws_url = re.sub(r"^http", "ws", rest_url) + "/edge"
             return {"web_url": rest_url, "futures_url": rest_url, "futures_ws_url": ws_url, **data}
         return data
+
+    @model_validator(mode="after")
+    def _within_budget(self) -> MexcConfig:
+        too_often = self.listings.too_often() if _MEXC_HOST.search(self.rest_url) else []
+        if too_often:
+            raise ValueError(f"MEXC would block us: listings.{', listings.'.join(too_often)}")
+        return self
 
     @model_validator(mode="after")
     def _both_keys(self) -> MexcConfig:

@@ -123,9 +123,8 @@ class FuturesMarket:
             for row in rows:
                 if isinstance(row, dict):
                     self._on_contract(str(row.get("symbol") or push.symbol), row)
-        elif push.channel == "rs.error":
-            if is_worth_a_line(self._count("futures.refused")):
-                _log.warning("futures: refused: %s", str(push.data)[:120])
+        elif push.channel == "rs.error" and is_worth_a_line(self._count("futures.refused")):
+            _log.warning("futures: refused: %s", str(push.data)[:120])
         contract = self.contracts.get(push.symbol)
         if contract is None:
             return

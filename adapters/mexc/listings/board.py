@@ -71,9 +71,7 @@ class ListingBoard:
         await self._futures_rest.open()
         for plan in self._plans() if settings.enabled else []:
             ledger = self.ledgers[plan.source] = Ledger()
-            poller = Poller(
-                plan, self.teller, ledger, self._rng, settings.outage_interval_s, self._is_calm
-            )
+            poller = Poller(plan, self.teller, ledger, self._rng, settings.outage_interval_s, self._is_calm)
             run_task(poller.run(), f"listings {plan.source.name.lower()}")
         if settings.enabled and settings.market_data:
             self.market_data = MarketData(
@@ -126,9 +124,17 @@ class ListingBoard:
         ]  # fmt: skip
 
     def _plans(self) -> list[PollPlan]:
-        s, quote, quotes = self._config.listings, self._config.listings.quotes[0], self._config.listings.quotes
+        s, quote, quotes = (
+            self._config.listings,
+            self._config.listings.quotes[0],
+            self._config.listings.quotes,
+        )
         kinds, web, rest = ListingSource, self._web, self._rest
-        page = {"language": s.announcements_language, "page": 1, "limit": announcements.PAGE_SIZE}
+        page: dict[str, str | int] = {
+            "language": s.announcements_language,
+            "page": 1,
+            "limit": announcements.PAGE_SIZE,
+        }
         # The web site takes the time as a parameter, against caches.
         plans = [
             (s.calendar, PollPlan(kinds.CALENDAR, s.calendar_interval_s,
@@ -154,9 +160,12 @@ class ListingBoard:
     def _note(self, source: ListingSource, change: ListingChange, facts: ListingFacts) -> None:
         """What is told changes what else is asked: when symbols open, and which contracts there are."""
         self._openings.note(source, change, facts, self._now_ms())
-        if source is ListingSource.FUTURES and facts.symbol in self._followed and self.futures is not None:
-            if name := self._contract_of(facts.symbol):
-                self.futures.follow(name, change is ListingChange.SEEN)
+        if (
+            source is ListingSource.FUTURES
+            and change is ListingChange.SEEN
+            and facts.symbol in self._followed
+        ):
+            self.follow(facts.symbol)
 
     def _contract_of(self, symbol: str) -> str:
         """The futures contract of a spot symbol that is known; "" where there is none."""

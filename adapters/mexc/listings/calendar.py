@@ -15,7 +15,6 @@ from adapters.mexc.listings.facts import (
     Reading,
     Row,
     Rows,
-
     coin_id,
     decode,
     moment_ms,
@@ -57,5 +56,3 @@ class Calendar:
         return symbol, ListingFacts(
             symbol=symbol, listing_id=listing_id, open_time_ms=open_time_ms, fields=fields
         )
-
-

@@ -76,8 +76,8 @@ class Rows:
 
     def __init__(self, read: Callable[[Row], tuple[str, ListingFacts] | None]) -> None:
         self._read = read
-        self._last: dict[bytes, tuple[str, ListingFacts] | None | ValueError] = {}
-        self._next: dict[bytes, tuple[str, ListingFacts] | None | ValueError] = {}
+        self._last: dict[bytes, tuple[str, ListingFacts] | ValueError | None] = {}
+        self._next: dict[bytes, tuple[str, ListingFacts] | ValueError | None] = {}
 
     def reading(self, rows: Iterable[msgspec.Raw]) -> Reading:
         """All rows of an answer. ShapeError where more than half of them cannot be read."""
@@ -97,7 +97,7 @@ class Rows:
             raise ShapeError(f"{reading.skipped} of {total} rows cannot be read")
         return reading
 
-    def _parse(self, row: bytes) -> tuple[str, ListingFacts] | None | ValueError:
+    def _parse(self, row: bytes) -> tuple[str, ListingFacts] | ValueError | None:
         try:
             return self._read(_decode_row.decode(row))
         except (ValueError, msgspec.DecodeError, RecursionError) as error:

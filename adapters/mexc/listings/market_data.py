@@ -77,9 +77,7 @@ class MarketData:
             return
         state = self._teller.state(_SOURCE)
         state.rows, state.skipped = len(self._seen), self._seen.full + self._seen.unnamed
-        news = [
-            (ListingChange.SEEN, facts_of(*each)) for each in found if each[0].endswith(self._quotes)
-        ]
+        news = [(ListingChange.SEEN, facts_of(*each)) for each in found if each[0].endswith(self._quotes)]
         first, self._looked = not self._looked, self._looked or self._seen.items > 0
         if first or len(news) > _AT_ONCE:
             self._backlog += news[: _MOST_WAITING - len(self._backlog)]

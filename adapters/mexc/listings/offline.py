@@ -10,7 +10,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from adapters.mexc.listings.facts import ListingFacts, Reading, Row, Rows, decode, moment_ms, symbol_text, within
+from adapters.mexc.listings.facts import (
+    ListingFacts,
+    Reading,
+    Row,
+    Rows,
+    decode,
+    moment_ms,
+    symbol_text,
+    within,
+)
 
 PATH = "/api/v3/symbol/offline"
 _NS_PER_MS = 1_000_000

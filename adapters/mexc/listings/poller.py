@@ -63,7 +63,7 @@ class Poller:
 
     def wait_s(self) -> float:
         """Until the next question: the interval, doubled with each failure up to the longest, a tenth more or less."""
-        wait_s = min(self.plan.interval_s * 2 ** min(self._failures, 20), self._outage_interval_s)
+        wait_s: float = min(self.plan.interval_s * 2 ** min(self._failures, 20), self._outage_interval_s)
         return wait_s * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
 
     async def _wait_for_calm(self) -> None:

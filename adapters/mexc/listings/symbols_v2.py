@@ -58,7 +58,8 @@ class SymbolsV2:
         reading = Reading()
         for quote, rows in self._rows.items():
             if quote in by_quote:
-                one = rows.reading(decode(bytes(by_quote[quote]), _list))
+                listed: list[msgspec.Raw] = decode(bytes(by_quote[quote]), _list)
+                one = rows.reading(listed)
                 reading.facts.update(one.facts)
                 reading.skipped += one.skipped
         if not any(quote in by_quote for quote in self._rows):

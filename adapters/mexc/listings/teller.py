@@ -57,7 +57,9 @@ class Teller:
         """The state of a source, from now on part of `states`."""
         return self.states.setdefault(source, SourceState(source, since_ns=self._sequencer.now_ns()))
 
-    def tell(self, source: ListingSource, change: ListingChange, facts: ListingFacts, first: bool = False) -> None:
+    def tell(
+        self, source: ListingSource, change: ListingChange, facts: ListingFacts, first: bool = False
+    ) -> None:
         """One change, on the tape and to the strategies."""
         self._on_change(source, change, facts)
         fields = msgspec.structs.asdict(facts)
