@@ -49,7 +49,7 @@ class ExchangeInfo:
         return self._rows.reading(decode(body, _answer).symbols)
 
     def _read(self, row: Row) -> tuple[str, ListingFacts] | None:
-        if row.get("quoteAsset") not in self._quotes:
+        if str(row.get("quoteAsset")) not in self._quotes:
             return None
         facts = facts_of(row)
         return facts.symbol, facts
