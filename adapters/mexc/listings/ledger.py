@@ -2,8 +2,8 @@
 
 A row that is new or differs is SEEN. One that is missing is GONE only once it is missing in two good answers in a row: a page
 that is half filled for a moment must not cancel a listing. An answer with no row at all, or with less than half of the rows
-that were there, is not believed: it tells nothing, and the source is degraded. Only the fifth of such answers in a row, if it
-has rows, is taken for the truth.
+that were there, is not believed: it tells nothing, and the source is degraded. The fifth small answer in a row that has
+rows is taken for the truth.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Ledger:
     def _check_size(self, n: int) -> None:
         before = len(self._told)
         if before and (n == 0 or 2 * n < before):
-            self._small += 1
-            if n == 0 or self._small < _SMALL_ANSWERS:
+            self._small = self._small + 1 if n else 0
+            if self._small < _SMALL_ANSWERS:
                 raise ShapeError(f"{n} rows after {before}")
         self._small = 0
 

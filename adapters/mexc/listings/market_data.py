@@ -12,7 +12,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from adapters.mexc.config import MexcConfig
-from adapters.mexc.connection import Connection, FeedPlan
+from adapters.mexc.connection import Connection, FeedPlan, FeedState
 from adapters.mexc.listings.facts import ListingFacts
 from adapters.mexc.listings.ledger import Change
 from adapters.mexc.listings.teller import Teller
@@ -75,6 +75,8 @@ class MarketData:
         except ValueError as error:
             self._teller.down(_SOURCE, "shape", str(error))
             return
+        if self.connection.state is FeedState.UP:
+            self._teller.up(_SOURCE)
         state = self._teller.state(_SOURCE)
         state.rows, state.skipped = len(self._seen), self._seen.full + self._seen.unnamed
         news = [(ListingChange.SEEN, facts_of(*each)) for each in found if each[0].endswith(self._quotes)]

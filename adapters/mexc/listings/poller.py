@@ -50,10 +50,10 @@ class Poller:
         self._is_calm = is_calm
         self._failures = 0
         self._looked = False
+        teller.state(plan.source)
 
     async def run(self) -> None:
         """Ask until cancelled."""
-        self._teller.state(self.plan.source)
         # The sources begin one after another.
         await asyncio.sleep(self._rng.uniform(0, min(1.0, self.plan.interval_s)))
         while True:
