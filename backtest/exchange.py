@@ -93,6 +93,14 @@ class Exchange:
         book = self.books[symbol]
         book.spec = replace(book.spec, **changes)  # type: ignore[arg-type]
 
+    def remove_symbol(self, now_ns: int, symbol: str) -> None:
+        """Delist a symbol; its resting orders end. Requests for it that are on their way will be refused."""
+        self._set_now(now_ns)
+        book = self.books[symbol]
+        for order in [*book.bids.resting.values(), *book.asks.resting.values()]:
+            self._finish(now_ns, order, Reason.DELISTED)
+        del self.books[symbol]
+
     def add_account(self, name: str, balances: Mapping[str, int], *, house: bool = False) -> Account:
         """Open an account with balances in money units. `house`: see `Account`."""
         if name in self.accounts:

@@ -39,6 +39,7 @@ class SymbolStatus(Enum):
 
     TRADING = "trading"
     PAUSED = "paused"  # listed, no orders
+    DISABLED = "disabled"  # listed, trading not enabled yet
     HIDDEN = "hidden"  # as if it did not exist
 
 
@@ -56,8 +57,10 @@ class Reason(Enum):
 
     UNKNOWN_SYMBOL = "unknown symbol"
     SYMBOL_PAUSED = "symbol paused"
+    TRADING_DISABLED = "trading disabled"
     NOT_TRADABLE = "symbol not open to this interface"
     SIDE_CLOSED = "side closed"
+    SIDE_SUSPENDED = "side suspended"
     ORDER_TYPE_CLOSED = "order type not allowed"
     BAD_PRICE = "price missing, not positive or off the tick"
     BAD_SIZE = "size missing, not positive or off the lot"
@@ -71,12 +74,14 @@ class Reason(Enum):
     DUPLICATE_CLIENT_ID = "duplicate client id"
     WOULD_CROSS = "a maker order would take"
     NO_OPPONENT = "nothing to trade with"
+    NO_PRICE = "no price yet"
     UNKNOWN_ORDER = "unknown order"
     UNKNOWN_ACCOUNT = "unknown account"
     # why an accepted order ended without being filled
     CANCELED_BY_USER = "cancelled by the user"
     UNFILLED_REMAINDER = "the rest could not be filled at once"
     NOT_FILLABLE = "could not be filled completely at once"
+    DELISTED = "the symbol was removed"
     SELF_TRADE = "would have traded with itself"
 
 
@@ -101,6 +106,7 @@ class SymbolSpec:
     status: SymbolStatus = SymbolStatus.TRADING
     tradable: bool = True
     sides: frozenset[Side] = frozenset(Side)
+    suspended: frozenset[Side] = frozenset()  # closed for the moment, against what `sides` says
     order_types: frozenset[OrderType] = frozenset(OrderType)
     first_version: int = 1
 

@@ -25,10 +25,14 @@ def _check_permissions(spec: SymbolSpec, request: PlaceRequest) -> Refusal | Non
         return Reason.UNKNOWN_SYMBOL, 0
     if spec.status is SymbolStatus.PAUSED:
         return Reason.SYMBOL_PAUSED, 0
+    if spec.status is SymbolStatus.DISABLED:
+        return Reason.TRADING_DISABLED, 0
     if not spec.tradable:
         return Reason.NOT_TRADABLE, 0
     if request.side not in spec.sides:
         return Reason.SIDE_CLOSED, 0
+    if request.side in spec.suspended:
+        return Reason.SIDE_SUSPENDED, 0
     if request.order_type not in spec.order_types:
         return Reason.ORDER_TYPE_CLOSED, 0
     return None
@@ -70,14 +74,12 @@ def _check_size(spec: SymbolSpec, request: PlaceRequest) -> Refusal | None:
 def _check_notional(book: MatchingBook, request: PlaceRequest) -> Refusal | None:
     spec = book.spec
     is_market = request.order_type is OrderType.MARKET
+    best = book.opposite(request.side).best() if is_market else None
+    if is_market and best is None:
+        return (Reason.NO_OPPONENT if book.reference_ticks() else Reason.NO_PRICE), 0
     notional = request.quote_money
     if not notional:
-        price = request.price_ticks
-        if is_market:
-            best = book.opposite(request.side).best()
-            if best is None:
-                return Reason.NO_OPPONENT, 0
-            price = best.price_ticks
+        price = request.price_ticks if best is None else best.price_ticks
         notional = book.money(price, request.size_lots)
     if notional < spec.min_notional:
         return Reason.NOTIONAL_TOO_SMALL, spec.min_notional

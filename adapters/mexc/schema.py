@@ -21,6 +21,13 @@ _MESSAGES: dict[str, str] = {
     "PublicAggreDepths": "*asks=1:Level *bids=2:Level eventType=3:s fromVersion=4:s toVersion=5:s lastOrderCreateTime=6:i64",
     "PublicLimitDepths": "*asks=1:Level *bids=2:Level eventType=3:s version=4:s lastOrderCreateTime=5:i64",
     "PublicAggreBookTicker": "bidPrice=1:s bidQuantity=2:s askPrice=3:s askQuantity=4:s version=5:s lastOrderCreateTime=6:i64",
+    "PublicBookTicker": "bidPrice=1:s bidQuantity=2:s askPrice=3:s askQuantity=4:s",
+    "PublicBookTickerBatch": "*items=1:PublicBookTicker version=2:s lastOrderCreateTime=3:i64",
+    "PublicSpotKline": "interval=1:s windowStart=2:i64 openingPrice=3:s closingPrice=4:s highestPrice=5:s lowestPrice=6:s "
+    "volume=7:s amount=8:s windowEnd=9:i64",
+    "PublicMiniTicker": "symbol=1:s price=2:s rate=3:s zonedRate=4:s high=5:s low=6:s volume=7:s quantity=8:s "
+    "lastCloseRate=9:s lastCloseZonedRate=10:s lastCloseHigh=11:s lastCloseLow=12:s",
+    "PublicMiniTickers": "*items=1:PublicMiniTicker",
     "PrivateAccount": "vcoinName=1:s coinId=2:s balanceAmount=3:s balanceAmountChange=4:s frozenAmount=5:s "
     "frozenAmountChange=6:s type=7:s time=8:i64",
     "PrivateDeals": "price=1:s quantity=2:s amount=3:s tradeType=4:i32 isMaker=5:b isSelfTrade=6:b tradeId=7:s "
@@ -35,6 +42,10 @@ _BODIES = {
     "privateOrders": (304, "PrivateOrders"),
     "privateDeals": (306, "PrivateDeals"),
     "privateAccount": (307, "PrivateAccount"),
+    "publicSpotKline": (308, "PublicSpotKline"),
+    "publicMiniTicker": (309, "PublicMiniTicker"),
+    "publicMiniTickers": (310, "PublicMiniTickers"),
+    "publicBookTickerBatch": (311, "PublicBookTickerBatch"),
     "publicAggreDepths": (313, "PublicAggreDepths"),
     "publicAggreDeals": (314, "PublicAggreDeals"),
     "publicAggreBookTicker": (315, "PublicAggreBookTicker"),

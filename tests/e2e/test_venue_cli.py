@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -106,3 +108,26 @@ def test_help_has_an_example() -> None:
     process = start("--help")
     text, _ = process.communicate(timeout=ENDS_WITHIN_S)
     assert process.returncode == 0 and "Example: penstock venue" in text
+
+
+def test_tls_with_a_certificate_of_its_own() -> None:
+    process = start("--json", "--symbols", "BTCUSDT", "--tls")
+    try:
+        where = json.loads(first_line(process))
+        assert where["rest_url"].startswith("https://") and where["ws_url"].startswith("wss://")
+        certificate = Path(where["ca_pem_path"])
+        context = ssl.create_default_context(cafile=str(certificate))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        port = where["rest_url"].rpartition(":")[2]
+        for host in ("127.0.0.1", "localhost"):
+            url = f"https://{host}:{port}/api/v3/ping"
+            with urllib.request.urlopen(url, timeout=5, context=context) as response:
+                assert response.read() == b"{}"
+        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+            urllib.request.urlopen(where["rest_url"] + "/api/v3/ping", timeout=5)
+        assert [path.name for path in certificate.parent.iterdir()] == ["ca.pem"]
+        process.terminate()
+        assert process.wait(ENDS_WITHIN_S) == 0 and not certificate.exists()
+    finally:
+        process.kill()
+        process.wait()

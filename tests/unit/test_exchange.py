@@ -165,6 +165,8 @@ def test_a_maker_order_that_would_take_is_refused() -> None:
 
 def test_market_by_quantity_and_by_quote_amount() -> None:
     bench = Bench()
+    assert reason(bench.place("bob", BUY, MARKET, 10)) is Reason.NO_PRICE
+    bench.place("alice", BUY, LIMIT, 10, 4000)
     assert reason(bench.place("bob", BUY, MARKET, 10)) is Reason.NO_OPPONENT
     bench.place("alice", SELL, LIMIT, 10, 5000)
     bench.place("alice", SELL, LIMIT, 100, 6000)
@@ -420,3 +422,30 @@ def test_our_orders_and_ambient_size_share_a_level_in_priority() -> None:
         (10, True),
     ]
     assert bench.depth(BUY) == [(5000, 5)]
+
+
+def test_a_delisted_symbol_gives_back_what_its_orders_held() -> None:
+    bench = Bench()
+    exchange, free = bench.exchange, bench.exchange.accounts["bob"].balance("USDT").free
+    assert of(bench.place("bob", BUY, LIMIT, 10, 4000), Accepted)
+    assert exchange.accounts["bob"].balance("USDT").free < free
+    exchange.remove_symbol(1_000_000, "BTCUSDT")
+    ended = of(exchange.take_records(), Done)
+    assert [done.reason for done in ended] == [Reason.DELISTED]
+    assert exchange.accounts["bob"].balance("USDT").free == free
+    assert not exchange.accounts["bob"].open_orders and "BTCUSDT" not in exchange.books
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"status": SymbolStatus.DISABLED}, Reason.TRADING_DISABLED),
+        ({"suspended": frozenset({BUY})}, Reason.SIDE_SUSPENDED),
+        ({"suspended": frozenset({SELL})}, None),
+    ],
+)
+def test_a_symbol_closed_for_the_moment(changes: dict[str, object], expected: Reason | None) -> None:
+    bench = Bench()
+    bench.exchange.change_symbol("BTCUSDT", **changes)
+    records = bench.place("bob", BUY, LIMIT, 10, 4000)
+    assert (reason(records) is expected) if expected else of(records, Accepted)

@@ -38,6 +38,9 @@ def venue(
     market: Annotated[str | None, typer.Option(help="seeded or recorded.")] = None,
     symbols: Annotated[str | None, typer.Option(help="Comma-separated; default all there are.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the made market and of the faults.")] = None,
+    tls: Annotated[
+        bool | None, typer.Option("--tls", help="https and wss, with a certificate made at the start.")
+    ] = None,
     speed: Annotated[float | None, typer.Option(help="How many times faster a recording runs.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of the recordings; default $PENSTOCK_DATA.")
@@ -52,7 +55,7 @@ def venue(
     die_with_parent: Annotated[bool, typer.Option(help="End when the parent process ends.")] = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM; exit code 2 where the configuration makes no sense."""
-    options = {"host": host, "port": port, "market": market, "seed": seed}
+    options = {"host": host, "port": port, "market": market, "seed": seed, "tls": tls}
     try:
         resolved = resolve(config, options, symbols, speed, data, fault or [])
         running = Venue(resolved)
@@ -103,7 +106,16 @@ async def serve(running: Venue, *, as_json: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with running:
-        where = {"rest_url": running.rest_url, "ws_url": running.ws_url, "pid": os.getpid()}
+        where = {
+            "rest_url": running.rest_url,
+            "ws_url": running.ws_url,
+            "web_url": running.rest_url,
+            "futures_url": running.rest_url,
+            "futures_ws_url": running.futures_ws_url,
+            "pid": os.getpid(),
+        }
+        if running.ca_pem_path is not None:
+            where["ca_pem_path"] = str(running.ca_pem_path)
         if as_json:
             line = orjson.dumps(where).decode()
         else:

@@ -18,6 +18,14 @@
 | garbage_frame | bytes that are no message, in front of a frame |
 | unknown_field | a frame carries a field that nobody knows |
 | ack_after_fill | an order's private messages are out `delay_ms` before its answer |
+| deal_before_order | an order's own messages come `delay_ms` after those of its deals and balances |
+| banned | 418 with Retry-After |
+| latency | a REST request waits `delay_ms`, and up to `jitter_ms` more, before it is looked at |
+| http_404 | a REST request is answered 404: an endpoint that vanished |
+| http_silent | a REST request is not answered for a minute, then its connection is cut |
+| changed_shape | the calendar or symbolsV2 comes in another shape |
+| refuse_upgrade | a websocket's upgrade is refused with 503 |
+| other_decimals | depth comes with trimmed decimals and best prices with padded ones, the other way round than usual |
 """
 
 from __future__ import annotations

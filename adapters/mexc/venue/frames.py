@@ -43,6 +43,35 @@ class Ticker:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class MiniTicker:
+    """A symbol's last 24 hours; `turnover` in quote, `quantity` in base, rates as fractions."""
+
+    symbol: str
+    price: str
+    rate: str
+    zoned_rate: str
+    high: str
+    low: str
+    turnover: str
+    quantity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kline:
+    """A bar; times in seconds, `volume` in base, `amount` in quote."""
+
+    interval: str
+    start_s: int
+    end_s: int
+    open: str
+    close: str
+    high: str
+    low: str
+    volume: str
+    amount: str
+
+
 def wrapper(channel: str, symbol: str, send_ms: int) -> Any:
     """A message without a body."""
     message = _Wrapper()
@@ -119,6 +148,57 @@ def limit_depth_frame(
     body.eventType = channel.split("@")[0] + "@" + channel.split("@")[1]
     body.version = str(version)
     return bytes(message.SerializeToString())
+
+
+def ticker_batch_frame(channel: str, symbol: str, send_ms: int, ticker: Ticker) -> bytes:
+    """Best bid and ask as a batch of one."""
+    message = wrapper(channel, symbol, send_ms)
+    body = message.publicBookTickerBatch
+    body.items.add(
+        bidPrice=ticker.bid_price,
+        bidQuantity=ticker.bid_quantity,
+        askPrice=ticker.ask_price,
+        askQuantity=ticker.ask_quantity,
+    )
+    body.version = str(ticker.version)
+    return bytes(message.SerializeToString())
+
+
+def kline_frame(channel: str, symbol: str, send_ms: int, kline: Kline) -> bytes:
+    """A bar as it stands."""
+    message = wrapper(channel, symbol, send_ms)
+    body = message.publicSpotKline
+    body.interval = kline.interval
+    body.windowStart, body.windowEnd = kline.start_s, kline.end_s
+    body.openingPrice, body.closingPrice = kline.open, kline.close
+    body.highestPrice, body.lowestPrice = kline.high, kline.low
+    body.volume, body.amount = kline.volume, kline.amount
+    return bytes(message.SerializeToString())
+
+
+def mini_ticker_frame(channel: str, send_ms: int, ticker: MiniTicker) -> bytes:
+    """One symbol's day."""
+    message = wrapper(channel, ticker.symbol, send_ms)
+    _fill_mini_ticker(message.publicMiniTicker, ticker)
+    return bytes(message.SerializeToString())
+
+
+def mini_tickers_frame(channel: str, send_ms: int, tickers: list[MiniTicker]) -> bytes:
+    """The day of all symbols; the wrapper names none."""
+    message = wrapper(channel, "", send_ms)
+    message.ClearField("symbol")
+    for ticker in tickers:
+        _fill_mini_ticker(message.publicMiniTickers.items.add(), ticker)
+    return bytes(message.SerializeToString())
+
+
+def _fill_mini_ticker(body: Any, ticker: MiniTicker) -> None:
+    body.symbol, body.price = ticker.symbol, ticker.price
+    body.rate = body.lastCloseRate = ticker.rate
+    body.zonedRate = body.lastCloseZonedRate = ticker.zoned_rate
+    body.high = body.lastCloseHigh = ticker.high
+    body.low = body.lastCloseLow = ticker.low
+    body.volume, body.quantity = ticker.turnover, ticker.quantity
 
 
 def split_sides(update: DepthUpdate) -> list[DepthUpdate]:

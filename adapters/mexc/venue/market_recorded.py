@@ -18,8 +18,9 @@ from typing import Any
 import orjson
 
 from adapters.mexc.venue.config import RecordedConfig
+from adapters.mexc.venue.config_symbols import SymbolConfig
 from adapters.mexc.venue.feeds import SymbolFeed
-from adapters.mexc.venue.frames import Deal, DepthUpdate, Ticker
+from adapters.mexc.venue.frames import DepthUpdate, Ticker
 from adapters.mexc.venue.numbers import padded, parse_scaled, trimmed
 from adapters.mexc.venue.state import VenueState
 from engine.core.enums import Side
@@ -122,6 +123,14 @@ class RecordedMarket:
             self._play_slice()
         return True
 
+    def add(self, config: SymbolConfig) -> None:
+        """ValueError: a recording has no new symbols."""
+        raise ValueError(f"{config.symbol} cannot be added: the market is a recording")
+
+    def remove(self, symbol: str) -> None:
+        """ValueError: a recording's symbols stay."""
+        raise ValueError(f"{symbol} cannot be removed: the market is a recording")
+
     def _play_slice(self) -> None:
         self._slices += 1
         until_ns = self._first_ns + self._slices * SLICE_NS
@@ -130,10 +139,7 @@ class RecordedMarket:
             self._next = next(self._lines, None)
         self._state.dispatch(self._state.exchange.take_records())
         send_ms = self.now_ns // 1_000_000
-        for feed in self._state.feeds.values():
-            feed.flush(10, send_ms)
-            if self._slices % SLICES_PER_SLOW == 0 or self._next is None:
-                feed.flush(100, send_ms)
+        self._state.flush(send_ms, with_slow=self._slices % SLICES_PER_SLOW == 0 or self._next is None)
         self.ended = self._next is None
 
     def _play(self, line: Line) -> None:
@@ -175,8 +181,7 @@ class RecordedMarket:
         lots = parse_scaled(data["q"], spec.size_decimals)
         taker = Side.SELL if data["m"] else Side.BUY
         self._state.exchange.ambient_trade(self._venue_now_ns, spec.symbol, taker, ticks, lots)
-        price, size = trimmed(ticks, spec.price_decimals), trimmed(lots, spec.size_decimals)
-        feed.on_deal(Deal(price, size, int(taker), int(data["T"]), f"{data['t']}X0_{data['t']}X0"))
+        feed.on_trade(ticks, lots, taker, int(data["T"]), f"{data['t']}X0_{data['t']}X0")
 
     def _play_ticker(self, feed: SymbolFeed, data: dict[str, Any]) -> None:
         spec = feed.book.spec

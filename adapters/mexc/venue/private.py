@@ -41,9 +41,12 @@ WS_ORDER_TYPE = {
 BALANCE_CAUSE = {"place": "ENTRUST_PLACE", "fill": "ENTRUST", "fee": "TRADE_FEE", "release": "ENTRUST_CANCEL"}
 
 
+_COIN_IDS = {"USDT": "128f589271cb4951b03e71e6323eb7be", "MX": "8c1e92655f9a4064808ce03ec1a48d38"}
+
+
 def coin_id(asset: str) -> str:
-    """MEXC's opaque id of a coin, here a digest of its name."""
-    return hashlib.md5(asset.encode(), usedforsecurity=False).hexdigest()
+    """MEXC's opaque id of a coin; of those that are not known, a digest of the name."""
+    return _COIN_IDS.get(asset) or hashlib.md5(asset.encode(), usedforsecurity=False).hexdigest()
 
 
 def money_text(money: int) -> str:

@@ -52,7 +52,7 @@ def required(params: dict[str, str], name: str) -> str:
 def known_symbol(state: VenueState, params: dict[str, str]) -> str:
     """The `symbol` parameter; VenueError -1121 where it is not listed."""
     symbol = required(params, "symbol")
-    if symbol not in state.symbols:
+    if not state.is_known(symbol):
         raise VenueError(-1121, "Invalid symbol.")
     return symbol
 

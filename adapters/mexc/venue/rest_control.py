@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import orjson
 from aiohttp import web
 from pydantic import ValidationError
@@ -20,9 +22,10 @@ MAX_STEPS = 100_000
 class ControlEndpoints:
     """For this machine only: the middleware refuses peers from elsewhere, whatever the venue listens on."""
 
-    def __init__(self, state: VenueState, market: Market) -> None:
+    def __init__(self, state: VenueState, market: Market, step: Callable[[], bool]) -> None:
         self._state = state
         self._market = market
+        self._step = step
 
     def routes(self) -> list[web.RouteDef]:
         """The routes."""
@@ -94,7 +97,6 @@ class ControlEndpoints:
         if not text.isdecimal() or not 1 <= int(text[:9]) // 10 <= MAX_STEPS:
             raise VenueError(33333, "ms must be a multiple of 10")
         for _ in range(int(text) // 10):
-            now_ns = state.clock.step(STEP_NS)
-            state.pump()
-            self._market.step(now_ns)
+            state.clock.step(STEP_NS)
+            self._step()
         return answer({"now_ms": state.clock.now_ms()})

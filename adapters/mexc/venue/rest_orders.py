@@ -14,7 +14,15 @@ from adapters.mexc.venue.json_answer import answer, error_answer
 from adapters.mexc.venue.numbers import parse_scaled
 from adapters.mexc.venue.rest_auth import authenticate, known_symbol, number, required
 from adapters.mexc.venue.state import ReceivedOrder, VenueState
-from backtest.exchange_types import MONEY_DECIMALS, Accepted, CancelRequest, Order, PlaceRequest, Rejected
+from backtest.exchange_types import (
+    MONEY_DECIMALS,
+    Accepted,
+    CancelRequest,
+    Order,
+    PlaceRequest,
+    Reason,
+    Rejected,
+)
 from backtest.order_checks import check_request
 from engine.core.enums import OrderType, Side
 
@@ -60,8 +68,7 @@ class OrderEndpoints:
         request = self._parse(api_key, params)
         outcome = await self._state.submit(request)
         if isinstance(outcome, Rejected):
-            spec = self._state.exchange.books[request.symbol].spec
-            raise order_refusal(outcome.reason, outcome.limit, spec, request.side, request.order_type)
+            raise self._refusal(request, outcome.reason, outcome.limit)
         assert isinstance(outcome, Accepted)
         received.outcome = "accepted"
         received.order_id = self._state.ids.order_id(outcome.order.order_no)
@@ -85,8 +92,16 @@ class OrderEndpoints:
         order = self._parse(api_key, params)
         book = state.exchange.books[order.symbol]
         if (refusal := check_request(book, order)) is not None:
-            raise order_refusal(*refusal, book.spec, order.side, order.order_type)
+            raise self._refusal(order, *refusal)
         return answer({})
+
+    def _refusal(self, request: PlaceRequest, reason: Reason, limit: int) -> VenueError:
+        config = self._state.symbols.get(
+            request.symbol
+        )  # None: it was removed while the order was on its way
+        spec = config.spec() if config is not None else None
+        code = config.market_order_code if config is not None else 0
+        return order_refusal(reason, limit, spec, request.side, request.order_type, code)
 
     def _parse(self, api_key: str, params: dict[str, str]) -> PlaceRequest:
         symbol = known_symbol(self._state, params)

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from adapters.mexc.venue.config import SymbolConfig
+from adapters.mexc.venue.config_symbols import SymbolConfig
 from adapters.mexc.venue.errors import VenueError
 from adapters.mexc.venue.json_answer import answer
 from adapters.mexc.venue.numbers import parse_scaled, trimmed
@@ -16,7 +16,7 @@ from adapters.mexc.venue.state import VenueState
 from backtest.exchange_types import MONEY_DECIMALS, SymbolStatus
 from engine.core.enums import Side
 
-_STATUS = {SymbolStatus.TRADING: "1", SymbolStatus.PAUSED: "2"}
+_STATUS = {SymbolStatus.TRADING: "1", SymbolStatus.PAUSED: "2", SymbolStatus.DISABLED: "2"}
 _SIDE_TYPE = {"all": 1, "buy": 2, "sell": 3, "none": 4}
 
 
@@ -105,9 +105,10 @@ class PublicEndpoints:
             "maxQuoteAmountMarket": config.max_notional_market,
             "fullName": config.full_name or config.base,
             "tradeSideType": _SIDE_TYPE[config.sides],
-            "contractAddress": "",
+            "contractAddress": config.contract_address,
             "conceptPlateIds": [],
             "st": False,
+            "firstOpenTime": config.first_open_ms,
         }
 
     async def depth(self, request: web.Request) -> web.Response:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
+from adapters.mexc.venue.channels import INTERVALS_MS
 from adapters.mexc.venue.clock import Clock
-from adapters.mexc.venue.config import SymbolConfig, VenueConfig
+from adapters.mexc.venue.config import VenueConfig
+from adapters.mexc.venue.config_symbols import SymbolConfig
 from adapters.mexc.venue.faults import FaultInjector
 from adapters.mexc.venue.feeds import SymbolFeed
-from adapters.mexc.venue.frames import Deal
 from adapters.mexc.venue.identifiers import Identifiers
 from adapters.mexc.venue.listen_keys import ListenKeys
-from adapters.mexc.venue.numbers import parse_scaled, trimmed
+from adapters.mexc.venue.numbers import parse_scaled
 from adapters.mexc.venue.private import PrivateMessages
 from adapters.mexc.venue.streams import Hub
+from adapters.mexc.venue.tickers import MiniTickers
 from backtest.exchange import Exchange
 from backtest.exchange_types import (
     MONEY_DECIMALS,
@@ -29,6 +31,7 @@ from backtest.exchange_types import (
     Rejected,
     Request,
     SelfTradePolicy,
+    SymbolStatus,
     Trade,
 )
 from backtest.fees import FeeAsset, FeeSchedule
@@ -60,15 +63,15 @@ class VenueState:
         self.config = config
         self.clock = Clock(config.manual_start_ms * 1_000_000 if config.clock == "manual" else None)
         self.start_ns = self.clock.now_ns()
-        self.symbols: dict[str, SymbolConfig] = {symbol.symbol: symbol for symbol in config.chosen_symbols()}
+        self.symbols: dict[str, SymbolConfig] = {}
         self.ids = Identifiers(self.start_ns // 1_000_000)
         self.faults = FaultInjector(random.Random(config.seed ^ 0x5EED))
         self.hub = Hub(config.limits, self.faults, self.clock)
         self.exchange = self._make_exchange()
-        self.feeds = {
-            name: SymbolFeed(book, self.hub, self.faults, self.clock, is_replayed=config.market == "recorded")
-            for name, book in self.exchange.books.items()
-        }
+        self.feeds: dict[str, SymbolFeed] = {}
+        for symbol in config.chosen_symbols():
+            self.add_symbol(symbol)
+        self.mini_tickers = MiniTickers(self.hub, self.feeds, config.mini_tickers_ms)
         self.private = PrivateMessages(self.hub, self.clock, self.ids, config.private_push_delay_ms)
         self.listen_keys = ListenKeys(config.limits, random.Random(config.seed ^ 0x11571))
         self.secrets = {account.api_key: account.secret.get_secret_value() for account in config.accounts}
@@ -82,18 +85,56 @@ class VenueState:
     def _make_exchange(self) -> Exchange:
         config = self.config
         exchange = Exchange(
-            [symbol.spec() for symbol in self.symbols.values()],
+            [],
             latency_ns=config.matching_latency_us * 1000,
             self_trade=SelfTradePolicy(config.self_trade),
             reject_duplicate_client_ids=config.duplicate_client_ids == "reject",
             limits=ExchangeLimits(open_orders_per_account=config.limits.open_orders),
         )
-        for symbol in self.symbols.values():
-            exchange.settlement.set_fees(symbol.symbol, self._fees(symbol))
         for account in config.accounts:
             balances = {asset: parse_scaled(text, MONEY_DECIMALS) for asset, text in account.balances.items()}
             exchange.add_account(account.api_key, balances)
         return exchange
+
+    # symbols
+
+    def add_symbol(self, config: SymbolConfig) -> None:
+        """List a symbol; ValueError where there is one of that name."""
+        spec = config.spec()
+        self.exchange.add_symbol(spec)
+        self.exchange.settlement.set_fees(config.symbol, self._fees(config))
+        book = self.exchange.books[config.symbol]
+        is_replayed = self.config.market == "recorded"
+        self.symbols[config.symbol] = config
+        self.feeds[config.symbol] = SymbolFeed(
+            book, self.hub, self.faults, self.clock, is_replayed=is_replayed
+        )
+
+    def change_symbol(self, symbol: str, **changes: object) -> None:
+        """Change permissions and filters of a symbol; ValueError for an unknown one or what cannot change."""
+        old = self.symbols.get(symbol)
+        if old is None:
+            raise ValueError(f"{symbol} is not listed")
+        config = type(old).model_validate(old.model_dump() | changes)
+        spec = config.spec()
+        fixed = ("symbol", "base", "quote", "price_decimals", "size_decimals", "first_version")
+        if any(getattr(spec, name) != getattr(self.exchange.books[symbol].spec, name) for name in fixed):
+            raise ValueError("a symbol's name, assets, scale and first version cannot change")
+        names = [field.name for field in fields(spec) if field.name not in fixed]
+        self.exchange.change_symbol(symbol, **{name: getattr(spec, name) for name in names})
+        self.exchange.settlement.set_fees(symbol, self._fees(config))
+        self.symbols[symbol] = config
+
+    def remove_symbol(self, symbol: str) -> None:
+        """Delist a symbol: its orders end, its channels fall silent."""
+        self.exchange.remove_symbol(self.clock.now_ns(), symbol)
+        self.dispatch(self.exchange.take_records())
+        del self.feeds[symbol], self.symbols[symbol]
+
+    def is_known(self, symbol: str) -> bool:
+        """Whether a client may know of a symbol."""
+        config = self.symbols.get(symbol)
+        return config is not None and config.status is not SymbolStatus.HIDDEN
 
     def _fees(self, symbol: SymbolConfig) -> FeeSchedule:
         maker_ppm, taker_ppm = symbol.ppm(symbol.maker_fee), symbol.ppm(symbol.taker_fee)
@@ -130,19 +171,25 @@ class VenueState:
             else:
                 self._on_private(record)
 
+    def flush(self, send_ms: int, *, with_slow: bool) -> None:
+        """10 ms of the market went by: publish what they gathered; `with_slow`: the 100 ms channels too."""
+        for feed in self.feeds.values():
+            feed.flush(INTERVALS_MS[0], send_ms)
+            if with_slow:
+                feed.flush(INTERVALS_MS[1], send_ms)
+        if with_slow:
+            self.mini_tickers.flush(send_ms)
+
     def _on_trade(self, trade: Trade) -> None:
         feed = self.feeds[trade.symbol]
         if feed.is_replayed:
             return  # the recording's own prints are the public ones
-        spec = feed.book.spec
-        feed.on_deal(
-            Deal(
-                trimmed(trade.price_ticks, spec.price_decimals),
-                trimmed(trade.size_lots, spec.size_decimals),
-                int(trade.taker_side),
-                trade.time_ns // 1_000_000,
-                self.ids.public_trade_id(trade.trade_no),
-            )
+        feed.on_trade(
+            trade.price_ticks,
+            trade.size_lots,
+            trade.taker_side,
+            trade.time_ns // 1_000_000,
+            self.ids.public_trade_id(trade.trade_no),
         )
 
     def _on_private(self, record: Record) -> None:

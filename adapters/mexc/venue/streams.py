@@ -95,6 +95,10 @@ class Hub:
         """Whether anybody listens to a channel."""
         return channel in self._subscribers
 
+    def channels_of(self, prefix: str) -> list[str]:
+        """The channels with that beginning that anybody listens to."""
+        return [name for name in self._subscribers if name.startswith(prefix)]
+
     # sending
 
     def publish(self, channel: str, frame: bytes) -> None:

@@ -125,7 +125,7 @@ class WebsocketEndpoint:
         if channel.is_private:
             if not connection.account:
                 return "Blocked"
-        elif channel.symbol not in state.symbols:
+        elif channel.symbol and not state.is_known(channel.symbol):
             return "Blocked"
         is_new = name not in connection.subscriptions
         if is_new and len(connection.subscriptions) >= state.config.limits.subscriptions:
