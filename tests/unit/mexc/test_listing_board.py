@@ -324,7 +324,7 @@ def test_nothing_is_asked_unless_it_is_enabled(run: Run) -> None:
 
 
 def test_intervals_that_would_get_us_blocked_are_refused_at_mexc_alone() -> None:
-    with pytest.raises(ValueError, match="listings.web_interval_s must be at least 5 s"):
+    with pytest.raises(ValueError, match=r"listings\.web_interval_s must be at least 5 s"):
         MexcConfig(listings={"web_interval_s": 1.0})
     local = MexcConfig(rest_url="http://127.0.0.1:1", listings={"web_interval_s": 1.0})
     assert (local.web_url, local.futures_url) == ("http://127.0.0.1:1", "http://127.0.0.1:1")
