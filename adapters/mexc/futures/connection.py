@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections.abc import Callable
 
 import orjson
@@ -65,7 +66,8 @@ class FuturesConnection:
     ) -> None:
         self.is_up = False
         self.messages = 0
-        self.connects = 0
+        self.faults = 0
+        self.since_ns = time.time_ns()
         self._config = config
         self._backoff = Backoff(config.backoff_initial_s, config.backoff_max_s, rng)
         self._on_message = on_message
@@ -74,7 +76,6 @@ class FuturesConnection:
         self._wanted: dict[Request, bool] = {}
         self._transport: WSTransport | None = None
         self._heard_s = 0.0
-        self._faults = 0
 
     def want(self, wanted: Request, on: bool = True) -> None:
         """Subscribe now and after each reconnection, or no longer."""
@@ -98,9 +99,9 @@ class FuturesConnection:
         while True:
             began_s = asyncio.get_running_loop().time()
             kind, text = await self._attempt()
-            self._faults += 1
-            if is_worth_a_line(self._faults):
-                _log.warning("futures: %s (%d so far)", text, self._faults)
+            self.faults += 1
+            if is_worth_a_line(self.faults):
+                _log.warning("futures: %s (%d so far)", text, self.faults)
             self._on_fault(kind, text)
             is_stable = asyncio.get_running_loop().time() - began_s >= _STABLE_S
             failures = 0 if is_stable else failures + 1
@@ -126,13 +127,13 @@ class FuturesConnection:
             self._begin(transport)
             return await self._supervise(transport)
         finally:
-            self.is_up, self._transport = False, None
+            self.is_up, self._transport, self.since_ns = False, None, time.time_ns()
             transport.disconnect(False)
             await asyncio.gather(transport.wait_disconnected(), return_exceptions=True)
 
     def _begin(self, transport: WSTransport) -> None:
         self._transport, self.is_up = transport, True
-        self.connects += 1
+        self.since_ns = time.time_ns()
         self._heard_s = asyncio.get_running_loop().time()
         for wanted in self._wanted:
             self._send(wanted)

@@ -28,6 +28,7 @@ from adapters.mexc.futures.messages import (
     price_of,
 )  # fmt: skip
 from adapters.mexc.rest import RestClient
+from engine.adapter import SourceStatus
 
 _log = logging.getLogger("penstock.mexc.futures")
 _PATH = "/api/v1/contract"
@@ -103,6 +104,21 @@ class FuturesMarket:
         else:
             self.contracts.pop(name, None)
         self.connection.want(request("sub.ticker", symbol=name), on)
+
+    def status(self) -> SourceStatus:
+        """The stream for the status page: `rows` are live books, `skipped` the holes in them."""
+        books = [each.book for each in self.contracts.values() if each.book is not None]
+        live = sum(book.is_live for book in books)
+        return SourceStatus(
+            name="futures stream",
+            state="up" if self.connection.is_up else "down",
+            reason=f"{live} of {len(self._configured)} books live",
+            since_ns=self.connection.since_ns,
+            answers=self.connection.messages,
+            failures=self.connection.faults,
+            rows=live,
+            skipped=sum(book.holes for book in books),
+        )
 
     async def run(self) -> None:
         """Keep the connection and the books until cancelled."""

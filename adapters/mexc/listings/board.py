@@ -115,13 +115,14 @@ class ListingBoard:
 
     def sources(self) -> list[SourceStatus]:
         """How each source does."""
-        return [
+        found = [
             SourceStatus(
                 name=state.source.name.lower(), state=state.state, reason=state.reason, since_ns=state.since_ns,
                 answers=state.answers, failures=state.failures, rows=state.rows, skipped=state.skipped,
             )
             for state in self.teller.states.values()
         ]  # fmt: skip
+        return found if self.futures is None else [*found, self.futures.status()]
 
     def _plans(self) -> list[PollPlan]:
         s, quote, quotes = (

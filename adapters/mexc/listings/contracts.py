@@ -51,14 +51,13 @@ class Contracts:
         return self._rows.reading(decode(body, _answer).data)
 
     def _read(self, row: Row) -> tuple[str, ListingFacts] | None:
-        contract = row.get("symbol")
-        if not isinstance(contract, str) or contract.count("_") != 1:
-            raise ValueError(f"{str(contract)[:40]!r} is no contract")
-        return self.facts_of(contract, row)
+        return self.facts_of(str(row.get("symbol")), row)
 
     def facts_of(self, contract: str, row: Row) -> tuple[str, ListingFacts] | None:
         """The facts of one contract; None for another quote, ValueError where it cannot be read."""
-        base, _, quote = contract.partition("_")
+        base, separator, quote = contract.partition("_")
+        if not separator or not quote:
+            raise ValueError(f"{contract[:40]!r} is no contract")
         symbol = symbol_text(f"{symbol_text(base, 'base')}{quote}")
         if quote not in self._quotes:
             return None
