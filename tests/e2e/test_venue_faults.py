@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 
+import aiohttp
 import pytest
 from google.protobuf.message import DecodeError
 
@@ -134,3 +135,59 @@ def test_fault_refuse_subscription() -> None:
 
 def check_equal(found: int, expected: int) -> None:
     assert found == expected
+
+
+def test_fault_refuse_upgrade() -> None:
+    async def scenario(client: Client) -> None:
+        await client.fault("refuse_upgrade", count=1)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with client.socket():
+                pass
+        assert refused.value.status == 503
+        async with client.socket() as socket:
+            assert (await socket.ask("PING"))["msg"] == "PONG"
+
+    play(scenario)
+
+
+def test_fault_deal_before_order() -> None:
+    orders, deals = "spot@private.orders.v3.api.pb", "spot@private.deals.v3.api.pb"
+
+    async def scenario(client: Client) -> None:
+        await client.fault("deal_before_order", delay_ms=50)
+        async with client.socket(private=True) as socket:
+            await socket.ask("SUBSCRIPTION", [orders, deals])
+            assert (await client.order("BUY", "MARKET", quoteOrderQty="10"))[0] == 200
+            first, *later = [(await socket.message()).channel for _ in range(3)]
+            assert (first, later) == (deals, [orders, orders])
+
+    play(scenario)
+
+
+def test_fault_other_decimals() -> None:
+    """Depth trims and best prices pad, as no venue has promised that it will not."""
+
+    async def scenario(client: Client) -> None:
+        async with client.socket() as socket:
+            await socket.ask("SUBSCRIPTION", [DEPTH, TICKER])
+            await client.fault("other_decimals")
+            messages = [PushDataV3ApiWrapper.FromString(frame) for frame in await frames_of(client, socket)]
+        levels = [level for m in messages for level in m.publicAggreDepths.asks]
+        tickers = [m.publicAggreBookTicker for m in messages if m.channel == TICKER]
+        assert levels and not any("." in level.price and level.price.endswith("0") for level in levels)
+        assert any("." not in level.quantity for level in levels)
+        assert tickers and all(len(t.bidPrice.split(".")[1]) == 2 for t in tickers)
+        assert all(len(t.askQuantity.split(".")[1]) == 8 for t in tickers)
+
+    play(scenario)
+
+
+def test_a_connection_ends_after_its_life() -> None:
+    """Twenty-four hours, scaled down to a fraction of a second."""
+
+    async def scenario(client: Client) -> None:
+        async with client.socket() as socket:
+            await socket.ask("SUBSCRIPTION", [DEPTH])
+            await asyncio.wait_for(socket.until_closed(), 5)
+
+    play(scenario, limits={"connection_life_s": 86_400, "time_scale": 432_000, "no_data_s": 1e9})

@@ -376,11 +376,19 @@ def test_fees_and_listen_keys() -> None:
         assert fees["data"] == {"makerCommission": 0, "takerCommission": 0.0005}
         _, made = await client.signed("POST", "/api/v3/userDataStream")
         key = made["listenKey"]
-        assert (await client.signed("GET", "/api/v3/userDataStream"))[1] == {"listenKey": [key]}
+        assert (await client.signed("GET", "/api/v3/userDataStream"))[1] == {
+            "total": 60,
+            "listenKey": [key],
+            "available": 59,
+        }
         assert (await client.signed("PUT", "/api/v3/userDataStream", listenKey=key))[0] == 200
         assert (await client.signed("DELETE", "/api/v3/userDataStream", listenKey=key))[0] == 200
         assert (await client.signed("PUT", "/api/v3/userDataStream", listenKey=key))[0] == 400
-        assert (await client.signed("GET", "/api/v3/userDataStream"))[1] == {"listenKey": []}
+        assert (await client.signed("GET", "/api/v3/userDataStream"))[1] == {
+            "total": 60,
+            "listenKey": [],
+            "available": 60,
+        }
         assert (await client.signed("GET", "/api/v3/selfSymbols"))[1]["data"] == ["BTCUSDT", "ETHUSDT"]
 
     play(scenario)

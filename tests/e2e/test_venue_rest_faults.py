@@ -115,3 +115,74 @@ def test_control_refuses_what_it_does_not_know() -> None:
             assert response.status == 400
 
     play(scenario)
+
+
+def test_who_goes_on_after_429_is_banned() -> None:
+    async def scenario(client: Client) -> None:
+        answers = [(await client.get("/api/v3/exchangeInfo"))[0] for _ in range(6)]
+        assert answers == [200, 429, 429, 429, 418, 418]
+        async with client.session.get(client.venue.rest_url + "/api/v3/ping") as response:
+            assert (response.status, response.headers["Retry-After"]) == (418, "61")
+        await client.step(60_010)
+        assert (await client.get("/api/v3/ping"))[0] == 200
+
+    play(scenario, limits={"rest_weight_per_10s": 10, "refusals_before_ban": 3, "ban_s": 60})
+
+
+def test_endpoints_have_weights_and_limits_of_their_own() -> None:
+    async def scenario(client: Client) -> None:
+        assert [(await client.get("/api/v3/ticker/24hr"))[0] for _ in range(3)] == [200, 200, 429]
+        assert (await client.get("/api/v3/ticker/price"))[0] == 200
+        signed = [(await client.signed("GET", "/api/v3/account"))[0] for _ in range(3)]
+        assert signed == [200, 200, 429]
+        await client.step(1010)
+        assert (await client.signed("GET", "/api/v3/account"))[0] == 200
+
+    play(scenario, limits={"rest_weight_per_10s": 80, "account_per_s": 2})
+
+
+def test_fault_banned() -> None:
+    async def scenario(client: Client) -> None:
+        await client.fault("banned", count=1, retry_after_s=9)
+        async with client.session.get(client.venue.rest_url + "/api/v3/time") as response:
+            assert (response.status, response.headers["Retry-After"]) == (418, "9")
+
+    play(scenario)
+
+
+def test_fault_latency_and_configured_latency() -> None:
+    async def scenario(client: Client) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await client.get("/api/v3/ping")
+        assert loop.time() - began >= 0.018
+        await client.fault("latency", delay_ms=80, jitter_ms=5, match="/time")
+        began = loop.time()
+        await client.get("/api/v3/time")
+        assert loop.time() - began >= 0.098
+
+    play(scenario, rest_latency_ms=20, rest_jitter_ms=1)
+
+
+def test_web_faults_firewall_vanished_silent_and_changed_shape() -> None:
+    calendar = "/api/operation/new_coin_calendar"
+    symbols = "/api/platform/spot/market-v2/web/symbolsV2"
+
+    async def scenario(client: Client) -> None:
+        for name, status in (("html_403", 403), ("http_404", 404)):
+            await client.fault(name, count=1, match="new_coin_calendar")
+            async with client.session.get(client.venue.rest_url + calendar) as response:
+                assert response.status == status and "text/html" in response.headers["Content-Type"]
+            assert (await client.get(symbols))[0] == 200
+        await client.fault("changed_shape", count=1, match=calendar)
+        assert "newCoins" not in (await client.get(calendar))[1]["data"]
+        assert "newCoins" in (await client.get(calendar))[1]["data"]
+        await client.fault("changed_shape", count=1, match=symbols)
+        assert isinstance((await client.get(symbols))[1]["data"], list)
+        assert set((await client.get(symbols))[1]["data"]["symbols"]) == {"USDT"}
+        await client.fault("http_silent", count=1, match=symbols)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.get(symbols), 0.2)
+        assert (await client.get(symbols))[0] == 200
+
+    play(scenario)

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import uvloop
+from yarl import URL
 
 from adapters.mexc.schema import PushDataV3ApiWrapper
 from adapters.mexc.venue.config import VenueConfig
@@ -98,7 +99,7 @@ class Client:
     async def signed(self, method: str, path: str, **params: object) -> Answer:
         """A signed request."""
         headers = {"X-MEXC-APIKEY": KEY, "Content-Type": "application/json"}
-        url = self.signed_url(path, params)
+        url = URL(self.signed_url(path, params), encoded=True)  # sent as it was signed
         async with self.session.request(method, url, headers=headers) as response:
             return response.status, await response.json()
 

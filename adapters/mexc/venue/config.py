@@ -69,9 +69,9 @@ class LimitsConfig(Strict):
     connections: int = 200
     send_queue_frames: int = 8192
     rest_weight_per_10s: int = 500
-    refusals_before_ban: int = 100  # 429 answers to one client within ten seconds, then 418
+    refusals_before_ban: int = 20  # 429 answers to one client within ten seconds, then 418
     ban_s: float = 120
-    batches_per_s: int = 0  # MEXC: 2; 0: by weight alone
+    batches_per_s: int = 2  # 0: by weight alone
     account_per_s: int = 0  # MEXC: 2; 0: by weight alone
     open_orders: int = 500
     logged_orders: int = 200_000

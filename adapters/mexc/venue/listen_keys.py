@@ -33,6 +33,11 @@ class ListenKeys:
         self._expire(now_s)
         return [key for key, (owner, _) in self._keys.items() if owner == account]
 
+    def listing(self, account: str, now_s: float) -> dict[str, object]:
+        """An account's valid keys, and how many it may still make: as MEXC answers since 2026."""
+        keys, most = self.of(account, now_s), self._limits.listen_keys
+        return {"total": most, "listenKey": keys, "available": most - len(keys)}
+
     def extend(self, account: str, key: str, now_s: float) -> None:
         """Another hour; VenueError for a key that is not the account's."""
         if self.owner(key, now_s) != account:

@@ -2,66 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
-from collections import deque
+import random
+from typing import NoReturn
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from adapters.mexc.venue.errors import VenueError
 from adapters.mexc.venue.json_answer import answer, error_answer
+from adapters.mexc.venue.limits import RateLimiter, Refusal
 from adapters.mexc.venue.state import VenueState
 
-WINDOW_NS = 10_000_000_000
-WEIGHTS: dict[str | tuple[str, str], int] = {
-    "/api/v3/exchangeInfo": 10,
-    "/api/v3/trades": 5,
-    "/api/v3/allOrders": 10,
-    "/api/v3/account": 10,
-    "/api/v3/myTrades": 10,
-    "/api/v3/tradeFee": 20,
-    ("GET", "/api/v3/order"): 2,
-    ("GET", "/api/v3/openOrders"): 3,
-}
+SILENT_S = 60
 _FIREWALL_PAGE = (
     "<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD><BODY><H1>Access Denied</H1>"
     "You don't have permission to access this server.</BODY></HTML>"
 )
 
 
-class RateLimiter:
-    """Weight per key and endpoint over a sliding window."""
-
-    def __init__(self, weight_per_window: int) -> None:
-        self._limit = weight_per_window
-        self._used: dict[tuple[str, str, str], deque[tuple[int, int]]] = {}
-        self._sums: dict[tuple[str, str, str], int] = {}
-
-    def admit(self, who: str, method: str, path: str, now_ns: int) -> int:
-        """0 where the request may pass, else the seconds to wait."""
-        weight = WEIGHTS.get((method, path)) or WEIGHTS.get(path) or 1
-        key = (who, method, path)
-        used = self._used.setdefault(key, deque())
-        total = self._sums.get(key, 0)
-        while used and used[0][0] <= now_ns - WINDOW_NS:
-            total -= used.popleft()[1]
-        if total + weight > self._limit:
-            self._sums[key] = total
-            return 1 + (used[0][0] + WINDOW_NS - now_ns) // 1_000_000_000
-        used.append((now_ns, weight))
-        self._sums[key] = total + weight
-        return 0
-
-
 def make_middleware(state: VenueState) -> Middleware:
     """The one middleware of the venue."""
-    limiter = RateLimiter(state.config.limits.rest_weight_per_10s)
+    limiter = RateLimiter(state.config.limits)
+    rng = random.Random(state.config.seed ^ 0x1A7E)
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         path = request.path
         if path.startswith("/api/"):
-            refused = _fault(state, f"{request.method} {path}") or _limited(state, limiter, request)
+            await _wait(state, rng, request)
+            refused = _fault(state, request) or _limited(state, limiter, request)
             if refused is not None:
                 return refused
         elif path.startswith("/control/") and not is_local(request.remote):
@@ -84,14 +55,40 @@ def is_local(remote: str | None) -> bool:
         return False
 
 
-def _fault(state: VenueState, subject: str) -> web.Response | None:
-    now_ns = state.clock.now_ns()
+async def _wait(state: VenueState, rng: random.Random, request: web.Request) -> None:
+    """Latency and jitter, and the connection that is never answered."""
+    subject, now_ns = f"{request.method} {request.path}", state.clock.now_ns()
+    delay_ms, jitter_ms = state.config.rest_latency_ms, state.config.rest_jitter_ms
+    if (fault := state.faults.hit("latency", now_ns, subject)) is not None:
+        delay_ms, jitter_ms = delay_ms + fault.delay_ms, jitter_ms + fault.jitter_ms
+    if jitter_ms:
+        delay_ms += rng.random() * jitter_ms
+    if delay_ms:
+        await asyncio.sleep(delay_ms / 1000)
+    if state.faults.hit("http_silent", now_ns, subject) is not None:
+        await asyncio.sleep(SILENT_S)
+        cut(request)
+
+
+def cut(request: web.Request) -> NoReturn:
+    """Close the connection without an answer."""
+    if request.transport is not None:
+        request.transport.close()
+    raise asyncio.CancelledError
+
+
+def _fault(state: VenueState, request: web.Request) -> web.Response | None:
+    subject, now_ns = f"{request.method} {request.path}", state.clock.now_ns()
     if (fault := state.faults.hit("http_5xx", now_ns, subject)) is not None:
         return answer({"code": fault.status, "msg": "internal error"}, status=fault.status)
     if state.faults.hit("html_403", now_ns, subject) is not None:
         return web.Response(status=403, text=_FIREWALL_PAGE, content_type="text/html")
+    if state.faults.hit("http_404", now_ns, subject) is not None:
+        return web.Response(status=404, text="<HTML><BODY>Not Found</BODY></HTML>", content_type="text/html")
     if (fault := state.faults.hit("rate_limited", now_ns, subject)) is not None:
-        return _too_many(fault.retry_after_s)
+        return _too_many(Refusal(429, fault.retry_after_s))
+    if (fault := state.faults.hit("banned", now_ns, subject)) is not None:
+        return _too_many(Refusal(418, fault.retry_after_s))
     return None
 
 
@@ -99,10 +96,14 @@ def _limited(state: VenueState, limiter: RateLimiter, request: web.Request) -> w
     if request.match_info.http_exception is not None:
         return None  # no such endpoint: nothing to count, and no memory spent on it
     key = request.headers.get("X-MEXC-APIKEY", "")
-    who = key if key in state.secrets else "public"
-    wait_s = limiter.admit(who, request.method, request.path, state.clock.now_ns())
-    return _too_many(wait_s) if wait_s else None
+    who = key if key in state.secrets else request.remote or "public"
+    path = request.match_info.route.resource.canonical if request.match_info.route.resource else request.path
+    has_symbol = "symbol" in request.query
+    refused = limiter.admit(who, request.method, path, state.clock.now_ns(), has_symbol)
+    return _too_many(refused) if refused is not None else None
 
 
-def _too_many(retry_after_s: int) -> web.Response:
-    return answer({"code": 429, "msg": "Too Many Requests"}, 429, {"Retry-After": str(retry_after_s)})
+def _too_many(refused: Refusal) -> web.Response:
+    text = "Too Many Requests" if refused.status == 429 else "Your IP is banned"
+    headers = {"Retry-After": str(refused.retry_after_s)}
+    return answer({"code": refused.status, "msg": text}, refused.status, headers)

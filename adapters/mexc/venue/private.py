@@ -8,6 +8,7 @@ from typing import Any
 
 from adapters.mexc.venue import channels
 from adapters.mexc.venue.clock import Clock
+from adapters.mexc.venue.faults import FaultInjector
 from adapters.mexc.venue.frames import wrapper
 from adapters.mexc.venue.identifiers import Identifiers
 from adapters.mexc.venue.numbers import trimmed
@@ -66,8 +67,11 @@ def average_price(order: Order, money: int, lots: int) -> str:
 class PrivateMessages:
     """Turns records of accounts with listeners into frames and sends them, a little late as MEXC does."""
 
-    def __init__(self, hub: Hub, clock: Clock, ids: Identifiers, delay_ms: float) -> None:
+    def __init__(
+        self, hub: Hub, faults: FaultInjector, clock: Clock, ids: Identifiers, delay_ms: float
+    ) -> None:
         self._hub = hub
+        self._faults = faults
         self._clock = clock
         self._ids = ids
         self._delay_s = delay_ms / 1000
@@ -89,9 +93,13 @@ class PrivateMessages:
 
     def _send(self, account: str, channel: str, message: Any) -> None:
         frame = bytes(message.SerializeToString())
-        if self._delay_s:
+        delay_s = self._delay_s
+        if channel == channels.PRIVATE_ORDERS:
+            fault = self._faults.hit("deal_before_order", self._clock.now_ns(), channel)
+            delay_s += fault.delay_ms / 1000 if fault is not None else 0
+        if delay_s:
             loop = asyncio.get_running_loop()
-            loop.call_later(self._delay_s, self._hub.publish_private, account, channel, frame)
+            loop.call_later(delay_s, self._hub.publish_private, account, channel, frame)
         else:
             self._hub.publish_private(account, channel, frame)
 

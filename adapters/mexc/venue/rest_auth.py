@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from adapters.mexc.venue.config import PERMISSIONS
 from adapters.mexc.venue.errors import VenueError
 from adapters.mexc.venue.signing import check_signature, check_time, parse_params
 from adapters.mexc.venue.state import VenueState
 
+ACCOUNT_READ, DEAL_READ, DEAL_WRITE = PERMISSIONS
 _CONTENT_TYPES = {"application/json", "application/x-www-form-urlencoded"}
 
 
@@ -16,8 +18,13 @@ def raw_query(request: web.Request) -> str:
     return request.raw_path.partition("?")[2]
 
 
-async def authenticate(state: VenueState, request: web.Request) -> tuple[str, dict[str, str]]:
-    """(api key, parameters) of a signed request; VenueError where key, time or signature are wrong."""
+async def authenticate(
+    state: VenueState, request: web.Request, permission: str = ""
+) -> tuple[str, dict[str, str]]:
+    """(api key, parameters) of a signed request.
+
+    VenueError where key, address, time or signature are wrong, or the key lacks the permission.
+    """
     api_key = request.headers.get("X-MEXC-APIKEY", "")
     if not api_key:
         raise VenueError(400, "api key required")
@@ -27,6 +34,11 @@ async def authenticate(state: VenueState, request: web.Request) -> tuple[str, di
         if not api_key.startswith("mx0"):
             raise VenueError(700001, "API-key format invalid.")
         raise VenueError(10072, "Api key info invalid")
+    account = state.accounts[api_key]
+    if account.ip_white_list and request.remote not in account.ip_white_list:
+        raise VenueError(700006, "IP non white list")
+    if account.is_expired:
+        raise VenueError(700002, "Signature for this request is not valid.")
     has_type = request.method != "GET" and request.headers.get("Content-Type")
     if has_type and request.content_type not in _CONTENT_TYPES:
         raise VenueError(700013, "Invalid content Type.")
@@ -38,6 +50,8 @@ async def authenticate(state: VenueState, request: web.Request) -> tuple[str, di
     params = parse_params(query, body)
     check_time(params, state.clock.now_ms())
     check_signature(secret, query, body)
+    if permission and permission not in account.permissions:
+        raise VenueError(700007, "No permission to access the endpoint.")
     return api_key, params
 
 

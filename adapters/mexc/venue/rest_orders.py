@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NoReturn
+from typing import Any
 
+import orjson
 from aiohttp import web
 
 from adapters.mexc.venue import rest_shapes
 from adapters.mexc.venue.config import FaultConfig
 from adapters.mexc.venue.errors import VenueError, order_refusal
 from adapters.mexc.venue.json_answer import answer, error_answer
+from adapters.mexc.venue.middleware import cut
 from adapters.mexc.venue.numbers import parse_scaled
-from adapters.mexc.venue.rest_auth import authenticate, known_symbol, number, required
+from adapters.mexc.venue.rest_auth import (
+    DEAL_READ,
+    DEAL_WRITE,
+    authenticate,
+    known_symbol,
+    number,
+    required,
+)
 from adapters.mexc.venue.state import ReceivedOrder, VenueState
 from backtest.exchange_types import (
     MONEY_DECIMALS,
@@ -27,6 +36,8 @@ from backtest.order_checks import check_request
 from engine.core.enums import OrderType, Side
 
 MAX_CLIENT_ID_LENGTH = 32
+ORDERS_PER_BATCH = 20
+DAY_MS = 86_400_000
 
 
 class OrderEndpoints:
@@ -40,6 +51,8 @@ class OrderEndpoints:
         return [
             web.post("/api/v3/order", self.place),
             web.post("/api/v3/order/test", self.test),
+            web.post("/api/v3/batchOrders", self.place_batch),
+            web.delete("/api/v3/order/all", self.cancel_all),
             web.delete("/api/v3/order", self.cancel),
             web.get("/api/v3/order", self.query),
             web.get("/api/v3/openOrders", self.open_orders),
@@ -52,19 +65,41 @@ class OrderEndpoints:
     async def place(self, request: web.Request) -> web.StreamResponse:
         """POST /api/v3/order"""
         state = self._state
-        api_key, params = await authenticate(state, request)
+        api_key, params = await authenticate(state, request, DEAL_WRITE)
+        try:
+            response = answer(rest_shapes.ack(state.ids, await self._place(api_key, params)))
+        except VenueError as error:
+            response = error_answer(error)
+        return await self._answer_with_faults(request, response)
+
+    async def place_batch(self, request: web.Request) -> web.StreamResponse:
+        """POST /api/v3/batchOrders: up to twenty of one symbol, each answered for itself, in their order"""
+        api_key, params = await authenticate(self._state, request, DEAL_WRITE)
+        answers = []
+        for order in _parse_batch(required(params, "batchOrders")):
+            client_id = order.get("newClientOrderId", "")
+            try:
+                placed = await self._place(api_key, order)
+                answers.append(rest_shapes.batch_ack(self._state.ids, placed))
+            except VenueError as error:
+                named = {"newClientOrderId": client_id} if client_id else {}
+                answers.append({**named, "msg": error.message, "code": error.code})
+        return await self._answer_with_faults(request, answer(answers))
+
+    async def _place(self, api_key: str, params: dict[str, str]) -> Order:
+        """Place and log one order; VenueError where it is refused."""
+        state = self._state
         client_id = params.get("newClientOrderId", "")
         received = ReceivedOrder(state.clock.now_ms(), api_key, _unsigned(params), client_id)
         state.received.append(received)
         state.received_total += 1
         try:
-            response = answer(rest_shapes.ack(state.ids, await self._place(api_key, params, received)))
+            return await self._place_logged(api_key, params, received)
         except VenueError as error:
             received.outcome, received.code = "rejected", error.code
-            response = error_answer(error)
-        return await self._answer_with_faults(request, response)
+            raise
 
-    async def _place(self, api_key: str, params: dict[str, str], received: ReceivedOrder) -> Order:
+    async def _place_logged(self, api_key: str, params: dict[str, str], received: ReceivedOrder) -> Order:
         request = self._parse(api_key, params)
         outcome = await self._state.submit(request)
         if isinstance(outcome, Rejected):
@@ -88,7 +123,7 @@ class OrderEndpoints:
     async def test(self, request: web.Request) -> web.Response:
         """POST /api/v3/order/test: the filters, without placing anything."""
         state = self._state
-        api_key, params = await authenticate(state, request)
+        api_key, params = await authenticate(state, request, DEAL_WRITE)
         order = self._parse(api_key, params)
         book = state.exchange.books[order.symbol]
         if (refusal := check_request(book, order)) is not None:
@@ -125,7 +160,7 @@ class OrderEndpoints:
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         """DELETE /api/v3/order"""
-        api_key, params = await authenticate(self._state, request)
+        api_key, params = await authenticate(self._state, request, DEAL_WRITE)
         order = self._find(api_key, params)
         if order is None:
             raise VenueError(-2011, "Unknown order sent.")
@@ -138,29 +173,39 @@ class OrderEndpoints:
         if isinstance(outcome, Rejected):
             raise VenueError(-2011, "Unknown order sent.")
 
-    async def cancel_open(self, request: web.Request) -> web.Response:
+    async def cancel_open(self, request: web.Request) -> web.StreamResponse:
         """DELETE /api/v3/openOrders?symbol=A,B: up to five symbols"""
         state = self._state
-        api_key, params = await authenticate(state, request)
+        api_key, params = await authenticate(state, request, DEAL_WRITE)
         symbols = required(params, "symbol").split(",")
         if len(symbols) > 5:
             raise VenueError(33333, "param error: symbol")
         for symbol in symbols:
             known_symbol(state, {"symbol": symbol})
-        account = state.exchange.accounts[api_key]
-        orders = [order for order in account.open_orders.values() if order.spec.symbol in symbols]
-        ended: list[Order] = []
-        for order in orders:
-            outcome = await state.submit(CancelRequest(api_key, order.order_no))
-            if not isinstance(outcome, Rejected):
-                ended.append(order)
-        return answer([rest_shapes.canceled(state.ids, order) for order in ended])
+        return await self._answer_with_faults(request, answer(await self._end(api_key, set(symbols))))
+
+    async def cancel_all(self, request: web.Request) -> web.StreamResponse:
+        """DELETE /api/v3/order/all: every open order of the account"""
+        api_key, _ = await authenticate(self._state, request, DEAL_WRITE)
+        await self._end(api_key, None)
+        body = {"code": 200, "msg": "success", "timestamp": self._state.clock.now_ms()}
+        return await self._answer_with_faults(request, answer(body))
+
+    async def _end(self, api_key: str, symbols: set[str] | None) -> list[dict[str, Any]]:
+        """Cancel the open orders of these symbols (None: of all); those that were, as they are answered."""
+        ended: list[dict[str, Any]] = []
+        for order in list(self._state.exchange.accounts[api_key].open_orders.values()):
+            if symbols is None or order.spec.symbol in symbols:
+                outcome = await self._state.submit(CancelRequest(api_key, order.order_no))
+                if not isinstance(outcome, Rejected):
+                    ended.append(rest_shapes.canceled(self._state.ids, order))
+        return ended
 
     # asking
 
     async def query(self, request: web.Request) -> web.Response:
         """GET /api/v3/order"""
-        api_key, params = await authenticate(self._state, request)
+        api_key, params = await authenticate(self._state, request, DEAL_READ)
         order = self._find(api_key, params)
         if order is None:
             raise VenueError(-2013, "Order does not exist.")
@@ -168,7 +213,7 @@ class OrderEndpoints:
 
     async def open_orders(self, request: web.Request) -> web.Response:
         """GET /api/v3/openOrders"""
-        api_key, params = await authenticate(self._state, request)
+        api_key, params = await authenticate(self._state, request, DEAL_READ)
         symbol = known_symbol(self._state, params) if params.get("symbol") else ""
         orders = self._state.exchange.accounts[api_key].open_orders.values()
         return answer(
@@ -181,11 +226,13 @@ class OrderEndpoints:
 
     async def all_orders(self, request: web.Request) -> web.Response:
         """GET /api/v3/allOrders: newest first"""
-        api_key, params = await authenticate(self._state, request)
+        api_key, params = await authenticate(self._state, request, DEAL_READ)
         symbol = known_symbol(self._state, params)
         limit = number(params, "limit", 500, 1000)
-        start_ms = number(params, "startTime", self._state.clock.now_ms() - 86_400_000, 10**18)
-        end_ms = number(params, "endTime", 10**18, 10**18)
+        end_ms = number(params, "endTime", self._state.clock.now_ms(), 10**18)
+        start_ms = number(params, "startTime", end_ms - DAY_MS, 10**18)
+        if end_ms - start_ms > 7 * DAY_MS:
+            raise VenueError(-1128, "Combination of optional parameters invalid: more than 7 days.")
         orders = self._state.exchange.accounts[api_key].orders.values()
         found = [
             order
@@ -212,6 +259,20 @@ class OrderEndpoints:
 
 def _unsigned(params: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in params.items() if name != "signature"}
+
+
+def _parse_batch(text: str) -> list[dict[str, str]]:
+    try:
+        orders = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise VenueError(33333, "param error: batchOrders is no JSON list") from error
+    if not isinstance(orders, list) or not all(isinstance(order, dict) for order in orders):
+        raise VenueError(33333, "param error: batchOrders is no list of orders")
+    if not 1 <= len(orders) <= ORDERS_PER_BATCH:
+        raise VenueError(33333, f"param error: batchOrders takes 1 to {ORDERS_PER_BATCH} orders")
+    if len({order.get("symbol") for order in orders}) > 1:
+        raise VenueError(33333, "param error: the orders of a batch have one symbol")
+    return [{str(name): str(value) for name, value in order.items()} for order in orders]
 
 
 def _parse_side(params: dict[str, str]) -> Side:
@@ -242,10 +303,3 @@ def _lost(request: web.Request, fault: FaultConfig) -> web.StreamResponse:
     if fault.cut:
         cut(request)
     return answer({"code": 504, "msg": "Gateway Timeout"}, status=504)
-
-
-def cut(request: web.Request) -> NoReturn:
-    """Close the connection without an answer."""
-    if request.transport is not None:
-        request.transport.close()
-    raise asyncio.CancelledError

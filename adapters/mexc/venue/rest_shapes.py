@@ -41,6 +41,12 @@ def ack(ids: Identifiers, order: Order) -> dict[str, Any]:
     }
 
 
+def batch_ack(ids: Identifiers, order: Order) -> dict[str, Any]:
+    """The answer to one order of a batch that was taken."""
+    taken = {"symbol": order.spec.symbol, "orderId": ids.order_id(order.order_no), "orderListId": -1}
+    return taken | ({"newClientOrderId": order.client_id} if order.client_id else {})
+
+
 def full(ids: Identifiers, order: Order) -> dict[str, Any]:
     """An order as queries show it."""
     return {

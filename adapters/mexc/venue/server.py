@@ -145,6 +145,7 @@ class Venue:
         due_s = loop.time()
         while True:
             self.state.hub.tick(loop.time())
+            self.state.close_expired(loop.time())
             if self.state.clock.is_manual:
                 self.state.pump()
             else:

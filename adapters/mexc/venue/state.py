@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import deque
 from dataclasses import asdict, dataclass, fields
+from typing import Literal
 
 from adapters.mexc.venue.channels import INTERVALS_MS
 from adapters.mexc.venue.clock import Clock
@@ -72,8 +73,11 @@ class VenueState:
         for symbol in config.chosen_symbols():
             self.add_symbol(symbol)
         self.mini_tickers = MiniTickers(self.hub, self.feeds, config.mini_tickers_ms)
-        self.private = PrivateMessages(self.hub, self.clock, self.ids, config.private_push_delay_ms)
+        self.private = PrivateMessages(
+            self.hub, self.faults, self.clock, self.ids, config.private_push_delay_ms
+        )
         self.listen_keys = ListenKeys(config.limits, random.Random(config.seed ^ 0x11571))
+        self.accounts = {account.api_key: account for account in config.accounts}
         self.secrets = {account.api_key: account.secret.get_secret_value() for account in config.accounts}
         self.received: deque[ReceivedOrder] = deque(maxlen=config.limits.logged_orders)
         self.received_total = 0
@@ -131,6 +135,12 @@ class VenueState:
         self.dispatch(self.exchange.take_records())
         del self.feeds[symbol], self.symbols[symbol]
 
+    def set_fee_asset(self, asset: Literal["quote", "received", "MX"]) -> None:
+        """Which asset pays fees from now on."""
+        self.config.fee_asset = asset
+        for config in self.symbols.values():
+            self.exchange.settlement.set_fees(config.symbol, self._fees(config))
+
     def is_known(self, symbol: str) -> bool:
         """Whether a client may know of a symbol."""
         config = self.symbols.get(symbol)
@@ -170,6 +180,13 @@ class VenueState:
                 self._on_trade(record)
             else:
                 self._on_private(record)
+
+    def close_expired(self, now_s: float) -> None:
+        """Close the private connections whose listen key has run out or was deleted."""
+        for connection in list(self.hub.connections):
+            key = connection.listen_key
+            if key and not connection.is_closing and self.listen_keys.owner(key, now_s) is None:
+                self.hub.close(connection)
 
     def flush(self, send_ms: int, *, with_slow: bool) -> None:
         """10 ms of the market went by: publish what they gathered; `with_slow`: the 100 ms channels too."""

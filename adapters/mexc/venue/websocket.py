@@ -26,6 +26,8 @@ class WebsocketEndpoint:
         state = self._state
         if len(state.hub.connections) >= state.config.limits.connections:
             return web.Response(status=503, text="too many connections")
+        if state.faults.hit("refuse_upgrade", state.clock.now_ns(), request.path) is not None:
+            return web.Response(status=503, text="refused")
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES, heartbeat=None)
         await socket.prepare(request)
         now_s = asyncio.get_running_loop().time()
