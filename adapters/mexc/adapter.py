@@ -264,6 +264,8 @@ class MexcAdapter:
     async def _open(self) -> None:
         if self._rest.is_open:
             return
+        if problem := self._config.too_often():
+            raise VenueError(ErrorClass.CALLER, problem)
         try:
             credentials = load_credentials(self._config)
         except ConfigError as error:

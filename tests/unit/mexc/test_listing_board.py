@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.mexc import MexcAdapter, MexcConfig
+from adapters.mexc.errors import VenueError
 from engine.adapter import SourceStatus
 from tests.property.test_listing_sources import COIN, CONTRACT, INFO, WEB
 from tests.property.test_mexc_tickers import frame, item
@@ -324,9 +325,14 @@ def test_nothing_is_asked_unless_it_is_enabled(run: Run) -> None:
 
 
 def test_intervals_that_would_get_us_blocked_are_refused_at_mexc_alone() -> None:
-    with pytest.raises(ValueError, match=r"listings\.web_interval_s must be at least 5 s"):
-        MexcConfig(listings={"web_interval_s": 1.0})
+    async def main() -> None:
+        adapter = MexcAdapter(MexcConfig(listings={"web_interval_s": 1.0}), run_id="abcdef012345")
+        with pytest.raises(VenueError, match=r"listings\.web_interval_s must be at least 5 s"):
+            await adapter.load_instruments(["BTCUSDT"])
+
+    asyncio.run(main())
     local = MexcConfig(rest_url="http://127.0.0.1:1", listings={"web_interval_s": 1.0})
+    assert local.too_often() == ""
     assert (local.web_url, local.futures_url) == ("http://127.0.0.1:1", "http://127.0.0.1:1")
     assert local.futures_ws_url == "ws://127.0.0.1:1/edge"
     assert MexcConfig().web_url == "https://www.mexc.com"
