@@ -17,6 +17,7 @@ from engine.core.engine import Engine
 from engine.core.enums import ListingChange, ListingSource, OrderType, Tradable
 from engine.core.strategy import Strategy
 from engine.sequencer import Rim, Sequencer
+from native.order_book import ASK, BID
 from tests.property.test_listing_sources import INFO
 from tests.unit.mexc.test_listing_board import QUICK
 
@@ -147,6 +148,10 @@ def test_a_listing_is_seen_watched_opened_and_let_go(rig_run: Run) -> None:
             ListingSource.EXCHANGE_INFO,
             ListingSource.ANNOUNCEMENT,
         } <= sources
+        # Its contract is evidence, and its fair price the reference, once it has one.
+        futures = [each for each in scout.heard[ListingSource.FUTURES] if each.symbol == "NEWUSDT"]
+        assert futures[0].open_time_ms == opens_ms
+        await rig.until(lambda: any(each.price for each in scout.heard[ListingSource.FUTURES]))
         codes = [each.venue_codes for each in scout.heard[ListingSource.WEB] if each.symbol == "NEWUSDT"]
         assert codes[-1] == (2, 2, 4)
         assert core.feed_state(2)["up"]
@@ -161,10 +166,37 @@ def test_a_listing_is_seen_watched_opened_and_let_go(rig_run: Run) -> None:
 
     rig_run(
         body,
-        {"listings": [listing()], "limits": NO_LIMIT},
+        {"listings": [listing(contract_s=0.5)], "limits": NO_LIMIT},
         listings={"enabled": True, **QUICK},
         silent_timeout_s=5.0,
     )
+
+
+def test_a_futures_book_follows_the_venues_through_gaps(rig_run: Run) -> None:
+    async def body(rig: Any) -> None:
+        daemon = Daemon(rig, Scout(watches=False))
+        await daemon.start()
+        market = rig.adapter._surroundings._board.futures
+        ours, venues = market.contracts["MX_USDT"], rig.venue.futures.contracts["MX_USDT"]
+        await rig.until(lambda: ours.book is not None and ours.book.is_live)
+        rig.fault("gap", count=3, match="push.depth")
+        compared = 0
+
+        def compare() -> bool:
+            nonlocal compared
+            if ours.book.is_live and ours.book.version == venues.version:
+                for side, levels in ((ASK, venues.asks), (BID, venues.bids)):
+                    assert dict(ours.book.levels(side)) == {
+                        price: size for price, (size, _) in levels.items()
+                    }
+                compared += 1
+            return compared > 20 and ours.book.holes >= 1 and ours.last_deal is not None
+
+        await rig.until(compare)
+        await rig.until(lambda: ours.reference > 0 and ours.funding is not None)
+        assert rig.adapter.status().counters["futures.holes_filled"] >= 1
+
+    rig_run(body, {"limits": NO_LIMIT}, futures={"contracts": ["MX_USDT"]})
 
 
 def test_numbers_of_feeds_are_used_again_and_books_stay_apart(rig_run: Run) -> None:
