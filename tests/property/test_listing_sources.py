@@ -64,7 +64,8 @@ PARSERS: dict[str, tuple[Callable[[], Any], Callable[[list[Any]], Any], dict[str
     "contracts": (lambda: Contracts(QUOTES), lambda rows: {"success": True, "code": 0, "data": rows}, CONTRACT),
 }  # fmt: skip
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**25), 10**25) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12)
+    st.none() | st.booleans() | st.integers(-(10**25), 10**25) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=12)
     | st.sampled_from([OPENS_MS, str(OPENS_MS), "1", "ENABLED", COIN_ID, "USDT", "ABC_USDT", "1E400", "-0", "１"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,

@@ -1,6 +1,6 @@
 """MEXC's futures messages as typed records; REST answers and websocket pushes share most of them.
 
-Envelope of REST: {"success": true, "code": 0, "data": ..}; of the stream: {"channel": "push.deal", "symbol": .., "data": .., "ts": ..}.
+Envelope of REST: {"success": true, "code": 0, "data": ..}; of the stream: {"channel": "push.deal", "symbol": .., "data": ..}.
 Prices are JSON numbers: they are taken as their text, so that no float comes near them. Amounts are Decimal, sizes contracts.
 """
 

@@ -63,7 +63,8 @@ def test_recorded_answers_are_read(data_dir: Path) -> None:
 
 def test_numbers_keep_every_digit() -> None:
     """Java writes small numbers with an exponent; a float would round the rest."""
-    text = b'{"channel":"push.depth","symbol":"A_USDT","data":{"asks":[[2.5E-7,3,1]],"bids":[[0.1234567890123456789,2,1]],"version":7}}'
+    data = b'{"asks":[[2.5E-7,3,1]],"bids":[[0.1234567890123456789,2,1]],"version":7}'
+    text = b'{"channel":"push.depth","symbol":"A_USDT","data":' + data + b"}"
     depth = depth_of(parse_push(text).data)
     assert depth.asks == [(Decimal("0.00000025"), 3)]
     assert depth.bids == [(Decimal("0.1234567890123456789"), 2)]
