@@ -138,6 +138,19 @@ class FeedStatus(msgspec.Struct, frozen=True):
     last_error: str
 
 
+class SourceStatus(msgspec.Struct, frozen=True):
+    """One source of listing evidence: `state` is waiting, up or down, since `since_ns` of our clock; `rows` it told of."""
+
+    name: str
+    state: str
+    reason: str
+    since_ns: int
+    answers: int
+    failures: int
+    rows: int
+    skipped: int
+
+
 class AdapterStatus(msgspec.Struct, frozen=True):
     """An adapter for the status page."""
 
@@ -147,6 +160,7 @@ class AdapterStatus(msgspec.Struct, frozen=True):
     clock_offset_ms: float
     clock_error_ms: float
     counters: dict[str, int]
+    sources: list[SourceStatus] = []
 
 
 class AdapterError(Exception):

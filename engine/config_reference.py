@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from importlib import metadata
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -50,7 +52,7 @@ MONEY_METADATA = get_args(Money)[1]
 def render() -> str:
     """The whole reference, Markdown."""
     parts = [HEAD]
-    for title, _, model in SECTIONS:
+    for title, model in _sections():
         doc = (model.__doc__ or "").strip().splitlines()[0]
         rows = [_row(name, field) for name, field in model.model_fields.items() if not _is_section(field)]
         parts.append(
@@ -59,6 +61,25 @@ def render() -> str:
             + "\n"
         )
     return "\n".join(parts)
+
+
+def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Our own sections and, after `[adapter]`, what Penstock's own adapters add to it."""
+    for title, path, model in SECTIONS:
+        yield title, model
+        if path == "adapter":
+            for point in sorted(metadata.entry_points(group="penstock.adapters")):
+                if point.dist is not None and point.dist.name == "penstock":
+                    settings = point.load().config_type
+                    yield f'`[adapter]` with `name = "{point.name}"`', settings
+                    yield from _nested("adapter", settings)
+
+
+def _nested(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield f"`[{path}.{name}]`", field.annotation
+            yield from _nested(f"{path}.{name}", field.annotation)
 
 
 def _is_section(field: FieldInfo) -> bool:
@@ -82,7 +103,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return "[]"
+        return str(list(value)).replace("'", '"')
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 

@@ -29,6 +29,7 @@ from adapters.mexc.orders import (
 )  # fmt: skip
 from adapters.mexc.rest import RestClient, parse_list, parse_object
 from adapters.mexc.subscriptions import MAX_PER_CONNECTION
+from adapters.mexc.surroundings import Surroundings
 from engine.adapter import (
     PRIVATE_SOURCE,
     AdapterStatus,
@@ -78,8 +79,8 @@ class MexcAdapter:
         self._backoff = Backoff(config.backoff_initial_s, config.backoff_max_s, self._rng)
         self._sequencer: SequencerPort | None = None
         self._instruments: list[InstrumentSpec] = []
-        self._index: dict[str, int] = {}
         self._connections: list[Connection] = []
+        self._surroundings: Surroundings | None = None
         self._listen_key: ListenKey | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._fetching: collections.defaultdict[int, asyncio.Lock] = collections.defaultdict(asyncio.Lock)
@@ -99,7 +100,9 @@ class MexcAdapter:
         await self._open()
         sources = {symbol: 1 + number // _SYMBOLS_PER_CONNECTION for number, symbol in enumerate(symbols)}
         found = specs_of(
-            await self._rest.public("/api/v3/exchangeInfo", {"symbols": ",".join(symbols)}), sources
+            await self._rest.public("/api/v3/exchangeInfo", {"symbols": ",".join(symbols)}),
+            sources,
+            self._rest.clock.timestamp_ms(time.time_ns()),
         )
         missing = [symbol for symbol in symbols if symbol not in found]
         if missing:
@@ -107,11 +110,10 @@ class MexcAdapter:
         return [found[symbol] for symbol in symbols]
 
     async def start(self, sequencer: SequencerPort, instruments: Sequence[InstrumentSpec]) -> None:
-        """Open a market connection per ten symbols, and the private one where there is a key."""
+        """Open a market connection per ten symbols, the private one where there is a key, and what goes on beside them."""
         await self._open()
         self._sequencer = sequencer
         self._instruments = list(instruments)
-        self._index = {spec.symbol: number for number, spec in enumerate(instruments)}
         self._report_clock()
         self._run(self._keep_clock(), "clock")
         for plan in market_plans(self._instruments, self._config.channel_speed):
@@ -121,15 +123,32 @@ class MexcAdapter:
             for number, spec in enumerate(instruments):
                 self._line.requests.prepare(number, spec)
             self._start_private(sequencer)
+        self._surroundings = Surroundings(
+            self._config, self._rest, sequencer, self._instruments, self._rng, self._count,
+            self._run, self._public_address, lambda symbol: market_channels(symbol, self._config.channel_speed),
+        )  # fmt: skip
+        await self._surroundings.start()
+
+    async def watch(self, symbol: str) -> None:
+        """Keep a symbol's instrument and book; asks again until it is listed, or unwatched."""
+        if self._surroundings is not None:
+            await self._surroundings.watch(symbol)
+
+    async def unwatch(self, symbol: str) -> None:
+        """Close a watched symbol's feed; its instrument goes on with source 0."""
+        if self._surroundings is not None:
+            await self._surroundings.unwatch(symbol)
 
     async def fetch_book(self, instrument: int, attempt: int) -> None:
-        """Fetch a book and hand it in; asks again, with growing waits, until there is one."""
+        """Fetch a book and hand it in; asks again, with growing waits, until there is one or the feed is closed."""
         async with self._fetching[instrument]:
-            spec = self._instruments[instrument]
             while True:
                 if attempt:
                     await asyncio.sleep(self._backoff.wait_s(attempt - 1))
                 attempt += 1
+                spec = self._instruments[instrument]
+                if not spec.source:
+                    return
                 try:
                     body = await self._rest.public(
                         "/api/v3/depth", {"symbol": spec.symbol, "limit": self._config.depth_limit}
@@ -238,11 +257,12 @@ class MexcAdapter:
         clock = self._rest.clock
         return AdapterStatus(
             name=self.name,
-            feeds=[connection.status() for connection in self._connections],
+            feeds=[connection.status() for connection in (*self._connections, *self._watched_connections())],
             rest_rtt_ms=clock.rtt_ns / _NS_PER_MS,
             clock_offset_ms=clock.offset_ns / _NS_PER_MS,
             clock_error_ms=clock.error_ns(time.time_ns()) / _NS_PER_MS,
             counters=dict(self._counters),
+            sources=[] if self._surroundings is None else self._surroundings.sources(),
         )
 
     async def close(self) -> None:
@@ -255,6 +275,8 @@ class MexcAdapter:
         self._tasks.clear()
         if self._listen_key is not None:
             await self._listen_key.release()
+        if self._surroundings is not None:
+            await self._surroundings.close()
         if self._line is not None:
             await self._line.close()
         await self._rest.close()
@@ -262,6 +284,8 @@ class MexcAdapter:
     async def _open(self) -> None:
         if self._rest.is_open:
             return
+        if problem := self._config.too_often():
+            raise VenueError(ErrorClass.CALLER, problem)
         try:
             credentials = load_credentials(self._config)
         except ConfigError as error:
@@ -291,14 +315,22 @@ class MexcAdapter:
         self._connections.append(connection)
         self._run(connection.run(), f"feed {connection.plan.name}")
 
-    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _watched_connections(self) -> list[Connection]:
+        return [] if self._surroundings is None else self._surroundings.connections()
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=f"mexc {name}")
         task.add_done_callback(self._note_end)
         self._tasks.append(task)
+        return task
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         """These tasks run until `close`: one that ends by itself is a mistake of ours, and is told."""
-        if not task.cancelled():
+        if task.cancelled():
+            # A watched symbol's feed ends with its watching.
+            if task in self._tasks:
+                self._tasks.remove(task)
+        else:
             self._count("task_failures")
             _log.error("%s ended", task.get_name(), exc_info=task.exception())
 
@@ -408,15 +440,16 @@ class MexcAdapter:
         return self._counters[name]
 
 
+def market_channels(symbol: str, speed: str) -> tuple[str, ...]:
+    """The channels of one symbol."""
+    return tuple(f"spot@public.aggre.{channel}.v3.api.pb@{speed}@{symbol}" for channel in _MARKET_CHANNELS)
+
+
 def market_plans(instruments: Sequence[InstrumentSpec], speed: str) -> list[FeedPlan]:
-    """The market connections: the instruments by the feed each names."""
+    """The market connections: the instruments by the feed each names; those of source 0 have none."""
     plans = []
-    for source in sorted({spec.source for spec in instruments}):
+    for source in sorted({spec.source for spec in instruments} - {0}):
         symbols = tuple(spec.symbol for spec in instruments if spec.source == source)
-        channels = tuple(
-            f"spot@public.aggre.{channel}.v3.api.pb@{speed}@{symbol}"
-            for symbol in symbols
-            for channel in _MARKET_CHANNELS
-        )
+        channels = tuple(channel for symbol in symbols for channel in market_channels(symbol, speed))
         plans.append(FeedPlan(f"market-{source}", source, symbols, channels))
     return plans

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from adapters.mexc.listings.config import FuturesConfig, ListingsConfig
 from engine.adapter import Destination
 from engine.config import read_secret
 from native.hashing import HmacSha256
+
+_MEXC_HOST = re.compile(r"^https?://([^/]+\.)?mexc\.(com|co)(:[0-9]+)?$")
 
 
 class MexcConfig(BaseModel):
@@ -20,6 +24,17 @@ class MexcConfig(BaseModel):
 
     rest_url: str = Field("https://api.mexc.com", pattern=r"^https?://[^/\s]+$", description="REST host")
     ws_url: str = Field("wss://wbs-api.mexc.com/ws", pattern=r"^wss?://\S+$", description="websocket address")
+    web_url: str = Field(
+        "https://www.mexc.com", pattern=r"^https?://[^/\s]+$", description="host of the web site's endpoints"
+    )
+    futures_url: str = Field(
+        "https://contract.mexc.com", pattern=r"^https?://[^/\s]+$", description="REST host of the futures"
+    )
+    futures_ws_url: str = Field(
+        "wss://contract.mexc.com/edge",
+        pattern=r"^wss?://\S+$",
+        description="websocket address of the futures",
+    )
     api_key_env: str = Field("", description="environment variable that holds the access key")
     api_secret_env: str = Field("", description="environment variable that holds the secret key")
     api_key_file: str = Field(
@@ -76,6 +91,21 @@ class MexcConfig(BaseModel):
     listen_key_refresh_s: float = Field(
         1500.0, gt=0, le=3000, description="time between two listen key renewals"
     )
+    instruments_interval_s: float = Field(
+        60.0, ge=1, le=3600, description="time between two looks at the instruments' rules"
+    )
+    listings: ListingsConfig = Field(ListingsConfig(), description="evidence of new listings")
+    futures: FuturesConfig = Field(FuturesConfig(), description="market data of the futures")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_venue(cls, data: Any) -> Any:
+        """Where `rest_url` is not MEXC's own, its other hosts are there too, unless named: a local venue has all on one port."""
+        rest_url = data.get("rest_url") if isinstance(data, dict) else None
+        if isinstance(rest_url, str) and not _MEXC_HOST.search(rest_url):
+            ws_url = re.sub(r"^http", "ws", rest_url) + "/edge"
+            return {"web_url": rest_url, "futures_url": rest_url, "futures_ws_url": ws_url, **data}
+        return data
 
     @model_validator(mode="after")
     def _both_keys(self) -> MexcConfig:
@@ -96,6 +126,11 @@ class MexcConfig(BaseModel):
             return "here" if host == "localhost" or ip_address(host).is_loopback else "away"
         except ValueError:
             return "away"
+
+    def too_often(self) -> str:
+        """What would get us blocked at MEXC's own hosts; empty where nothing does. A local venue takes any interval."""
+        found = self.listings.too_often() if _MEXC_HOST.search(self.rest_url) else []
+        return f"MEXC would block us: listings.{', listings.'.join(found)}" if found else ""
 
 
 class Credentials:

@@ -53,13 +53,22 @@ class FeedFault(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeedPlan:
-    """What one connection carries. A private feed carries our own orders and may be quiet; a market feed may not."""
+    """What one connection carries. A private feed carries our own orders and may be quiet; a market feed may not.
+
+    With `opens_later` it may be silent until its first frame: its symbol is not open yet. It is up once it is confirmed.
+    """
 
     name: str
     source: int
     symbols: tuple[str, ...]
     channels: tuple[str, ...]
     private: bool = False
+    opens_later: bool = False
+
+    @property
+    def may_begin_silent(self) -> bool:
+        """Whether no first frame is waited for."""
+        return self.private or self.opens_later
 
 
 class Backoff:
@@ -273,7 +282,7 @@ class Connection:
             )
         if self.plan.private or listener is None:
             return
-        if self._confirmed_s is not None and not listener.frames:
+        if self._confirmed_s is not None and not listener.frames and not self.plan.opens_later:
             if now_s - self._confirmed_s >= config.first_frame_timeout_s:
                 text = f"confirmed, but no frame within {config.first_frame_timeout_s} s"
                 raise FeedFault("first_frame_timeouts", text, FeedState.SILENT)
@@ -289,7 +298,7 @@ class Connection:
 
     def _maybe_up(self) -> None:
         has_data = self._listener is not None and self._listener.frames > 0
-        if self._is_up or self._confirmed_s is None or not (self.plan.private or has_data):
+        if self._is_up or self._confirmed_s is None or not (self.plan.may_begin_silent or has_data):
             return
         self._is_up = True
         self._up_since_s = self._now_s()

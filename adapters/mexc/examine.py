@@ -16,14 +16,14 @@ from adapters.mexc.config import MexcConfig, load_credentials
 from adapters.mexc.errors import ErrorClass, VenueError
 from adapters.mexc.instruments import spec_of
 from adapters.mexc.numbers import integer, scaled
-from adapters.mexc.orders import place_params
 from adapters.mexc.rest import Params, RestClient, parse_list, parse_object
 from adapters.mexc.subscriptions import Reply, Subscriptions
-from engine.adapter import PlaceTicket
+from adapters.mexc.tls import client_context
 from engine.config import ConfigError
-from engine.core.enums import OrderType, Side
+from engine.core.enums import Tradable
 from engine.core.instrument import ALL_SIDES, InstrumentSpec
 from engine.doctor import Finding, Level
+from native.decimal import format_decimal
 
 EXPIRY_WARNING_DAYS = 14
 # Symbols beyond this are checked by exchangeInfo and selfSymbols only: tradeFee weighs 20 of 500 in ten seconds.
@@ -273,9 +273,7 @@ class Examination:
                         "Try later.",
                     )
                     continue
-                await self._rest.signed(
-                    "POST", "/api/v3/order/test", place_params(_least_order(spec, bid), spec)
-                )
+                await self._rest.signed("POST", "/api/v3/order/test", _least_order(spec, bid))
                 passed.append(spec.symbol)
             except VenueError as error:
                 if error.error_class is ErrorClass.BALANCE:
@@ -359,7 +357,7 @@ class Examination:
         url, remedy = self._config.ws_url, "Check ws_url, the network, and whether the venue moved its feeds."
         try:
             async with asyncio.timeout(self._config.subscribe_timeout_s):
-                refusal = await _subscribe(url, channel)
+                refusal = await _subscribe(url, channel, self._config.ca_file)
         except TimeoutError:
             text = f"{url} did not confirm a subscription within {self._config.subscribe_timeout_s:g} s"
             self._note("feeds", "failure", text, remedy)
@@ -372,10 +370,14 @@ class Examination:
                 self._note("feeds", "ok", f"{url} confirmed {channel}")
 
 
-async def _subscribe(url: str, channel: str) -> str:
+async def _subscribe(url: str, channel: str, ca_file: str) -> str:
     """Ask for one channel; why it was refused, or an empty text where it was confirmed."""
     subscriptions = Subscriptions([channel], lambda refusals: 0.0)
-    async with aiohttp.ClientSession() as session, session.ws_connect(url, max_msg_size=1 << 20) as link:
+    tls = client_context(ca_file) if url.startswith("wss") else True
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, max_msg_size=1 << 20, ssl=tls) as link,
+    ):
         for request in subscriptions.requests_due(0.0):
             await link.send_str(request.decode())
         async for message in link:
@@ -399,18 +401,24 @@ def _read(symbol: str, row: Mapping[str, object] | None) -> tuple[InstrumentSpec
         return None, f"its row cannot be read: {error}"
     if str(row.get("isSpotTradingAllowed")).lower() not in ("true", "1"):
         return spec, "not open to the API (isSpotTradingAllowed)"
-    if not spec.tradable:
+    if spec.tradable != Tradable.YES:
         return spec, f"not trading now (status {str(row.get('status'))[:16]})"
     if spec.sides != ALL_SIDES:
         return spec, "open to one side only (tradeSideType)"
     return spec, ""
 
 
-def _least_order(spec: InstrumentSpec, bid_ticks: int) -> PlaceTicket:
+def _least_order(spec: InstrumentSpec, bid_ticks: int) -> Params:
     """The smallest buy that the filters take, at the best bid."""
     lots = max(spec.min_lots, -(-spec.min_notional // spec.notional(bid_ticks, 1)))
     lots = -(-lots // spec.lot_step) * spec.lot_step
-    return PlaceTicket(1, 0, "penstock-doctor", Side.BUY, OrderType.LIMIT, bid_ticks, lots)
+    return {
+        "symbol": spec.symbol,
+        "side": "BUY",
+        "type": "LIMIT",
+        "quantity": format_decimal(lots, spec.size_decimals),
+        "price": format_decimal(bid_ticks, spec.price_decimals),
+    }
 
 
 def _rate_ppm(value: object) -> int:

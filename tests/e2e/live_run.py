@@ -71,7 +71,9 @@ class VenueProcess:
         urllib.request.urlopen(request, timeout=DEADLINE_S).close()
 
 
-def config_text(venue: VenueProcess, extra: str = "", symbols: str = '"BTCUSDT", "ETHUSDT"') -> str:
+def config_text(
+    venue: VenueProcess, extra: str = "", symbols: str = '"BTCUSDT", "ETHUSDT"', requote_ms: int = 20
+) -> str:
     """A config that trades eagerly against a venue process."""
     return f"""
 symbols = [{symbols}]
@@ -87,7 +89,7 @@ api_secret_env = "{SECRET_ENV}"
 embedded = false
 [[strategy]]
 name = "market_maker"
-params = {{ requote_ms = 20, tolerance_ticks = 0, half_spread_ppm = 100 }}
+params = {{ requote_ms = {requote_ms}, tolerance_ticks = 0, half_spread_ppm = 100 }}
 {extra}
 """
 

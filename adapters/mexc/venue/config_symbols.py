@@ -184,6 +184,7 @@ class ListingConfig(SymbolConfig):
     )  # how early, how late, how far postponed; when it is paused, suspended
     closed_code: Literal[30000, 30016] = 30000  # what an order gets before the opening
     moved_band: str = "0.02"  # band_moved: the band from the opening on
+    contract_api_allowed: bool = True
     zone: str = "Innovation Zone"
     opening: OpeningConfig = OpeningConfig()
 

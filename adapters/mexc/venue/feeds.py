@@ -61,6 +61,7 @@ class SymbolFeed:
         self._kline_channels = [
             (kline(spec.symbol, interval), interval, length_s) for interval, length_s in WS_INTERVALS.items()
         ]
+        self.trade_total = 0
         self._has_new_trades = False
         self._price_decimals = spec.price_decimals
         self._size_decimals = spec.size_decimals
@@ -92,6 +93,7 @@ class SymbolFeed:
         price, size = trimmed(ticks, self._price_decimals), trimmed(lots, self._size_decimals)
         deal = Deal(price, size, int(taker_side), time_ms, trade_id)
         self.trades.append(deal)
+        self.trade_total += 1
         self.candles.add(time_ms, ticks, lots)
         self._has_new_trades = True
         for interval in self._intervals:
@@ -255,8 +257,13 @@ class SymbolFeed:
 
     def depth(self, limit: int) -> tuple[int, list[tuple[str, str]], list[tuple[str, str]]]:
         """(version, bids, asks), best first, as padded texts."""
+        bids, asks = self.levels(Side.BUY, limit), self.levels(Side.SELL, limit)
+        return self.version, self._texts(bids), self._texts(asks)
+
+    def levels(self, side: Side, limit: int) -> list[tuple[int, int]]:
+        """(price in ticks, lots) of a side, best first."""
         depth = self.book.ambient_depth if self.is_replayed else self.book.depth
-        return self.version, self._texts(depth(Side.BUY, limit)), self._texts(depth(Side.SELL, limit))
+        return depth(side, limit)
 
     def _texts(self, levels: list[tuple[int, int]]) -> list[tuple[str, str]]:
         return [

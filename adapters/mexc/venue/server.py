@@ -14,6 +14,9 @@ from types import TracebackType
 from aiohttp import web
 
 from adapters.mexc.venue.config import VenueConfig
+from adapters.mexc.venue.futures import Futures
+from adapters.mexc.venue.futures_hub import FuturesHub
+from adapters.mexc.venue.futures_websocket import FuturesWebsocketEndpoint
 from adapters.mexc.venue.listings import Listings
 from adapters.mexc.venue.market import Market
 from adapters.mexc.venue.market_recorded import RecordedMarket
@@ -22,6 +25,7 @@ from adapters.mexc.venue.middleware import make_middleware
 from adapters.mexc.venue.rest_account import AccountEndpoints
 from adapters.mexc.venue.rest_control import ControlEndpoints
 from adapters.mexc.venue.rest_control_symbols import SymbolControlEndpoints
+from adapters.mexc.venue.rest_futures import FuturesEndpoints
 from adapters.mexc.venue.rest_market import MarketEndpoints
 from adapters.mexc.venue.rest_notices import NoticeEndpoints
 from adapters.mexc.venue.rest_orders import OrderEndpoints
@@ -48,6 +52,8 @@ class Venue:
             else RecordedMarket(self.state, self.config.recorded)
         )
         self.listings = Listings(self.state, self.market)
+        hub = FuturesHub(self.config.limits, self.state.faults, self.state.clock)
+        self.futures = Futures(self.state, self.listings, hub)
         self._runner: web.AppRunner | None = None
         self._certificate: Certificate | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -93,7 +99,7 @@ class Venue:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticker
             self._ticker = None
-        for connection in list(self.state.hub.connections):
+        for connection in [*self.state.hub.connections, *self.futures.hub.connections]:
             connection.abort()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -124,12 +130,14 @@ class Venue:
             AccountEndpoints(self.state),
             MarketEndpoints(self.state),
             NoticeEndpoints(self.state, self.listings),
+            FuturesEndpoints(self.state, self.futures),
             WebEndpoints(self.state, self.listings),
             ControlEndpoints(self.state, self.market, self.step),
             SymbolControlEndpoints(self.state, self.listings),
         ):
             app.add_routes(endpoints.routes())
         app.router.add_get("/ws", WebsocketEndpoint(self.state).handle)
+        app.router.add_get("/edge", FuturesWebsocketEndpoint(self.state, self.futures).handle)
         return app
 
     def step(self) -> bool:
@@ -137,7 +145,9 @@ class Venue:
         self.state.pump()
         now_ns = self.state.clock.now_ns()
         self.listings.advance(now_ns)
-        return self.market.step(now_ns)
+        has_more = self.market.step(now_ns)
+        self.futures.flush(now_ns // 1_000_000)
+        return has_more
 
     async def _run(self) -> None:
         """Move the market every 10 ms; a manual clock moves it by `/control/step` instead."""
@@ -145,6 +155,7 @@ class Venue:
         due_s = loop.time()
         while True:
             self.state.hub.tick(loop.time())
+            self.futures.hub.tick(loop.time())
             self.state.close_expired(loop.time())
             if self.state.clock.is_manual:
                 self.state.pump()

@@ -30,6 +30,7 @@ class Connection:
     opened_s: float = 0.0
     idle_since_s: float = 0.0  # no valid subscription since then
     alive_s: float = 0.0  # last data sent or PING received
+    pinged_s: float = 0.0  # on the futures side: last ping
     subscriptions: set[str] = field(default_factory=set)
     queue: deque[bytes | str] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -101,7 +102,7 @@ class Hub:
 
     # sending
 
-    def publish(self, channel: str, frame: bytes) -> None:
+    def publish(self, channel: str, frame: bytes | str) -> None:
         """Send one frame to everybody who listens."""
         listeners = self._subscribers.get(channel)
         if listeners:
@@ -113,7 +114,7 @@ class Hub:
         if listeners:
             self._send_all(channel, frame, listeners)
 
-    def _send_all(self, channel: str, frame: bytes, listeners: set[Connection]) -> None:
+    def _send_all(self, channel: str, frame: bytes | str, listeners: set[Connection]) -> None:
         now_ns = self._clock.now_ns()
         now_s = asyncio.get_running_loop().time()
         for connection in listeners:
@@ -177,11 +178,17 @@ class Hub:
 
     # upkeep
 
+    def is_cut(self, subject: str) -> bool:
+        """Cut all lines if the fault `disconnect` says so."""
+        if self._faults.hit("disconnect", self._clock.now_ns(), subject) is None:
+            return False
+        for connection in list(self.connections):
+            connection.abort()
+        return True
+
     def tick(self, now_s: float) -> None:
         """Close what is idle or too old, and cut lines where a fault says so."""
-        if self.connections and self._faults.hit("disconnect", self._clock.now_ns(), "websocket"):
-            for connection in list(self.connections):
-                connection.abort()
+        if self.connections and self.is_cut("websocket"):
             return
         limits, scale = self.limits, self.limits.time_scale
         for connection in list(self.connections):

@@ -64,6 +64,7 @@ class Recorder:
         self.documents: list[tuple[int, int, bytes]] = []
         self.events: list[dict[str, Any]] = []
         self.counts: collections.Counter[str] = collections.Counter()
+        self.symbols: list[str] = []
         self.decoder: Any = None
 
     def ingest_frame_bytes(self, source: int, frame: bytes) -> None:
@@ -85,6 +86,8 @@ class Recorder:
         self.events.append(found)
         if found["kind"] == "ORDER_UPDATE":
             self._move(found)
+        if found["kind"] == "INSTRUMENT" and found["symbol"] not in self.symbols:
+            self.symbols.append(found["symbol"])
 
     def _move(self, update: dict[str, Any]) -> None:
         order = self.core.known.get(update["order_no"])
@@ -107,6 +110,9 @@ class Recorder:
 
     def now_ns(self) -> int:
         return time.time_ns()
+
+    def instrument_of(self, symbol: str) -> int:
+        return self.symbols.index(symbol) if symbol in self.symbols else -1
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The events of one kind."""
@@ -194,6 +200,7 @@ class Rig:
         for index, spec in enumerate(specs):
             decoder.add_instrument(index, spec.symbol, spec.price_decimals, spec.size_decimals)
         self.recorder.decoder = decoder
+        self.recorder.symbols = [spec.symbol for spec in specs]
         await self.adapter.start(self.recorder, specs)
 
     async def until(self, condition: Callable[[], object], timeout_s: float = 15.0) -> None:

@@ -1,0 +1,1 @@
+"""MEXC futures, market data only: books, trades, funding and a reference price. No orders."""

@@ -1,0 +1,66 @@
+"""What was told of one source: turns whole answers into changes.
+
+A row that is new or differs is SEEN. One that is missing is GONE only once it is missing in two good answers in a row: a page
+that is half filled for a moment must not cancel a listing. An answer with no row at all, or with less than half of the rows
+that were there, is not believed: it tells nothing, and the source is degraded. The fifth small answer in a row that has
+rows is taken for the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from adapters.mexc.listings.facts import ListingFacts, ShapeError
+from engine.core.enums import ListingChange
+
+_ABSENCES = 2
+_SMALL_ANSWERS = 5
+
+Change = tuple[ListingChange, ListingFacts]
+
+
+class Ledger:
+    """The facts told so far, by key."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, ListingFacts] = {}
+        self._absent: dict[str, int] = {}
+        self._small = 0
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def told(self) -> Mapping[str, ListingFacts]:
+        """What was told, by key."""
+        return self._told
+
+    def changes(self, facts: Mapping[str, ListingFacts], *, is_whole: bool) -> Iterator[Change]:
+        """What to tell of an answer; noted as told one by one, as the iterator is used.
+
+        Only a whole answer makes rows GONE. Raises ShapeError at once where a whole one is implausibly small.
+        """
+        if is_whole:
+            self._check_size(len(facts))
+        return self._changes(facts, is_whole)
+
+    def _check_size(self, n: int) -> None:
+        before = len(self._told)
+        if before and (n == 0 or 2 * n < before):
+            self._small = self._small + 1 if n else 0
+            if self._small < _SMALL_ANSWERS:
+                raise ShapeError(f"{n} rows after {before}")
+        self._small = 0
+
+    def _changes(self, facts: Mapping[str, ListingFacts], is_whole: bool) -> Iterator[Change]:
+        for key, found in facts.items():
+            self._absent.pop(key, None)
+            if self._told.get(key) != found:
+                self._told[key] = found
+                yield ListingChange.SEEN, found
+        if not is_whole:
+            return
+        for key in [key for key in self._told if key not in facts]:
+            self._absent[key] = self._absent.get(key, 0) + 1
+            if self._absent[key] >= _ABSENCES:
+                del self._absent[key]
+                yield ListingChange.GONE, self._told.pop(key)
