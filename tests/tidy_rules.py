@@ -91,6 +91,7 @@ def is_core(source: Source) -> bool:
 def is_money_path(source: Source) -> bool:
     exact = source.path in (
         "adapters/mexc/numbers.py",
+        "adapters/mexc/paper/market.py",
         "adapters/mexc/orders.py",
         "adapters/mexc/decoder.pyx",
     )
@@ -238,8 +239,10 @@ MAY_IMPORT = {
 @rule(is_product)
 def imports_run_down(source: Source) -> Iterator[Finding]:
     allowed = MAY_IMPORT[source.package]
-    if "/venue/" in source.path:
-        allowed += ("backtest",)  # an adapter's local venue is served by the one matching engine
+    if "/venue/" in source.path or "/paper/" in source.path:
+        allowed += (
+            "backtest",
+        )  # an adapter's local venue, and its paper fills, come from the one matching engine
     for line, module in imports(source):
         name = imported_package(module)
         if is_within(name, *PRODUCT, "tests", "benchmarks") and not is_within(name, *allowed):

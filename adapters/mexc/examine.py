@@ -43,9 +43,11 @@ _REMEDIES = {
 }
 
 
-async def examine(config: MexcConfig, symbols: Sequence[str], max_clock_skew_ms: int) -> list[Finding]:
+async def examine(
+    config: MexcConfig, symbols: Sequence[str], max_clock_skew_ms: int, *, needs_key: bool = True
+) -> list[Finding]:
     """All findings. Never raises for what the venue, the network or the key's place do."""
-    examination = Examination(config, symbols, max_clock_skew_ms)
+    examination = Examination(config, symbols, max_clock_skew_ms, needs_key=needs_key)
     try:
         await examination.run()
     finally:
@@ -56,11 +58,14 @@ async def examine(config: MexcConfig, symbols: Sequence[str], max_clock_skew_ms:
 class Examination:
     """One examination; `findings` grow in the order in which their remedies make sense."""
 
-    def __init__(self, config: MexcConfig, symbols: Sequence[str], max_clock_skew_ms: int) -> None:
+    def __init__(
+        self, config: MexcConfig, symbols: Sequence[str], max_clock_skew_ms: int, *, needs_key: bool = True
+    ) -> None:
         self.findings: list[Finding] = []
         self._config = config
         self._symbols = list(symbols)
         self._max_clock_skew_ms = max_clock_skew_ms
+        self._needs_key = needs_key
         self._rest = RestClient(config, None)
 
     async def run(self) -> None:
@@ -71,7 +76,7 @@ class Examination:
             credentials = None
             self._note("key", "failure", str(error.problems[0].what), error.problems[0].remedy)
         else:
-            if credentials is None:
+            if credentials is None and self._needs_key:
                 self._note(
                     "key", "failure", "no key is named", "Set api_key_env and api_secret_env in [adapter]."
                 )
