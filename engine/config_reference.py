@@ -51,10 +51,13 @@ MONEY_METADATA = get_args(Money)[1]
 
 def render() -> str:
     """The whole reference, Markdown."""
-    parts = [HEAD]
+    parts, documented = [HEAD], set[type[BaseModel]]()
     for title, model in _sections():
         doc = (model.__doc__ or "").strip().splitlines()[0]
-        rows = [_row(name, field) for name, field in model.model_fields.items() if not _is_section(field)]
+        known = {name for base in model.__mro__[1:] if base in documented for name in base.model_fields}
+        documented.add(model)
+        fields = ((name, field) for name, field in model.model_fields.items() if name not in known)
+        rows = [_row(name, field) for name, field in fields if not _is_section(field)]
         parts.append(
             f"## {title}\n\n{doc}\n\n| key | type | default | bounds | meaning |\n|---|---|---|---|---|\n"
             + "\n".join(rows)
@@ -72,7 +75,8 @@ def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
                 if point.dist is not None and point.dist.name == "penstock":
                     settings = point.load().config_type
                     yield f'`[adapter]` with `name = "{point.name}"`', settings
-                    yield from _nested("adapter", settings)
+                    if settings.__base__ is BaseModel:
+                        yield from _nested("adapter", settings)
 
 
 def _nested(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:

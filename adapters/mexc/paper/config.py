@@ -9,7 +9,7 @@ from adapters.mexc.numbers import money
 
 
 class PaperConfig(MexcConfig):
-    """MEXC's public data and a paper account. It takes no key: nothing it does needs one, and none can be used by mistake."""
+    """MEXC's public data and a paper account: every setting of `mexc` but for its key, which is refused, and these."""
 
     balances: dict[str, str] = Field(
         {"USDT": "10000"},
