@@ -172,6 +172,28 @@ def test_one_more_symbol_does_not_change_the_others() -> None:
     assert books[0] == books[1]
 
 
+def test_the_same_seed_opens_the_same_market() -> None:
+    books = []
+
+    async def scenario(client: Client) -> None:
+        await client.step(15_000)
+        books.append((await client.get(f"/api/v3/depth?symbol={NEW}&limit=100"))[1])
+
+    for seed in (1, 1, 2):
+        play(scenario, symbols=["BTCUSDT"], listings=[listing()], seed=seed)
+    assert books[0] == books[1] != books[2]
+
+
+def test_a_stale_snapshot_of_a_new_symbol_is_its_empty_book() -> None:
+    async def scenario(client: Client) -> None:
+        await client.step(11_000)
+        await client.fault("stale_snapshot", match=NEW)
+        _, stale = await client.get(f"/api/v3/depth?symbol={NEW}")
+        assert (stale["bids"], stale["asks"]) == ([], []) and stale["lastUpdateId"] == 82_000_000_000
+
+    play(scenario, symbols=["BTCUSDT"], listings=[listing()])
+
+
 async def codes_at(client: Client, seconds: list[float]) -> list[int]:
     codes, now = [], 0.0
     for second in seconds:

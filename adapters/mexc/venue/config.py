@@ -72,6 +72,7 @@ class LimitsConfig(Strict):
     rest_weight_per_10s: int = 500
     refusals_before_ban: int = 20  # 429 answers to one client within ten seconds, then 418
     ban_s: float = 120
+    futures_per_2s: int = 20  # for each futures endpoint
     batches_per_s: int = 2  # 0: by weight alone
     account_per_s: int = 0  # MEXC: 2; 0: by weight alone
     open_orders: int = 500
