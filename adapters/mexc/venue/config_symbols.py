@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from adapters.mexc.venue.numbers import parse_scaled
 from backtest.exchange_types import MONEY_DECIMALS, SymbolSpec, SymbolStatus
@@ -179,30 +179,31 @@ class ListingConfig(SymbolConfig):
     contract_s: float | None = Field(default=None, ge=0)
     notice_s: float | None = Field(default=None, ge=0)
     delist_s: float | None = Field(default=None, ge=0)
-    shift_s: float = Field(
-        default=5, ge=0
-    )  # how early, how late, how far postponed; when it is paused, suspended
+    # how early, how late, how far postponed; how long after the opening it is paused or suspended
+    shift_s: float = Field(default=5, ge=0)
     closed_code: Literal[30000, 30016] = 30000  # what an order gets before the opening
     moved_band: str = "0.02"  # band_moved: the band from the opening on
     contract_api_allowed: bool = True
     zone: str = "Innovation Zone"
     opening: OpeningConfig = OpeningConfig()
 
-    @field_validator("start_price")
-    @classmethod
-    def _has_a_price(cls, value: str) -> str:
-        if not parse_scaled(value, MONEY_DECIMALS):
+    @model_validator(mode="after")
+    def _can_open(self) -> ListingConfig:
+        if not parse_scaled(self.start_price, self.price_decimals):
             raise ValueError("start_price: a market needs a price to open at")
-        return value
+        parse_scaled(self.typical_size, self.size_decimals)
+        if self.at_s("list_s") > self.opens_s:
+            raise ValueError("list_s: a symbol cannot open before it is listed")
+        return self
 
     def at_s(self, name: str) -> float:
-        """One of the times, its default filled in."""
+        """One of the times, its default filled in; what opens early has everything before that early too."""
         given = getattr(self, name)
-        if given is not None:
-            return float(given)
-        if name == "notice_s":
-            return (self.at_s("list_s") + self.open_s) / 2
-        return self.open_s * {"web_s": 0.2, "list_s": 0.5, "ready_s": 0.8, "api_s": 0.9}[name]
+        if given is None and name == "notice_s":
+            given = (self.at_s("list_s") + self.open_s) / 2
+        elif given is None:
+            given = self.open_s * {"web_s": 0.2, "list_s": 0.5, "ready_s": 0.8, "api_s": 0.9}[name]
+        return float(min(given, self.opens_s) if self.outcome == "early" else given)
 
     @property
     def opens_s(self) -> float:

@@ -44,7 +44,7 @@ Outcome = Accepted | Rejected | Done
 class ReceivedOrder:
     """One order request as it came in, whatever became of it."""
 
-    received_ms: int
+    received_ns: int  # when its handler began, by the venue's clock
     api_key: str
     params: dict[str, str]
     client_id: str
@@ -129,9 +129,9 @@ class VenueState:
         self.exchange.settlement.set_fees(symbol, self._fees(config))
         self.symbols[symbol] = config
 
-    def remove_symbol(self, symbol: str) -> None:
+    def remove_symbol(self, symbol: str, now_ns: int) -> None:
         """Delist a symbol: its orders end, its channels fall silent."""
-        self.exchange.remove_symbol(self.clock.now_ns(), symbol)
+        self.exchange.remove_symbol(now_ns, symbol)
         self.dispatch(self.exchange.take_records())
         del self.feeds[symbol], self.symbols[symbol]
 
