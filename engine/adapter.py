@@ -7,7 +7,7 @@ Money is an integer at 10^-20 of its asset; prices are ticks, sizes are lots of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
@@ -207,10 +207,11 @@ class Adapter(Protocol):
         Asks again until there is one, or the adapter is closed.
         """
 
-    async def place(self, ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+    def place(self, ticket: PlaceTicket, before_send: Callable[[], None]) -> Awaitable[Evidence]:
         """Send one order once. Calls `before_send` when everything is ready and before any byte leaves.
 
-        What `before_send` raises comes out of here, and then nothing was sent.
+        It may send within the call or when it is awaited (an `async def` does). What `before_send` raises comes out of
+        either, and then nothing was sent.
         """
 
     async def cancel(self, order: OrderRef) -> Evidence:

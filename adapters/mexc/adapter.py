@@ -8,7 +8,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 from adapters.mexc.config import MexcConfig, load_credentials
@@ -17,13 +17,14 @@ from adapters.mexc.decoder import MexcDecoder
 from adapters.mexc.errors import NEEDS_A_PERSON, STOPS_TRADING, ErrorClass, VenueError
 from adapters.mexc.instruments import specs_of
 from adapters.mexc.listen_key import ListenKey
+from adapters.mexc.order_line import OrderLine
 from adapters.mexc.orders import (
     balance_of,
     evidence_of,
     evidence_of_error,
     fill_of,
     order_params,
-    place_params,
+    refused_report,
     text_of,
 )  # fmt: skip
 from adapters.mexc.rest import RestClient, parse_list, parse_object
@@ -57,6 +58,7 @@ _NS_PER_MS = 1_000_000
 _PLACED_MARGIN_MS = 10_000
 _TRADES_LOOK_BACK_MS = 30 * 24 * 3600 * 1000
 _PARALLEL_QUESTIONS = 4
+_RESYNC_PAUSE_S = 10.0
 
 
 class MexcAdapter:
@@ -71,6 +73,7 @@ class MexcAdapter:
         self._run_id = check_run_id(run_id)
         self._rng = random.Random(seed)
         self._rest = RestClient(config, None)
+        self._line: OrderLine | None = None
         self._backoff = Backoff(config.backoff_initial_s, config.backoff_max_s, self._rng)
         self._sequencer: SequencerPort | None = None
         self._instruments: list[InstrumentSpec] = []
@@ -81,6 +84,7 @@ class MexcAdapter:
         self._fetching: collections.defaultdict[int, asyncio.Lock] = collections.defaultdict(asyncio.Lock)
         self._questions = asyncio.Semaphore(_PARALLEL_QUESTIONS)
         self._clock_due = asyncio.Event()
+        self._next_resync_s = 0.0
         self._counters: collections.Counter[str] = collections.Counter()
 
     def decoder(self) -> MexcDecoder:
@@ -112,11 +116,15 @@ class MexcAdapter:
         self._run(self._keep_clock(), "clock")
         for plan in market_plans(self._instruments, self._config.channel_speed):
             self._connect(Connection(plan, self._config, sequencer, self._rng, self._public_address))
-        if self._rest.has_credentials:
+        if self._line is not None:
+            self._line.pool.open()
+            for number, spec in enumerate(self._instruments):
+                self._prepare_orders(number, spec)
             self._start_private(sequencer)
         self._surroundings = Surroundings(
             self._config, self._rest, sequencer, self._instruments, self._rng, self._count,
             self._run, self._public_address, lambda symbol: market_channels(symbol, self._config.channel_speed),
+            self._prepare_orders,
         )  # fmt: skip
         await self._surroundings.start()
 
@@ -150,18 +158,21 @@ class MexcAdapter:
                     if is_worth_a_line(self._count("book_fetch_failures")):
                         _log.warning("book of %s: %s", spec.symbol, error)
 
-    async def place(self, ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
-        """Send one order once. A refused timestamp is not sent again: the next order has a measured clock."""
+    def place(self, ticket: PlaceTicket, before_send: Callable[[], None]) -> Awaitable[Evidence]:
+        """Send one order once: within this call, where a connection is free.
+
+        A refused timestamp is not sent again: the next order has a measured clock.
+        """
         spec = self._instruments[ticket.instrument]
+        return self._placed(self._orders().order(ticket, spec, before_send), spec)
+
+    async def _placed(self, sent: Coroutine[Any, Any, bytes], spec: InstrumentSpec) -> Evidence:
         try:
-            body = await self._rest.signed(
-                "POST", "/api/v3/order", place_params(ticket, spec), before_send=before_send
-            )
-            answer = parse_object(body, "order")
+            answer = parse_object(await sent, "order")
             return Evidence(report=OrderReport.WORKING, venue_order_id=text_of(answer, "orderId"))
         except VenueError as error:
             self._note_error("place", error)
-            return evidence_of_error(error, OrderReport.REJECTED)
+            return evidence_of_error(error, refused_report(error, spec))
         except ValueError as error:
             self._count("bad_body")
             return Evidence(report=OrderReport.AMBIGUOUS, text=f"order: {error}")
@@ -175,7 +186,7 @@ class MexcAdapter:
         failure: VenueError | None = None
         for attempt in range(_CANCEL_ATTEMPTS):
             try:
-                await self._rest.signed("DELETE", "/api/v3/order", order_params(order, spec))
+                await self._orders().cancel(order, spec)
                 failure = None
                 break
             except VenueError as error:
@@ -259,7 +270,14 @@ class MexcAdapter:
             await self._listen_key.release()
         if self._surroundings is not None:
             await self._surroundings.close()
+        if self._line is not None:
+            await self._line.close()
         await self._rest.close()
+
+    def _prepare_orders(self, instrument: int, spec: InstrumentSpec) -> None:
+        """Templates of an instrument's orders, ahead of the first."""
+        if self._line is not None:
+            self._line.requests.prepare(instrument, spec)
 
     async def _open(self) -> None:
         if self._rest.is_open:
@@ -271,6 +289,8 @@ class MexcAdapter:
         except ConfigError as error:
             raise VenueError(ErrorClass.AUTH, str(error)) from None
         self._rest = RestClient(self._config, credentials)
+        if credentials is not None:
+            self._line = OrderLine(self._rest, credentials, self._count, self._rng)
         await self._rest.open()
         await self._rest.measure_clock()
 
@@ -381,6 +401,11 @@ class MexcAdapter:
             spans += [each for each in ((span[0], first_ms), (last_ms, span[1])) if each != span]
         return list(found.values())
 
+    def _orders(self) -> OrderLine:
+        if self._line is None:
+            raise RuntimeError("the adapter has no key: it cannot trade")
+        return self._line
+
     def _port(self) -> SequencerPort:
         if self._sequencer is None:
             raise RuntimeError("the adapter was not started")
@@ -391,11 +416,20 @@ class MexcAdapter:
         total = self._count(f"{what}.{error.error_class}")
         if error.error_class is ErrorClass.CLOCK:
             self._clock_due.set()
+        if error.error_class is ErrorClass.BALANCE:
+            self._resync_account()
         if is_worth_a_line(total):
             level = logging.ERROR if error.error_class in NEEDS_A_PERSON else logging.WARNING
             _log.log(level, "%s: %s (%d so far)", what, error, total)
         if error.error_class in STOPS_TRADING and what in ("place", "cancel"):
             self._port().ingest(event.command(CommandKind.HALT, f"mexc-{error.code}-{total}"))
+
+    def _resync_account(self) -> None:
+        """Our balances are not the venue's: reconcile, but not after every order that shows it."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._next_resync_s:
+            self._next_resync_s = now_s + _RESYNC_PAUSE_S
+            self.private_restored.set()
 
     def _count(self, name: str) -> int:
         self._counters[name] += 1

@@ -38,6 +38,10 @@ class MexcConfig(BaseModel):
         "", description="file with the access key, mode 0600, instead of the environment"
     )
     api_secret_file: str = Field("", description="file with the secret key, mode 0600")
+    ca_file: str = Field(
+        "",
+        description="PEM file of the authority that https and wss are checked against; empty: the system's",
+    )
     channel_speed: Literal["10ms", "100ms"] = Field(
         "10ms", description="aggregation interval of the market channels"
     )
@@ -50,6 +54,17 @@ class MexcConfig(BaseModel):
         2.0, gt=0, le=600, description="pause of an endpoint after the web firewall's page"
     )
     max_connections: int = Field(16, ge=1, le=100, description="REST connections kept alive")
+    order_connections: int = Field(8, ge=1, le=64, description="connections held open for orders and cancels")
+    order_ping_s: float = Field(
+        15.0, gt=0, le=60, description="idle time after which an order connection is pinged"
+    )
+    order_wait_ms: int = Field(
+        500, ge=1, le=60_000, description="longest wait of an order for a free connection"
+    )
+    weight_per_10s: int = Field(500, ge=1, le=100_000, description="request weight of one endpoint in 10 s")
+    order_headroom_weight: int = Field(
+        50, ge=0, le=100_000, description="of that, what questions leave free for orders and cancels"
+    )
     max_body_bytes: int = Field(32 << 20, ge=1 << 16, le=1 << 30, description="largest REST answer accepted")
     max_message_bytes: int = Field(
         4 << 20, ge=1 << 12, le=1 << 28, description="largest websocket message accepted"
@@ -107,15 +122,15 @@ class MexcConfig(BaseModel):
 class Credentials:
     """An access key and what signs with its secret. The secret itself is not kept and nothing here prints either."""
 
-    __slots__ = ("_hmac", "access_key")
+    __slots__ = ("access_key", "signer")
 
     def __init__(self, access_key: str, secret: str) -> None:
         self.access_key = access_key
-        self._hmac = HmacSha256(secret.encode())
+        self.signer = HmacSha256(secret.encode())
 
     def sign(self, text: str) -> str:
         """HMAC-SHA256 of the exact characters that will be sent, in lower hex."""
-        return self._hmac.hex(text.encode())
+        return self.signer.hex(text.encode())
 
     def __repr__(self) -> str:
         return "Credentials(hidden)"

@@ -21,6 +21,7 @@ from adapters.mexc.config import MexcConfig
 from adapters.mexc.errors import VenueError
 from adapters.mexc.feed import FeedListener
 from adapters.mexc.subscriptions import Reply, Subscriptions
+from adapters.mexc.tls import client_context
 from engine.adapter import FeedStatus, SequencerPort
 from engine.core import event
 
@@ -113,6 +114,7 @@ class Connection:
         self._address = address
         self._on_up = on_up
         self._on_bad_key = on_bad_key
+        self._tls = client_context(config.ca_file) if config.ws_url.startswith("wss") else None
         self._wake = asyncio.Event()
         self._subscriptions = Subscriptions(plan.channels, self._backoff.wait_s)
         self._listener: FeedListener | None = None
@@ -231,6 +233,7 @@ class Connection:
                     websocket_handshake_timeout=self._config.connect_timeout_ms / 1000,
                     max_frame_size=self._config.max_message_bytes,
                     max_redirects=0,
+                    ssl_context=self._tls,
                     logger_name=_log,
                 )
         # The cause may hold the private address with its listen key: only its kind is told.

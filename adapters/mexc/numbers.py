@@ -1,10 +1,10 @@
-"""Exact numbers at the edge: MEXC's decimal strings to scaled integers and back. No float passes through here."""
+"""Exact numbers at the edge: MEXC's decimal strings to scaled integers. No float passes through here."""
 
 from __future__ import annotations
 
 import re
 
-from native.decimal import format_decimal, parse_decimal, parse_money
+from native.decimal import parse_decimal, parse_money
 
 MONEY_DECIMALS = 20
 
@@ -32,11 +32,6 @@ def lots_at_least(value: object, decimals: int, what: str) -> int:
     """The smallest number of lots that is not below a minimum, which may be finer than one lot."""
     unit = int(10 ** (MONEY_DECIMALS - decimals))
     return -(-money(value, what) // unit)
-
-
-def decimal_text(value: int, decimals: int) -> str:
-    """A scaled integer as MEXC wants it: plain decimal digits without trailing zeros."""
-    return format_decimal(value, decimals)
 
 
 def integer(value: object, what: str) -> int:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from adapters.mexc.error_codes import NOT_YET_CODES
 from adapters.mexc.errors import ErrorClass, VenueError
-from adapters.mexc.numbers import decimal_text, integer, money, scaled
-from engine.adapter import AssetBalance, Evidence, OrderRef, PlaceTicket, VenueFill
+from adapters.mexc.numbers import integer, money, scaled
+from engine.adapter import AssetBalance, Evidence, OrderRef, VenueFill
 from engine.core.enums import OrderReport, OrderType, Side
 from engine.core.instrument import InstrumentSpec
 
 _NS_PER_MS = 1_000_000
-_SIDES: dict[int, str] = {Side.BUY: "BUY", Side.SELL: "SELL"}
-_TYPES: dict[int, str] = {
+_OPENING = 2  # InstrumentSpec.tradable: listed, and not confirmed to be open
+SIDE_NAMES: dict[int, str] = {Side.BUY: "BUY", Side.SELL: "SELL"}
+TYPE_NAMES: dict[int, str] = {
     OrderType.LIMIT: "LIMIT",
     OrderType.MARKET: "MARKET",
     OrderType.LIMIT_MAKER: "LIMIT_MAKER",
@@ -30,20 +32,6 @@ _REPORTS = {
     "CANCELED": OrderReport.CANCELED,
     "PARTIALLY_CANCELED": OrderReport.CANCELED,
 }
-
-
-def place_params(ticket: PlaceTicket, spec: InstrumentSpec) -> dict[str, str | int]:
-    """The parameters of a new order."""
-    params: dict[str, str | int] = {
-        "symbol": spec.symbol,
-        "side": _SIDES[ticket.side],
-        "type": _TYPES[ticket.order_type],
-        "quantity": decimal_text(ticket.size_lots, spec.size_decimals),
-    }
-    if ticket.order_type != OrderType.MARKET:
-        params["price"] = decimal_text(ticket.price_ticks, spec.price_decimals)
-    params["newClientOrderId"] = ticket.client_order_id
-    return params
 
 
 def order_params(order: OrderRef, spec: InstrumentSpec) -> dict[str, str | int]:
@@ -70,10 +58,16 @@ def evidence_of(record: Mapping[str, object], spec: InstrumentSpec) -> Evidence:
         raise VenueError(ErrorClass.BAD_BODY, f"order record: {error}") from None
 
 
+def refused_report(error: VenueError, spec: InstrumentSpec) -> int:
+    """How a refused order is told: as not open yet, where its symbol is expected to open."""
+    is_opening = int(spec.tradable) == _OPENING and error.code in NOT_YET_CODES
+    return OrderReport.NOT_YET if is_opening else OrderReport.REJECTED
+
+
 def evidence_of_error(error: VenueError, when_refused: int) -> Evidence:
     """What a failed request says of its order."""
     report = when_refused if error.refused else OrderReport.AMBIGUOUS
-    if error.error_class is ErrorClass.NOT_SENT and when_refused == OrderReport.REJECTED:
+    if error.error_class is ErrorClass.NOT_SENT and when_refused != OrderReport.CANCEL_REJECTED:
         report = OrderReport.NEVER_ACCEPTED
     return Evidence(report=report, venue_code=error.code, text=f"{error.error_class}: {error.text}")
 

@@ -1,4 +1,4 @@
-"""MEXC's REST interface: signed requests over kept-alive connections, and errors that say what they prove.
+"""MEXC's REST interface for everything that is not timed, and errors that say what they prove. Orders: order_line.py.
 
 Signing (spot v3 documentation): HMAC-SHA256 in lower hex over the query string exactly as sent; percent encoding in
 upper hex comes before it; parameters keep their order.
@@ -6,25 +6,27 @@ upper hex comes before it; parameters keep their order.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import aiohttp
-import orjson
+import msgspec
 from yarl import URL
 
 from adapters.mexc.clock import VenueClock
 from adapters.mexc.config import Credentials, MexcConfig
 from adapters.mexc.errors import ErrorClass, VenueError, classify
+from adapters.mexc.limits import RequestLimits
 from adapters.mexc.numbers import integer
+from adapters.mexc.tls import client_context
 
 Params = Mapping[str, str | int]
 _TEXT_LIMIT = 160
 _ERROR_BODY_LIMIT = 65_536
 _BANNED_S = 120.0
+# A number that comes as a JSON number with a point keeps its digits: no float is made of it.
+_DECODER = msgspec.json.Decoder(float_hook=str)
 
 
 def query_string(params: Params) -> str:
@@ -32,29 +34,11 @@ def query_string(params: Params) -> str:
     return "&".join(f"{name}={quote(str(value), safe='')}" for name, value in params.items())
 
 
-class _Flight:
-    """One request on its way: what to call before its first byte, and whether a byte may have left."""
-
-    __slots__ = ("before_send", "may_have_left")
-
-    def __init__(self, before_send: Callable[[], None] | None) -> None:
-        self.before_send = before_send
-        self.may_have_left = False
-
-
-async def _on_headers(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    """aiohttp calls this with a connection in hand, right before it writes; what is raised here stops the request."""
-    flight: _Flight = context.trace_request_ctx
-    if flight.before_send is not None:
-        flight.before_send()
-    flight.may_have_left = True
-
-
 class RestClient:
-    """One account's REST connection pool. `now_ns` is our clock, UTC; nothing is sent twice from here.
+    """One account's REST connection pool. `now_ns` is our clock, UTC.
 
-    All requests raise VenueError. After a Retry-After, or the web firewall's page, an endpoint is closed for a while: a
-    request that must not wait (an order) fails at once with NOT_SENT, the others wait.
+    All requests raise VenueError. They wait for their budget, and where an endpoint was closed by a Retry-After or the web
+    firewall's page.
     """
 
     def __init__(
@@ -62,22 +46,24 @@ class RestClient:
     ) -> None:
         self.config = config
         self.clock = VenueClock()
+        self.limits = RequestLimits(config.weight_per_10s, config.order_headroom_weight)
         self.requests = 0
         self._credentials = credentials
         self._now_ns = now_ns
         self._session: aiohttp.ClientSession | None = None
-        self._closed_until: dict[str, float] = {}
 
     async def open(self) -> None:
         """Make the connection pool; must run in the loop that will use it."""
-        trace = aiohttp.TraceConfig()
-        trace.on_request_headers_sent.append(_on_headers)
+        secure = urlsplit(self.config.rest_url).scheme == "https"
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.config.max_connections, keepalive_timeout=75.0),
+            connector=aiohttp.TCPConnector(
+                limit=self.config.max_connections,
+                keepalive_timeout=75.0,
+                ssl=client_context(self.config.ca_file) if secure else True,
+            ),
             timeout=aiohttp.ClientTimeout(
                 total=self.config.request_timeout_ms / 1000, connect=self.config.connect_timeout_ms / 1000
             ),
-            trace_configs=[trace],
             auto_decompress=True,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -100,29 +86,19 @@ class RestClient:
 
     async def public(self, path: str, params: Params | None = None) -> bytes:
         """The body of an unsigned GET."""
-        await self._wait_open(f"GET {path}")
+        await self.limits.spend(f"GET {path}", has_symbol="symbol" in (params or {}))
         query = query_string(params or {})
-        return await self._send("GET", path, query, {}, _Flight(None))
+        return await self._send("GET", path, query, {})
 
-    async def signed(
-        self, method: str, path: str, params: Params, *, before_send: Callable[[], None] | None = None
-    ) -> bytes:
-        """The body of a signed request.
-
-        With `before_send` it is an order: sent at most once and never made to wait. Without, a refused timestamp
-        measures the clock and signs once more.
-        """
-        if before_send is not None:
-            self._require_open(f"{method} {path}")
-            return await self._send_signed(method, path, params, _Flight(before_send))
-        await self._wait_open(f"{method} {path}")
+    async def signed(self, method: str, path: str, params: Params) -> bytes:
+        """The body of a signed request; a refused timestamp measures the clock and signs once more."""
         try:
-            return await self._send_signed(method, path, params, _Flight(None))
+            return await self._send_signed(method, path, params)
         except VenueError as error:
             if error.error_class is not ErrorClass.CLOCK:
                 raise
         await self.measure_clock()
-        return await self._send_signed(method, path, params, _Flight(None))
+        return await self._send_signed(method, path, params)
 
     async def measure_clock(self) -> None:
         """Measure the venue's clock anew; the shortest of several round trips counts."""
@@ -135,9 +111,10 @@ class RestClient:
             samples.append((sent_ns, received_ns, checked_integer(answer, "serverTime")))
         self.clock.measure(samples)
 
-    async def _send_signed(self, method: str, path: str, params: Params, flight: _Flight) -> bytes:
+    async def _send_signed(self, method: str, path: str, params: Params) -> bytes:
         if self._credentials is None:
             raise VenueError(ErrorClass.AUTH, f"{path} needs an API key and none is configured")
+        await self.limits.spend(f"{method} {path}", has_symbol="symbol" in params)
         stamped = {
             **params,
             "recvWindow": self.config.recv_window_ms,
@@ -145,27 +122,29 @@ class RestClient:
         }
         query = query_string(stamped)
         query += f"&signature={self._credentials.sign(query)}"
-        return await self._send(method, path, query, {"X-MEXC-APIKEY": self._credentials.access_key}, flight)
+        return await self._send(method, path, query, {"X-MEXC-APIKEY": self._credentials.access_key})
 
-    async def _send(
-        self, method: str, path: str, query: str, headers: dict[str, str], flight: _Flight
-    ) -> bytes:
+    async def _send(self, method: str, path: str, query: str, headers: dict[str, str]) -> bytes:
         if self._session is None:
             raise VenueError(ErrorClass.NOT_SENT, "the REST client is not open")
         self.requests += 1
         url = URL(f"{self.config.rest_url}{path}" + (f"?{query}" if query else ""), encoded=True)
         headers = {"Content-Type": "application/json", **headers}
-        try:
-            async with self._session.request(
-                method, url, headers=headers, allow_redirects=False, trace_request_ctx=flight
-            ) as response:
-                body = await self._read(response)
-                self._check(f"{method} {path}", response, body)
-                return body
+        endpoint = f"{method} {path}"
         # The causes are dropped: they hold the address with its signature.
+        try:
+            async with self._session.request(method, url, headers=headers, allow_redirects=False) as response:
+                body = await self._read(response)
+                status, retry_after = response.status, response.headers.get("Retry-After")
+        except aiohttp.ClientConnectorError as error:
+            raise VenueError(ErrorClass.NOT_SENT, f"{endpoint}: {type(error).__name__}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            kind = ErrorClass.AMBIGUOUS if flight.may_have_left else ErrorClass.NOT_SENT
-            raise VenueError(kind, f"{method} {path}: {type(error).__name__}") from None
+            raise VenueError(ErrorClass.AMBIGUOUS, f"{endpoint}: {type(error).__name__}") from None
+        refusal = refusal_of(status, retry_after, body, self.config.firewall_pause_s)
+        if refusal is not None:
+            self.limits.close(endpoint, refusal)
+            raise refusal
+        return body
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         parts, size = [], 0
@@ -179,42 +158,23 @@ class RestClient:
             parts.append(part)
         return b"".join(parts)
 
-    def _check(self, endpoint: str, response: aiohttp.ClientResponse, body: bytes) -> None:
-        """Raise what an answer says; an answer of success passes."""
-        status = response.status
-        code, text = _error_of(body)
-        if status < 300 and code in (None, 0, 200):
-            return
-        retry_after_s = _retry_after(response.headers.get("Retry-After"))
-        kind = classify(status, code, text)
-        if kind is ErrorClass.WAF:
-            retry_after_s = retry_after_s or self.config.firewall_pause_s
-        elif status in (429, 418):
-            retry_after_s = retry_after_s or (_BANNED_S if status == 418 else 1.0)
-        if retry_after_s:
-            until = asyncio.get_running_loop().time() + retry_after_s
-            self._closed_until["*" if status == 418 else endpoint] = until
-        raise VenueError(
-            kind,
-            text or f"http status {status}",
-            code=code or 0,
-            http_status=status,
-            retry_after_s=retry_after_s,
-        )
 
-    def _closed_for_s(self, endpoint: str) -> float:
-        until = max(self._closed_until.get(endpoint, 0.0), self._closed_until.get("*", 0.0))
-        return until - asyncio.get_running_loop().time()
-
-    def _require_open(self, endpoint: str) -> None:
-        left_s = self._closed_for_s(endpoint)
-        if left_s > 0:
-            raise VenueError(ErrorClass.NOT_SENT, f"rate limited for {left_s:.1f} s", retry_after_s=left_s)
-
-    async def _wait_open(self, endpoint: str) -> None:
-        if (left_s := self._closed_for_s(endpoint)) > 0:
-            await asyncio.sleep(left_s)
-            await self._wait_open(endpoint)
+def refusal_of(
+    status: int, retry_after: str | None, body: bytes, firewall_pause_s: float
+) -> VenueError | None:
+    """What an answer refuses, None for one of success. `retry_after`: the header of that name."""
+    code, text = _error_of(body)
+    if status < 300 and code in (None, 0, 200):
+        return None
+    wait_s = _retry_after(retry_after)
+    kind = classify(status, code, text)
+    if kind is ErrorClass.WAF:
+        wait_s = wait_s or firewall_pause_s
+    elif status in (429, 418):
+        wait_s = wait_s or (_BANNED_S if status == 418 else 1.0)
+    return VenueError(
+        kind, text or f"http status {status}", code=code or 0, http_status=status, retry_after_s=wait_s
+    )
 
 
 def _error_of(body: bytes) -> tuple[int | None, str]:
@@ -222,7 +182,7 @@ def _error_of(body: bytes) -> tuple[int | None, str]:
     if len(body) > _ERROR_BODY_LIMIT or body.lstrip()[:1] != b"{":
         return None, ""
     try:
-        answer = orjson.loads(body)
+        answer = _DECODER.decode(body)
         code = integer(answer["code"], "code")
     except (KeyError, TypeError, ValueError):
         return None, ""
@@ -235,8 +195,8 @@ def _retry_after(header: str | None) -> float:
 
 def _parse(body: bytes, what: str) -> object:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return _DECODER.decode(body)
+    except ValueError:
         shown = body[:40].decode(errors="replace")
         raise VenueError(ErrorClass.BAD_BODY, f"{what}: {shown!r} is no JSON") from None
 

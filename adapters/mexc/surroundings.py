@@ -21,7 +21,8 @@ RunTask = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
 class Surroundings:
-    """`specs` is the adapter's list of instruments by index, which grows; `channels` names a symbol's market channels."""
+    """`specs` is the adapter's list of instruments by index, which grows; `on_spec` hears of each that is new or changed;
+    `channels` names a symbol's market channels."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Surroundings:
         run_task: RunTask,
         address: Callable[[], Awaitable[str]],
         channels: Callable[[str], tuple[str, ...]],
+        on_spec: Callable[[int, InstrumentSpec], None],
     ) -> None:
         settings = config.listings
         self._config = config
@@ -44,8 +46,9 @@ class Surroundings:
         self._channels = channels
         self._openings = Openings(settings.near_before_s, settings.near_after_s)
         self._keeper = InstrumentKeeper(
-            config, rest, sequencer, specs, self._openings, count, lambda rows: self._board.take_rows(rows)
-        )
+            config, rest, sequencer, specs, self._openings, count, on_spec,
+            lambda rows: self._board.take_rows(rows),
+        )  # fmt: skip
         self._board = ListingBoard(
             config, rest, sequencer, rng, count, self._openings, self._keeper.now_ms, self._is_calm
         )

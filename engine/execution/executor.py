@@ -1,8 +1,9 @@
 """The executor: the only way out for an order, and it takes nothing but `Approved`.
 
 An approval is redeemed when the request is built and a connection is in hand, right before the first byte: a halt or an
-expiry until then voids it, and that is reported as never accepted. Nothing is ever sent twice from here: an answer that
-proves nothing makes the order UNKNOWN, and the resolver asks the venue.
+expiry until then voids it, and that is reported as never accepted. Where a lane is free the adapter is called within
+`submit`, so that an adapter with a connection at hand has sent the order before the event that caused it is left. Nothing
+is ever sent twice from here: an answer that proves nothing makes the order UNKNOWN, and the resolver asks the venue.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import msgspec
@@ -34,6 +36,65 @@ class ExecutorLimits(msgspec.Struct, frozen=True):
     close_timeout_s: float = 10.0
 
 
+class _Lane:
+    """How many may be under way; unlike a semaphore it can be entered without waiting."""
+
+    def __init__(self, width: int) -> None:
+        self._free = width
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def try_enter(self) -> bool:
+        """Enter, where there is room and nobody waits."""
+        if self._free <= 0 or self._waiting:
+            return False
+        self._free -= 1
+        return True
+
+    async def enter(self) -> None:
+        """Enter in turn."""
+        if self.try_enter():
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            raise
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+class _Sending:
+    """One order on its way out: its approval, and whether and when it was used up."""
+
+    __slots__ = ("_executor", "approved", "began_ns", "redeemed", "sent_ns")
+
+    def __init__(self, executor: Executor, approved: Approved) -> None:
+        self._executor = executor
+        self.approved = approved
+        self.began_ns = time.perf_counter_ns()
+        self.redeemed = False
+        self.sent_ns = 0
+
+    def before_send(self) -> None:
+        """Right before the first byte; raises ApprovalVoid, and then there must be none."""
+        self._executor._redeem(self.approved)
+        self.redeemed = True
+        self.sent_ns = time.perf_counter_ns()
+        self._executor.sent += 1
+
+
 class Executor:
     """Sends approved orders through one adapter and hands what came of them to the sequencer."""
 
@@ -50,8 +111,8 @@ class Executor:
         self._run_id = run_id
         self._resolver = resolver
         self._limits = limits or ExecutorLimits()
-        self._place_lane = asyncio.Semaphore(self._limits.parallel_places)
-        self._cancel_lane = asyncio.Semaphore(self._limits.parallel_cancels)
+        self._place_lane = _Lane(self._limits.parallel_places)
+        self._cancel_lane = _Lane(self._limits.parallel_cancels)
         self._places: dict[int, asyncio.Task[None]] = {}
         self._cancels: set[asyncio.Task[None]] = set()
         self.sent = 0
@@ -70,7 +131,9 @@ class Executor:
             text = f"not sent: {len(self._places)} orders are waiting"
             self._report(approved, Evidence(report=OrderReport.NEVER_ACCEPTED, text=text))
         else:
-            task = self._start(self._place(approved), approved)
+            sending = _Sending(self, approved)
+            begun = self._begin(sending) if self._place_lane.try_enter() else None
+            task = self._start(self._place(sending, begun), approved)
             self._places[approved.order_no] = task
             task.add_done_callback(lambda _: self._places.pop(approved.order_no, None))
 
@@ -108,18 +171,10 @@ class Executor:
         self._report(approved, Evidence(report=OrderReport.AMBIGUOUS, text=text))
         self._resolver.resolve(approved.order_no, after_cancel=approved.is_cancel)
 
-    async def _place(self, approved: Approved) -> None:
-        redeemed = False
-        sent_ns = 0
-
-        def before_send() -> None:
-            nonlocal redeemed, sent_ns
-            self._redeem(approved)
-            redeemed = True
-            self.sent += 1
-            sent_ns = time.perf_counter_ns()
-
-        async with self._place_lane:
+    def _begin(self, sending: _Sending) -> Awaitable[Evidence]:
+        """Call the adapter. What it raises is raised where its answer is awaited."""
+        approved = sending.approved
+        try:
             ticket = PlaceTicket(
                 order_no=approved.order_no,
                 instrument=approved.instrument,
@@ -129,14 +184,26 @@ class Executor:
                 price_ticks=approved.price_ticks,
                 size_lots=approved.size_lots,
             )
-            try:
-                evidence = await self._adapter.place(ticket, before_send)
-                if redeemed:
-                    self._sequencer.observe("acknowledge", time.perf_counter_ns() - sent_ns)
-            except ApprovalVoid as void:
-                self._sequencer.count("execution.void")
-                evidence = Evidence(report=OrderReport.NEVER_ACCEPTED, text=f"not sent: {void}")
-        if not redeemed and evidence.report not in (
+            return self._adapter.place(ticket, sending.before_send)
+        except Exception as error:  # noqa: BLE001 - raised again by the task, which knows what each kind means
+            return _raising(error)
+
+    async def _place(self, sending: _Sending, begun: Awaitable[Evidence] | None) -> None:
+        approved = sending.approved
+        if begun is None:
+            await self._place_lane.enter()
+            begun = self._begin(sending)
+        try:
+            evidence = await begun
+            if sending.redeemed:
+                self._sequencer.observe("send", sending.sent_ns - sending.began_ns)
+                self._sequencer.observe("acknowledge", time.perf_counter_ns() - sending.sent_ns)
+        except ApprovalVoid as void:
+            self._sequencer.count("execution.void")
+            evidence = Evidence(report=OrderReport.NEVER_ACCEPTED, text=f"not sent: {void}")
+        finally:
+            self._place_lane.leave()
+        if not sending.redeemed and evidence.report not in (
             OrderReport.NEVER_ACCEPTED,
             OrderReport.REJECTED,
         ):
@@ -151,9 +218,12 @@ class Executor:
         order = self._sequencer.core.order(approved.order_no)
         if order is None or not order.is_open:
             return
-        async with self._cancel_lane:
+        await self._cancel_lane.enter()
+        try:
             self._redeem(approved)
             evidence = await self._adapter.cancel(reference(self._run_id, order))
+        finally:
+            self._cancel_lane.leave()
         self._report(approved, evidence)
         if evidence.report == OrderReport.AMBIGUOUS:
             self._resolver.resolve(approved.order_no, after_cancel=True)
@@ -163,3 +233,7 @@ class Executor:
 
     def _report(self, approved: Approved, evidence: Evidence) -> None:
         self._sequencer.ingest(update_event(approved.order_no, approved.instrument, evidence))
+
+
+async def _raising(error: Exception) -> Evidence:
+    raise error

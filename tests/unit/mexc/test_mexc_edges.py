@@ -15,16 +15,16 @@ from pydantic import ValidationError
 from adapters.mexc.clock import VenueClock
 from adapters.mexc.config import Credentials, MexcConfig, load_credentials
 from adapters.mexc.connection import Backoff
-from adapters.mexc.errors import CODES, ErrorClass, VenueError, classify
+from adapters.mexc.errors import ErrorClass, VenueError, classify
 from adapters.mexc.instruments import spec_of, specs_of
-from adapters.mexc.numbers import decimal_text, integer, lots_at_least, money, scaled
+from adapters.mexc.numbers import integer, lots_at_least, money, scaled
+from adapters.mexc.order_requests import OrderRequests
 from adapters.mexc.orders import (
     balance_of,
     evidence_of,
     evidence_of_error,
     fill_of,
     order_params,
-    place_params,
 )  # fmt: skip
 from adapters.mexc.rest import query_string
 from adapters.mexc.subscriptions import Reply, Subscriptions
@@ -33,6 +33,7 @@ from engine.config import ConfigError
 from engine.core.enums import OrderReport, OrderType, Side
 from engine.core.instrument import InstrumentSpec
 from engine.execution.client_ids import client_order_id, order_number
+from native.decimal import format_decimal
 
 RUN_ID = "abcdef012345"
 UNIT = 10**20
@@ -41,7 +42,7 @@ UNIT = 10**20
 class TestNumbers:
     @given(st.integers(0, 2**60), st.integers(0, 18))
     def test_text_and_back(self, value: int, decimals: int) -> None:
-        assert scaled(decimal_text(value, decimals), decimals, "x") == value
+        assert scaled(format_decimal(value, decimals), decimals, "x") == value
 
     @pytest.mark.parametrize("value", [1.5, True, None, "", "1e5", "-1", "1.001", "1" * 70, [], "٣"])
     def test_what_is_no_number_of_this_scale_is_refused_by_name(self, value: object) -> None:
@@ -119,7 +120,6 @@ class TestErrors:
     def test_only_a_refusal_proves_that_nothing_happened(self) -> None:
         unproved = {kind for kind in ErrorClass if not VenueError(kind, "x").refused}
         assert unproved == {ErrorClass.AMBIGUOUS, ErrorClass.WAF, ErrorClass.BAD_BODY, ErrorClass.GONE}
-        assert all(text and kind in ErrorClass for kind, text in CODES.values())
 
     def test_evidence_of_an_error(self) -> None:
         refused = VenueError(ErrorClass.BALANCE, "insufficient balance", code=10101, http_status=400)
@@ -129,6 +129,7 @@ class TestErrors:
         assert evidence_of_error(silent, OrderReport.REJECTED).report == OrderReport.AMBIGUOUS
         unsent = VenueError(ErrorClass.NOT_SENT, "ClientConnectorError")
         assert evidence_of_error(unsent, OrderReport.REJECTED).report == OrderReport.NEVER_ACCEPTED
+        assert evidence_of_error(unsent, OrderReport.NOT_YET).report == OrderReport.NEVER_ACCEPTED
         assert evidence_of_error(unsent, OrderReport.CANCEL_REJECTED).report == OrderReport.CANCEL_REJECTED
 
 
@@ -246,6 +247,7 @@ class TestInstruments:
             ({"filters": None}, "band_down_ppm", 0),
             ({"baseSizePrecision": "0"}, "min_lots", 1),
             ({"baseAssetPrecision": "2"}, "size_decimals", 2),
+            ({"tomorrow": {"nobody": "knows"}}, "symbol", "METALUSDT"),
         ],
     )
     def test_each_form_that_was_seen(self, fields: dict[str, Any], name: str, expected: object) -> None:
@@ -253,13 +255,25 @@ class TestInstruments:
 
     @pytest.mark.parametrize(
         "fields",
-        [{"baseAsset": None}, {"quotePrecision": "x"}, {"orderTypes": "LIMIT"}, {"takerCommission": 0.0005},
+        [{"baseAsset": None}, {"quotePrecision": "x"}, {"orderTypes": "LIMIT"}, {"takerCommission": True},
          {"symbol": "X" * 40}],
     )  # fmt: skip
     def test_what_cannot_be_read_is_told_by_symbol(self, fields: dict[str, Any]) -> None:
         item = {**METAL, **fields}
         with pytest.raises(VenueError, match="exchangeInfo"):
             specs_of(json.dumps({"symbols": [item]}).encode(), {str(item["symbol"]): 1})
+
+    def test_numbers_are_as_good_as_strings(self) -> None:
+        item = {
+            **METAL,
+            "takerCommission": 0.0005,
+            "maxQuoteAmount": 2000000,
+            "baseSizePrecision": 0.1,
+            "status": 1,
+        }
+        assert specs_of(json.dumps({"symbols": [item]}).encode(), {"METALUSDT": 1}) == {
+            "METALUSDT": spec_of(METAL, 1)
+        }
 
     def test_every_recorded_symbol_is_read(self, data_dir: Path) -> None:
         seen = 0
@@ -285,11 +299,34 @@ SPEC = InstrumentSpec("MXUSDT", "MX", "USDT", 4, 2)
 
 
 class TestOrders:
-    def test_the_parameters_of_a_limit_order(self) -> None:
+    CONFIG = MexcConfig(rest_url="http://127.0.0.1:8080", recv_window_ms=4000)
+    REQUESTS = OrderRequests(CONFIG, Credentials("mx0", "hush"))
+
+    def query_of(self, ticket: PlaceTicket, spec: InstrumentSpec = SPEC) -> str:
+        first_line = self.REQUESTS.order(ticket, spec, 1_700_000_000_000).partition(b"\r\n")[0].decode()
+        method, address, version = first_line.split(" ")
+        assert (method, version) == ("POST", "HTTP/1.1")
+        path, _, query = address.partition("?")
+        assert path == "/api/v3/order"
+        signed, _, signature = query.partition("&signature=")
+        assert signature == Credentials("mx0", "hush").sign(signed)
+        return signed
+
+    def test_a_limit_order(self) -> None:
         ticket = PlaceTicket(1, 0, "id-1", Side.BUY, OrderType.LIMIT, 35000, 1050)
-        assert query_string(place_params(ticket, SPEC)) == (
+        assert self.query_of(ticket) == (
             "symbol=MXUSDT&side=BUY&type=LIMIT&quantity=10.5&price=3.5&newClientOrderId=id-1"
+            "&recvWindow=4000&timestamp=1700000000000"
         )
+
+    def test_the_headers_of_an_order(self) -> None:
+        ticket = PlaceTicket(1, 0, "id-1", Side.BUY, OrderType.LIMIT, 35000, 1050)
+        lines = self.REQUESTS.order(ticket, SPEC, 1).decode().split("\r\n")[1:]
+        assert lines[-2:] == ["", ""]
+        assert dict(line.split(": ") for line in lines[:-2]) == {
+            "Host": "127.0.0.1:8080", "User-Agent": "penstock", "Accept": "*/*", "Connection": "keep-alive",
+            "X-MEXC-APIKEY": "mx0", "Content-Type": "application/json", "Content-Length": "0",
+        }  # fmt: skip
 
     @pytest.mark.parametrize(
         ("order_type", "text"),
@@ -300,10 +337,39 @@ class TestOrders:
         ],
     )
     def test_time_in_force_is_a_type(self, order_type: int, text: str) -> None:
-        assert place_params(PlaceTicket(1, 0, "i", Side.SELL, order_type, 1, 1), SPEC)["type"] == text
+        assert f"&side=SELL&type={text}&" in self.query_of(
+            PlaceTicket(1, 0, "i", Side.SELL, order_type, 1, 1)
+        )
 
     def test_a_market_order_has_no_price(self) -> None:
-        assert "price" not in place_params(PlaceTicket(1, 0, "i", Side.SELL, OrderType.MARKET, 0, 1), SPEC)
+        assert "price" not in self.query_of(PlaceTicket(1, 0, "i", Side.SELL, OrderType.MARKET, 7, 1))
+
+    def test_other_scales_make_another_request(self) -> None:
+        ticket = PlaceTicket(1, 0, "i", Side.SELL, OrderType.LIMIT, 12, 34)
+        self.REQUESTS.prepare(0, SPEC)
+        assert "&quantity=0.34&price=0.0012&" in self.query_of(ticket)
+        assert "&quantity=3.4&price=0.12&" in self.query_of(
+            ticket, InstrumentSpec("MXUSDT", "MX", "USDT", 2, 1)
+        )
+
+    def test_a_cancel_names_the_order_by_the_venues_id_where_known(self) -> None:
+        for order, named in (
+            (OrderRef(1, 0, "c"), b"origClientOrderId=c"),
+            (OrderRef(1, 0, "c", "C02__5"), b"orderId=C02__5"),
+        ):
+            made = self.REQUESTS.cancel(order, SPEC, 1)
+            assert made.startswith(
+                b"DELETE /api/v3/order?symbol=MXUSDT&" + named + b"&recvWindow=4000&timestamp=1&"
+            )
+
+    def test_what_cannot_be_an_order_is_not_sent(self) -> None:
+        with pytest.raises(VenueError) as caught:
+            self.REQUESTS.order(PlaceTicket(1, 0, "i", Side.SELL, OrderType.LIMIT, 1, 0), SPEC, 1)
+        assert caught.value.error_class is ErrorClass.NOT_SENT
+
+    def test_a_key_that_breaks_a_header_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="no HTTP header"):
+            OrderRequests(self.CONFIG, Credentials("mx0\r\nX: y", "hush"))
 
     def test_an_order_is_named_by_the_venues_id_where_known(self) -> None:
         assert order_params(OrderRef(1, 0, "c"), SPEC) == {"symbol": "MXUSDT", "origClientOrderId": "c"}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.mexc.config import Credentials
+from adapters.mexc.order_requests import OrderRequests
 from engine.adapter import AdapterError, OrderRef
 from engine.core.enums import OrderType, Side
 from engine.execution.client_ids import client_order_id
@@ -272,6 +273,7 @@ def test_a_query_without_answer_is_asked_again(desk_run: Run) -> None:
 def test_an_unsent_order_is_told_as_such(desk_run: Run) -> None:
     async def body(desk: Desk) -> None:
         await desk.rig.venue.stop()
+        await desk.rig.until(lambda: not desk.rig.adapter._line.pool.free)
         desk.place(1, PASSIVE)
         await desk.until("NEVER_ACCEPTED")
 
@@ -418,7 +420,8 @@ def test_reconciliation_follows_each_return_of_the_private_feed(desk_run: Run) -
 
 def test_a_key_that_is_refused_halts_trading(desk_run: Run) -> None:
     async def body(desk: Desk) -> None:
-        desk.rig.adapter._rest._credentials = Credentials("mx0-test", "wrong")
+        adapter = desk.rig.adapter
+        adapter._line.requests = OrderRequests(adapter._config, Credentials("mx0-test", "wrong"))
         desk.place(1, PASSIVE)
         assert await desk.settled() == "REJECTED"
         halts = desk.rig.recorder.of("COMMAND")
