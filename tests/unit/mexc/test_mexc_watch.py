@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from adapters.mexc.instruments import Opening, spec_of
+from engine.adapter import PlaceTicket
 from engine.config import parse, resolve
 from engine.core import event
 from engine.core.describe import describe
 from engine.core.engine import Engine
-from engine.core.enums import ListingChange, ListingSource, OrderType, Tradable
+from engine.core.enums import ListingChange, ListingSource, OrderReport, OrderType, Side, Tradable
 from engine.core.strategy import Strategy
+from engine.execution.client_ids import client_order_id
 from engine.sequencer import Rim, Sequencer
 from native.order_book import ASK, BID
 from tests.property.test_listing_sources import INFO
@@ -231,6 +233,14 @@ def test_numbers_of_feeds_are_used_again_and_books_stay_apart(rig_run: Run) -> N
         await rig.until(lambda: core.book(3).is_live and core.spec(3).source)
         await rig.adapter.watch("AXUSDT")
         await rig.until(lambda: core.book(1).is_live)
+        # An order of a symbol that came at run time is an order of that symbol.
+        order_id = client_order_id(rig.run_id, 77)
+        ticket = PlaceTicket(
+            77, 1, order_id, Side.BUY, OrderType.LIMIT, core.book(1).best_bid_ticks - 50, 1000
+        )
+        assert (await rig.adapter.place(ticket, lambda: None)).report == OrderReport.WORKING
+        assert rig.order_requests() == [order_id]
+        assert [order.symbol for order in await rig.adapter.open_orders(1)] == ["AXUSDT"]
         # Each frame went to its own book.
         assert all(core.book(index).best_bid_ticks > 0 for index in range(4))
         assert daemon.faults == []
