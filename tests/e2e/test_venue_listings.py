@@ -323,6 +323,10 @@ def test_symbols_by_hand() -> None:
         assert (await control(client, "DELETE", f"/{NEW}"))[0] == 200
         assert await info(client) is None and await buy(client) == -1121
         assert NEW in {row["symbol"] for row in (await client.get("/api/v3/symbol/offline"))[1]["data"]}
+        await control(client, "POST", "", listing(open_s=100))
+        await client.step(3_700)  # what was left of the first schedule is gone with it
+        assert (await calendar(client))[0]["firstOpenTime"] == client.now_ms() - 3_700 + 100_000
+        assert await info(client) is None
 
     play(scenario)
 
@@ -333,6 +337,7 @@ def test_what_makes_no_sense_by_hand_is_refused() -> None:
             ("POST", "", {"symbol": NEW}),
             ("POST", "", listing(symbol="BTCUSDT", base="BTC")),
             ("POST", "", listing(start_price="0")),
+            ("POST", "", listing(list_s=11)),
             ("PATCH", "/NOPEUSDT", {"status": "paused"}),
             ("PATCH", "/BTCUSDT", {"price_decimals": 3}),
             ("PATCH", "/BTCUSDT", {"colour": "red"}),

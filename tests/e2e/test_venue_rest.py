@@ -289,7 +289,11 @@ def test_the_minimum_names_its_value_and_unit() -> None:
         (30000, {"status": "paused"}),
         (-1121, {"status": "hidden"}),
         (10007, {"tradable": False}),
+        (30016, {"status": "disabled"}),
         (30001, {"sides": "sell"}),
+        (30001, {"sides": "none"}),
+        (30027, {"suspended": "buy"}),
+        (30018, {"order_types": ["LIMIT"], "market_order_code": 30018}),
         (30019, {"order_types": ["LIMIT"]}),
     ],
 )
@@ -307,6 +311,30 @@ def test_symbol_states(code: int, changes: dict[str, Any]) -> None:
         assert ("BTCUSDT" in names["data"]) is not ({"status", "tradable"} & set(changes) != set())
 
     play(scenario, listed=paused(**changes))
+
+
+@pytest.mark.parametrize(("code", "changes"), [(30001, {"sides": "buy"}), (30028, {"suspended": "sell"})])
+def test_symbols_that_cannot_be_sold(code: int, changes: dict[str, Any]) -> None:
+    async def scenario(client: Client) -> None:
+        assert (await client.order("SELL", "MARKET", quantity="0.001"))[1]["code"] == code
+        assert (await client.order("BUY", "MARKET", quoteOrderQty="100"))[0] == 200
+
+    play(scenario, listed=paused(**changes))
+
+
+def test_a_market_order_that_empties_the_book_ends_partially_canceled() -> None:
+    async def scenario(client: Client) -> None:
+        _, depth = await client.get("/api/v3/depth?symbol=BTCUSDT&limit=5000")
+        shown = sum(Decimal(size) for _, size in depth["asks"])
+        status, ack = await client.order("BUY", "MARKET", quantity=shown + 1)
+        assert status == 200
+        _, order = await client.signed("GET", "/api/v3/order", symbol="BTCUSDT", orderId=ack["orderId"])
+        assert (order["status"], Decimal(order["executedQty"])) == ("PARTIALLY_CANCELED", shown)
+        assert (await client.order("BUY", "MARKET", quantity="0.001"))[1]["code"] == 30025
+
+    rich = [{"api_key": KEY, "secret": "demo-secret", "balances": {"USDT": "100000000"}}]
+    limits = {"max_notional": "0", "max_notional_market": "0"}
+    play(scenario, accounts=rich, listed=paused(**limits))
 
 
 def test_order_test_places_nothing() -> None:

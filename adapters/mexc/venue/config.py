@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, model_validator
 
 from adapters.mexc.venue.config_symbols import ListingConfig, Strict, SymbolConfig, default_symbols
+from adapters.mexc.venue.listings_generated import GeneratedConfig, generated_listings
 
 FaultName = Literal[
     "gap", "duplicate", "silent", "disconnect", "refuse_subscription", "http_5xx", "lost_ack", "ack_delay",
@@ -106,6 +107,7 @@ class VenueConfig(Strict):
     symbols: list[str] = Field(default=[])  # empty: all that are listed, or all that were recorded
     listed: list[SymbolConfig] = Field(default_factory=default_symbols)
     listings: list[ListingConfig] = Field(default=[])  # symbols that appear and open while the venue runs
+    generated_listings: GeneratedConfig = GeneratedConfig()  # more of them, drawn from the seed
     accounts: list[AccountConfig] = Field(default_factory=lambda: [AccountConfig()])
     seeded: SeededConfig = SeededConfig()
     recorded: RecordedConfig = RecordedConfig()
@@ -127,14 +129,17 @@ class VenueConfig(Strict):
     @model_validator(mode="after")
     def _listings_need_a_made_market(self) -> VenueConfig:
         names = [listing.symbol for listing in self.listings]
-        if names and self.market != "seeded":
+        if (names or self.generated_listings.count) and self.market != "seeded":
             raise ValueError('listings need market = "seeded": a recording has no new symbols')
-        twice = {name for name in names if names.count(name) > 1} | (
-            set(names) & {symbol.symbol for symbol in self.listed}
-        )
+        there = {symbol.symbol for symbol in self.listed}
+        twice = [name for place, name in enumerate(names) if name in there or name in names[:place]]
         if twice:
-            raise ValueError(f"listings: {min(twice)} is listed twice")
+            raise ValueError(f"listings: {twice[0]} is listed twice")
         return self
+
+    def all_listings(self) -> list[ListingConfig]:
+        """Those that were given, then those that are drawn from the seed."""
+        return self.listings + generated_listings(self.generated_listings, self.seed)
 
     def chosen_symbols(self) -> list[SymbolConfig]:
         """The listed symbols that this venue carries; ValueError for a name that is not listed."""

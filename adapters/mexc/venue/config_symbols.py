@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from adapters.mexc.venue.numbers import parse_scaled
 from backtest.exchange_types import MONEY_DECIMALS, SymbolSpec, SymbolStatus
@@ -195,14 +195,20 @@ class ListingConfig(SymbolConfig):
             raise ValueError("start_price: a market needs a price to open at")
         return value
 
+    @model_validator(mode="after")
+    def _is_listed_before_it_opens(self) -> ListingConfig:
+        if self.at_s("list_s") > self.opens_s:
+            raise ValueError("list_s: a symbol cannot open before it is listed")
+        return self
+
     def at_s(self, name: str) -> float:
-        """One of the times, its default filled in."""
+        """One of the times, its default filled in; what opens early has everything before that early too."""
         given = getattr(self, name)
-        if given is not None:
-            return float(given)
-        if name == "notice_s":
-            return (self.at_s("list_s") + self.open_s) / 2
-        return self.open_s * {"web_s": 0.2, "list_s": 0.5, "ready_s": 0.8, "api_s": 0.9}[name]
+        if given is None and name == "notice_s":
+            given = (self.at_s("list_s") + self.open_s) / 2
+        elif given is None:
+            given = self.open_s * {"web_s": 0.2, "list_s": 0.5, "ready_s": 0.8, "api_s": 0.9}[name]
+        return float(min(given, self.opens_s) if self.outcome == "early" else given)
 
     @property
     def opens_s(self) -> float:

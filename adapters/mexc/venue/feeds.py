@@ -62,6 +62,7 @@ class SymbolFeed:
             (kline(spec.symbol, interval), interval, length_s) for interval, length_s in WS_INTERVALS.items()
         ]
         self.trade_total = 0
+        self.first_frame_ns = 0  # when the first frame with data of this symbol went to a listener
         self._has_new_trades = False
         self._price_decimals = spec.price_decimals
         self._size_decimals = spec.size_decimals
@@ -251,6 +252,7 @@ class SymbolFeed:
     def _publish(self, channel: str, frame: bytes) -> None:
         if self._faults.hit("unknown_field", self._clock.now_ns(), channel):
             frame += frames.UNKNOWN_FIELD
+        self.first_frame_ns = self.first_frame_ns or self._clock.now_ns()
         self._hub.publish(channel, frame)
 
     # snapshots

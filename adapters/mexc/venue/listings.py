@@ -53,6 +53,7 @@ class Listing:
     in_calendar: bool = False
     codes: WebCodes | None = None  # in symbolsV2 where there are any
     state: str = "hidden"
+    opened_ns: int = 0  # by the venue's clock, when it did
 
     @property
     def symbol(self) -> str:
@@ -80,7 +81,7 @@ class _Due:
 def schedule(config: ListingConfig) -> Iterator[tuple[float, Step, WebCodes | None]]:
     """(seconds, step, codes) of a listing, in the order in which steps of one moment are taken."""
     web_s, ready_s, opens_s = config.at_s("web_s"), config.at_s("ready_s"), config.opens_s
-    yield config.announce_s, Step.ANNOUNCE, None
+    yield config.at_s("announce_s"), Step.ANNOUNCE, None
     if config.outcome in ("postponed", "cancelled"):
         step = Step.POSTPONE if config.outcome == "postponed" else Step.CANCEL
         yield config.at_s("notice_s"), step, None
@@ -88,7 +89,7 @@ def schedule(config: ListingConfig) -> Iterator[tuple[float, Step, WebCodes | No
         yield web_s + (ready_s - web_s) * place / len(PRE_READY_CODES), Step.WEB, codes
     yield config.at_s("list_s"), Step.LIST, None
     if config.contract_s is not None:
-        yield config.contract_s, Step.CONTRACT, None
+        yield config.at_s("contract_s"), Step.CONTRACT, None
     if config.outcome != "not_api_tradable":
         yield config.at_s("api_s"), Step.ALLOW, None
     yield opens_s, Step.OPEN, None
@@ -113,7 +114,7 @@ class Listings:
         self.on_contract: Callable[[Listing], None] = lambda listing: None
         self._due: list[_Due] = []
         self._steps = 0
-        for config in state.config.listings:
+        for config in state.config.all_listings():
             self.add(config, state.start_ns)
 
     # by the schedule
@@ -159,7 +160,7 @@ class Listings:
             self._announce(f"{_name(config)}: listing of {config.symbol} is cancelled", now_ns)
             self.unlist(config.symbol, is_told=False)
         elif step is Step.OPEN:
-            self._open(listing)
+            self._open(listing, now_ns)
         elif step is Step.PAUSE:
             listing.state = "halted"
             self._change_if_listed(listing, status=SymbolStatus.PAUSED)
@@ -188,11 +189,9 @@ class Listings:
         self._announce(f"{_name(listing.config)}: listing of {listing.symbol} is postponed", now_ns)
         self._change_if_listed(listing, first_open_ms=listing.open_ms)
 
-    def _open(self, listing: Listing) -> None:
+    def _open(self, listing: Listing, now_ns: int) -> None:
+        listing.opened_ns = now_ns
         listing.state = "open"
-        if listing.symbol not in self._state.symbols:
-            self._list(listing)
-            listing.state = "open"
         moved = {"band": listing.config.moved_band} if listing.config.outcome == "band_moved" else {}
         self.change_symbol(listing.symbol, status=SymbolStatus.TRADING, **moved)
 
@@ -226,6 +225,8 @@ class Listings:
         if symbol not in self._state.symbols and symbol not in self.by_symbol:
             raise ValueError(f"{symbol} is not listed")
         self.by_symbol.pop(symbol, None)
+        self._due = [due for due in self._due if due.symbol != symbol]
+        heapq.heapify(self._due)
         if symbol in self._state.symbols:
             self._market.remove(symbol)
             self._state.remove_symbol(symbol)

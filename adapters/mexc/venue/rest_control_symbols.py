@@ -68,6 +68,7 @@ class SymbolControlEndpoints:
         return answer(self._listing())
 
     def _listing(self) -> dict[str, Any]:
+        feeds = self._state.feeds
         return {
             "symbols": {
                 name: config.model_dump(mode="json", include=_SHOWN)
@@ -79,6 +80,8 @@ class SymbolControlEndpoints:
                     "outcome": listing.config.outcome,
                     "open_ms": listing.open_ms,
                     "opens_ms": listing.opens_ms,
+                    "opened_ns": listing.opened_ns,
+                    "first_frame_ns": feeds[name].first_frame_ns if name in feeds else 0,
                     "codes": listing.codes,
                 }
                 for name, listing in self._listings.by_symbol.items()

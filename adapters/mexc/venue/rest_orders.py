@@ -64,33 +64,34 @@ class OrderEndpoints:
 
     async def place(self, request: web.Request) -> web.StreamResponse:
         """POST /api/v3/order"""
-        state = self._state
+        state, received_ns = self._state, self._state.clock.now_ns()
         api_key, params = await authenticate(state, request, DEAL_WRITE)
         try:
-            response = answer(rest_shapes.ack(state.ids, await self._place(api_key, params)))
+            response = answer(rest_shapes.ack(state.ids, await self._place(api_key, params, received_ns)))
         except VenueError as error:
             response = error_answer(error)
         return await self._answer_with_faults(request, response)
 
     async def place_batch(self, request: web.Request) -> web.StreamResponse:
         """POST /api/v3/batchOrders: up to twenty of one symbol, each answered for itself, in their order"""
+        received_ns = self._state.clock.now_ns()
         api_key, params = await authenticate(self._state, request, DEAL_WRITE)
         answers = []
         for order in _parse_batch(required(params, "batchOrders")):
             client_id = order.get("newClientOrderId", "")
             try:
-                placed = await self._place(api_key, order)
+                placed = await self._place(api_key, order, received_ns)
                 answers.append(rest_shapes.batch_ack(self._state.ids, placed))
             except VenueError as error:
                 named = {"newClientOrderId": client_id} if client_id else {}
                 answers.append({**named, "msg": error.message, "code": error.code})
         return await self._answer_with_faults(request, answer(answers))
 
-    async def _place(self, api_key: str, params: dict[str, str]) -> Order:
+    async def _place(self, api_key: str, params: dict[str, str], received_ns: int) -> Order:
         """Place and log one order; VenueError where it is refused."""
         state = self._state
         client_id = params.get("newClientOrderId", "")
-        received = ReceivedOrder(state.clock.now_ms(), api_key, _unsigned(params), client_id)
+        received = ReceivedOrder(received_ns, api_key, _unsigned(params), client_id)
         state.received.append(received)
         state.received_total += 1
         try:

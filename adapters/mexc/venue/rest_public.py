@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from adapters.mexc.venue.config_symbols import SymbolConfig
-from adapters.mexc.venue.errors import VenueError
+from adapters.mexc.venue.feeds import SymbolFeed
 from adapters.mexc.venue.json_answer import answer
 from adapters.mexc.venue.numbers import parse_scaled, trimmed
 from adapters.mexc.venue.rest_auth import known_symbol, number, raw_query
@@ -154,18 +154,24 @@ class PublicEndpoints:
         )
 
     async def book_ticker(self, request: web.Request) -> web.Response:
-        """GET /api/v3/ticker/bookTicker?symbol="""
+        """GET /api/v3/ticker/bookTicker: one symbol's, or all"""
+        state = self._state
         params = parse_params(raw_query(request), "")
-        if "symbol" not in params:
-            raise VenueError(
-                10015, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
-            )
-        symbol = known_symbol(self._state, params)
-        _, bids, asks = self._state.feeds[symbol].depth(1)
-        bid, ask = (bids or [("", "")])[0], (asks or [("", "")])[0]
-        return answer(
-            {"symbol": symbol, "bidPrice": bid[0], "bidQty": bid[1], "askPrice": ask[0], "askQty": ask[1]}
-        )
+        if params.get("symbol"):
+            return answer(_best(state.feeds[known_symbol(state, params)]))
+        return answer([_best(feed) for name, feed in state.feeds.items() if state.is_known(name)])
+
+
+def _best(feed: SymbolFeed) -> dict[str, str]:
+    _, bids, asks = feed.depth(1)
+    bid, ask = (bids or [("", "")])[0], (asks or [("", "")])[0]
+    return {
+        "symbol": feed.symbol,
+        "bidPrice": bid[0],
+        "bidQty": bid[1],
+        "askPrice": ask[0],
+        "askQty": ask[1],
+    }
 
 
 def _product(price: str, quantity: str) -> str:

@@ -44,7 +44,7 @@ Outcome = Accepted | Rejected | Done
 class ReceivedOrder:
     """One order request as it came in, whatever became of it."""
 
-    received_ms: int
+    received_ns: int  # when its handler began, by the venue's clock
     api_key: str
     params: dict[str, str]
     client_id: str
