@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from adapters.mexc.config import MexcConfig
-from adapters.mexc.connection import Backoff, Connection, FeedPlan
+from adapters.mexc.connection import Backoff, FeedPlan
 from adapters.mexc.instrument_keeper import InstrumentKeeper
 from adapters.mexc.listings.board import ListingBoard
 from adapters.mexc.listings.openings import Openings
 from adapters.mexc.rest import RestClient
+from adapters.mexc.rolling_feed import RollingFeed
 from adapters.mexc.watching import Watches
 from engine.adapter import SequencerPort, SourceStatus
 from engine.core.instrument import InstrumentSpec
@@ -81,7 +82,7 @@ class Surroundings:
         """Close the connections; the tasks are the adapter's to end."""
         await self._board.close()
 
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[RollingFeed]:
         """The connections of watched symbols."""
         return self._watches.connections()
 
@@ -98,6 +99,6 @@ class Surroundings:
     def _plan(self, symbol: str, source: int) -> FeedPlan:
         return FeedPlan(f"watch-{symbol}", source, (symbol,), self._channels(symbol), opens_later=True)
 
-    def _connect(self, plan: FeedPlan) -> tuple[Connection, asyncio.Task[None]]:
-        connection = Connection(plan, self._config, self._sequencer, self._rng, self._address)
+    def _connect(self, plan: FeedPlan) -> tuple[RollingFeed, asyncio.Task[None]]:
+        connection = RollingFeed(plan, self._config, self._sequencer, self._rng, self._address)
         return connection, self._run_task(connection.run(), f"feed {plan.name}")
