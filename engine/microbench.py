@@ -151,9 +151,10 @@ def _cpu_model() -> str:
 
 @contextmanager
 def _importable(checkout: Path) -> Iterator[None]:
-    """Lets a benchmark import what it shares with others (benchmarks.workload)."""
-    sys.path.insert(0, str(checkout))
+    """Lets a benchmark import what it shares with others (benchmarks.workload), and all else from what is installed."""
+    before = sys.path[:]
+    sys.path.append(str(checkout))
     try:
         yield
     finally:
-        sys.path.remove(str(checkout))
+        sys.path[:] = before

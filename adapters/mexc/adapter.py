@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 from adapters.mexc.config import MexcConfig, load_credentials
-from adapters.mexc.connection import Backoff, Connection, FeedPlan, is_worth_a_line
+from adapters.mexc.connection import Backoff, FeedPlan, is_worth_a_line
 from adapters.mexc.decoder import MexcDecoder
 from adapters.mexc.errors import NEEDS_A_PERSON, STOPS_TRADING, ErrorClass, VenueError
 from adapters.mexc.instruments import specs_of
@@ -28,6 +28,7 @@ from adapters.mexc.orders import (
     text_of,
 )  # fmt: skip
 from adapters.mexc.rest import RestClient, parse_list, parse_object
+from adapters.mexc.rolling_feed import RollingFeed
 from adapters.mexc.subscriptions import MAX_PER_CONNECTION
 from adapters.mexc.surroundings import Surroundings
 from engine.adapter import (
@@ -79,7 +80,7 @@ class MexcAdapter:
         self._backoff = Backoff(config.backoff_initial_s, config.backoff_max_s, self._rng)
         self._sequencer: SequencerPort | None = None
         self._instruments: list[InstrumentSpec] = []
-        self._connections: list[Connection] = []
+        self._connections: list[RollingFeed] = []
         self._surroundings: Surroundings | None = None
         self._listen_key: ListenKey | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -117,15 +118,16 @@ class MexcAdapter:
         self._report_clock()
         self._run(self._keep_clock(), "clock")
         for plan in market_plans(self._instruments, self._config.channel_speed):
-            self._connect(Connection(plan, self._config, sequencer, self._rng, self._public_address))
+            self._connect(RollingFeed(plan, self._config, sequencer, self._rng, self._public_address))
         if self._line is not None:
             self._line.pool.open()
-            for number, spec in enumerate(instruments):
-                self._line.requests.prepare(number, spec)
+            for number, spec in enumerate(self._instruments):
+                self._prepare_orders(number, spec)
             self._start_private(sequencer)
         self._surroundings = Surroundings(
             self._config, self._rest, sequencer, self._instruments, self._rng, self._count,
             self._run, self._public_address, lambda symbol: market_channels(symbol, self._config.channel_speed),
+            self._prepare_orders,
         )  # fmt: skip
         await self._surroundings.start()
 
@@ -281,6 +283,11 @@ class MexcAdapter:
             await self._line.close()
         await self._rest.close()
 
+    def _prepare_orders(self, instrument: int, spec: InstrumentSpec) -> None:
+        """Templates of an instrument's orders, ahead of the first."""
+        if self._line is not None:
+            self._line.requests.prepare(instrument, spec)
+
     async def _open(self) -> None:
         if self._rest.is_open:
             return
@@ -299,7 +306,7 @@ class MexcAdapter:
     def _start_private(self, sequencer: SequencerPort) -> None:
         self._listen_key = ListenKey(self._rest, self._config.ws_url, self._config.listen_key_refresh_s)
         plan = FeedPlan("private", PRIVATE_SOURCE, (), _PRIVATE_CHANNELS, private=True)
-        private = Connection(
+        private = RollingFeed(
             plan,
             self._config,
             sequencer,
@@ -311,11 +318,11 @@ class MexcAdapter:
         self._connect(private)
         self._run(self._listen_key.renew_forever(private.restart), "listen key")
 
-    def _connect(self, connection: Connection) -> None:
+    def _connect(self, connection: RollingFeed) -> None:
         self._connections.append(connection)
         self._run(connection.run(), f"feed {connection.plan.name}")
 
-    def _watched_connections(self) -> list[Connection]:
+    def _watched_connections(self) -> list[RollingFeed]:
         return [] if self._surroundings is None else self._surroundings.connections()
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

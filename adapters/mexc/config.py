@@ -86,6 +86,15 @@ class MexcConfig(BaseModel):
         20.0, gt=0, le=60, description="longest wait for the first frame after that"
     )
     silent_timeout_s: float = Field(30.0, gt=0, le=60, description="longest silence of a market feed")
+    connection_life_s: float = Field(
+        84_600.0, gt=0, le=86_400, description="age at which a websocket is replaced; MEXC ends it at 24 h"
+    )
+    rollover_overlap_s: float = Field(
+        2.0, gt=0, le=60, description="how long the old and the new websocket run side by side"
+    )
+    rollover_timeout_s: float = Field(
+        30.0, gt=0, le=600, description="longest wait for a new websocket to come up before another try"
+    )
     backoff_initial_s: float = Field(0.25, gt=0, le=60, description="first wait before a reconnection")
     backoff_max_s: float = Field(30.0, gt=0, le=600, description="longest wait before a reconnection")
     listen_key_refresh_s: float = Field(

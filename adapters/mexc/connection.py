@@ -150,6 +150,22 @@ class Connection:
         """Give up the present connection and make a new one."""
         self._fail(FeedFault("restarts", reason))
 
+    @property
+    def is_up(self) -> bool:
+        """Whether its channels are confirmed and data come."""
+        return self._is_up
+
+    @property
+    def age_s(self) -> float:
+        """How long ago the present connection was opened."""
+        return self._now_s() - self._opened_s
+
+    def divert(self, sequencer: SequencerPort) -> None:
+        """Hand frames and events to another sequencer from now on."""
+        self._sequencer = sequencer
+        if self._listener is not None:
+            self._listener.divert(sequencer)
+
     def status(self) -> FeedStatus:
         """The feed for the status page."""
         frames = self._listener.frames if self._listener else 0

@@ -36,8 +36,7 @@ cdef class FeedListener(WSListener):
     cdef int64_t last_frame_ns
 
     def __init__(self, sequencer, uint16_t source, control, Py_ssize_t max_message_bytes):
-        self.native = sequencer if isinstance(sequencer, Sequencer) else None
-        self.sequencer = sequencer
+        self.divert(sequencer)
         self.control = control
         self.source = source
         self.max_message_bytes = max_message_bytes
@@ -46,6 +45,11 @@ cdef class FeedListener(WSListener):
         self.frames = 0
         self.bytes_received = 0
         self.last_frame_ns = clock_ns(CLOCK_MONOTONIC)
+
+    def divert(self, sequencer) -> None:
+        """Hand frames to another sequencer, or to anything with its `ingest_frame_bytes`, from now on."""
+        self.native = sequencer if isinstance(sequencer, Sequencer) else None
+        self.sequencer = sequencer
 
     def silent_s(self) -> float:
         """Seconds since the last data frame, or since the connection was made."""

@@ -33,7 +33,7 @@ _MOST_NEAR = 20
 class InstrumentKeeper:
     """`specs` is the adapter's list of instruments by their index in the core, changed in place.
 
-    `on_rows` hears the rows of symbols near their opening: they are evidence too.
+    `on_change` hears each index and spec that is new, `on_rows` the rows of symbols near their opening: they are evidence too.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class InstrumentKeeper:
         specs: list[InstrumentSpec],
         openings: Openings,
         count: Callable[[str], int],
+        on_change: Callable[[int, InstrumentSpec], None],
         on_rows: Callable[[Mapping[str, Row]], None],
     ) -> None:
         self._config = config
@@ -52,6 +53,7 @@ class InstrumentKeeper:
         self._specs = specs
         self._openings = openings
         self._count = count
+        self._on_change = on_change
         self._on_rows = on_rows
         self._sources = {spec.symbol: spec.source for spec in specs if spec.source}
         self._listed: set[str] = set(self._sources)
@@ -153,3 +155,4 @@ class InstrumentKeeper:
             self._specs[index] = spec
         else:
             raise ValueError(f"the core has no room for {spec.symbol}, or its rules are none")
+        self._on_change(index, spec)

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from adapters.mexc.config import MexcConfig
-from adapters.mexc.connection import Backoff, Connection, FeedPlan
+from adapters.mexc.connection import Backoff, FeedPlan
 from adapters.mexc.instrument_keeper import InstrumentKeeper
 from adapters.mexc.listings.board import ListingBoard
 from adapters.mexc.listings.openings import Openings
 from adapters.mexc.rest import RestClient
+from adapters.mexc.rolling_feed import RollingFeed
 from adapters.mexc.watching import Watches
 from engine.adapter import SequencerPort, SourceStatus
 from engine.core.instrument import InstrumentSpec
@@ -21,7 +22,8 @@ RunTask = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
 class Surroundings:
-    """`specs` is the adapter's list of instruments by index, which grows; `channels` names a symbol's market channels."""
+    """`specs` is the adapter's list of instruments by index, which grows; `on_spec` hears of each that is new or changed;
+    `channels` names a symbol's market channels."""
 
     def __init__(
         self,
@@ -34,6 +36,7 @@ class Surroundings:
         run_task: RunTask,
         address: Callable[[], Awaitable[str]],
         channels: Callable[[str], tuple[str, ...]],
+        on_spec: Callable[[int, InstrumentSpec], None],
     ) -> None:
         settings = config.listings
         self._config = config
@@ -44,8 +47,9 @@ class Surroundings:
         self._channels = channels
         self._openings = Openings(settings.near_before_s, settings.near_after_s)
         self._keeper = InstrumentKeeper(
-            config, rest, sequencer, specs, self._openings, count, lambda rows: self._board.take_rows(rows)
-        )
+            config, rest, sequencer, specs, self._openings, count, on_spec,
+            lambda rows: self._board.take_rows(rows),
+        )  # fmt: skip
         self._board = ListingBoard(
             config, rest, sequencer, rng, count, self._openings, self._keeper.now_ms, self._is_calm
         )
@@ -78,7 +82,7 @@ class Surroundings:
         """Close the connections; the tasks are the adapter's to end."""
         await self._board.close()
 
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[RollingFeed]:
         """The connections of watched symbols."""
         return self._watches.connections()
 
@@ -95,6 +99,6 @@ class Surroundings:
     def _plan(self, symbol: str, source: int) -> FeedPlan:
         return FeedPlan(f"watch-{symbol}", source, (symbol,), self._channels(symbol), opens_later=True)
 
-    def _connect(self, plan: FeedPlan) -> tuple[Connection, asyncio.Task[None]]:
-        connection = Connection(plan, self._config, self._sequencer, self._rng, self._address)
+    def _connect(self, plan: FeedPlan) -> tuple[RollingFeed, asyncio.Task[None]]:
+        connection = RollingFeed(plan, self._config, self._sequencer, self._rng, self._address)
         return connection, self._run_task(connection.run(), f"feed {plan.name}")

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from adapters.mexc.connection import Backoff, Connection, FeedPlan, is_worth_a_line
+from adapters.mexc.connection import Backoff, FeedPlan, is_worth_a_line
 from adapters.mexc.errors import VenueError
 from adapters.mexc.instrument_keeper import InstrumentKeeper
+from adapters.mexc.rolling_feed import RollingFeed
 
 _log = logging.getLogger("penstock.mexc.watching")
 MAX_SOURCE = 63
@@ -20,7 +21,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self.source = 0
-        self.connection: Connection | None = None
+        self.connection: RollingFeed | None = None
         self.task: asyncio.Task[None] | None = None
 
 
@@ -34,7 +35,7 @@ class Watches:
         near_wait_s: float,
         is_near: Callable[[str], bool],
         plan: Callable[[str, int], FeedPlan],
-        connect: Callable[[FeedPlan], tuple[Connection, asyncio.Task[None]]],
+        connect: Callable[[FeedPlan], tuple[RollingFeed, asyncio.Task[None]]],
         count: Callable[[str], int],
     ) -> None:
         self._keeper = keeper
@@ -51,7 +52,7 @@ class Watches:
         """The watched symbols."""
         return list(self._watched)
 
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[RollingFeed]:
         """Their connections."""
         return [watch.connection for watch in self._watched.values() if watch.connection is not None]
 

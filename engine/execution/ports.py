@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from engine.adapter import Evidence, OrderRef, VenueFill
@@ -45,6 +45,9 @@ class CorePort(Protocol):
 
     def open_orders(self, instrument: int) -> Iterable[OrderView]:
         """Copies of the orders of an instrument that may still be executed."""
+
+    def balances(self) -> Mapping[str, tuple[int, int]]:
+        """Each asset's total and what open orders reserve of it, money integers."""
 
 
 class ExecutionPort(Protocol):

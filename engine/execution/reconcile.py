@@ -204,8 +204,15 @@ class Reconciler:
         return order_number(self._run_id, fill.client_order_id) or venue_ids.get(fill.venue_order_id)
 
     def _ingest_balances(self, balances: Sequence[AssetBalance]) -> int:
+        """Set what the account holds; an asset that the core knows and the account does not list is at zero."""
         sent = 0
-        for each in balances:
+        listed = {each.asset for each in balances}
+        gone = [
+            AssetBalance(asset, 0, 0)
+            for asset, (total, _) in self._sequencer.core.balances().items()
+            if total and asset not in listed
+        ]
+        for each in [*balances, *gone]:
             if not each.asset.isascii() or len(each.asset) > _MAX_ASSET_LENGTH:
                 self._sequencer.count("execution.assets_skipped")
                 continue

@@ -14,6 +14,7 @@ from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_conn
 
 from adapters.mexc.config import MexcConfig
 from adapters.mexc.connection import Backoff, is_worth_a_line
+from adapters.mexc.tls import client_context
 
 _log = logging.getLogger("penstock.mexc.futures")
 _PING = b'{"method":"ping"}'
@@ -70,6 +71,7 @@ class FuturesConnection:
         self.since_ns = time.time_ns()
         self._config = config
         self._backoff = Backoff(config.backoff_initial_s, config.backoff_max_s, rng)
+        self._tls = client_context(config.ca_file) if config.futures_ws_url.startswith("wss") else None
         self._on_message = on_message
         self._on_up = on_up
         self._on_fault = on_fault
@@ -118,6 +120,7 @@ class FuturesConnection:
                     config.futures_ws_url,
                     websocket_handshake_timeout=config.connect_timeout_ms / 1000,
                     max_frame_size=config.max_message_bytes,
+                    ssl_context=self._tls,
                     max_redirects=0,
                     logger_name=_log,
                 )

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from adapters.mexc.listings.facts import Row, ShapeError, decode, exact, whole
+from adapters.mexc.listings.facts import LAST_MS, Row, ShapeError, decode, exact, whole, within
 
 _MOST = 2**63 - 1
 _object = msgspec.json.Decoder(dict[str, object], float_hook=str)
@@ -119,7 +119,7 @@ def price_of(data: object) -> PriceRecord:
     """Fair and last price out of a ticker or a fair price."""
     row = _row(data, "price")
     fair, last = row.get("fairPrice", row.get("price")), row.get("lastPrice")
-    time_ms = whole(row.get("timestamp"), "timestamp", _MOST)
+    time_ms = within(row.get("timestamp"), LAST_MS)
     return PriceRecord(
         exact(fair, "fairPrice") if fair is not None else Decimal(0),
         exact(last, "lastPrice") if last is not None else Decimal(0),

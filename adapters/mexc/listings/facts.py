@@ -17,8 +17,8 @@ import msgspec
 # Bits of ListingFacts.fields: what the source's row had.
 HAS_LISTING_ID, HAS_CONTRACT_ADDRESS, HAS_PRICE_SCALE, HAS_SIZE_SCALE = 1, 2, 4, 8
 MAX_DECIMALS = 18
-# 2001 to 2286: a number outside is no time in milliseconds.
-_FIRST_MS, _LAST_MS = 10**12, 10**13
+# 2001 to 2255: a number outside is no time in milliseconds, and its nanoseconds would not fit an event.
+_FIRST_MS, LAST_MS = 10**12, 9 * 10**12
 _SYMBOL = re.compile(r"[A-Za-z0-9._$-]{1,31}")
 _COIN_ID = re.compile(r"[0-9a-f]{32}")
 _NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?")
@@ -159,7 +159,7 @@ def exact(value: object, what: str) -> Decimal:
 
 def moment_ms(value: object, what: str) -> int:
     """A time in ms; -1 where it is 0 or not said. ValueError for one that is no time in ms."""
-    moment = whole(value, what, _LAST_MS)
+    moment = whole(value, what, LAST_MS)
     if moment <= 0:
         return -1
     if moment < _FIRST_MS:

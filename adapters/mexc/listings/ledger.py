@@ -15,6 +15,8 @@ from engine.core.enums import ListingChange
 
 _ABSENCES = 2
 _SMALL_ANSWERS = 5
+# Where answers are parts of what there is, rows come and none goes: the oldest are forgotten.
+_MOST_TOLD = 20_000
 
 Change = tuple[ListingChange, ListingFacts]
 
@@ -58,6 +60,8 @@ class Ledger:
                 self._told[key] = found
                 yield ListingChange.SEEN, found
         if not is_whole:
+            while len(self._told) > _MOST_TOLD:
+                del self._told[next(iter(self._told))]
             return
         for key in [key for key in self._told if key not in facts]:
             self._absent[key] = self._absent.get(key, 0) + 1

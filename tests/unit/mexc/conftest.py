@@ -43,6 +43,11 @@ class StandInCore:
         self.halt_epoch = 0
         self.reconcile_pending = False
         self.known: dict[int, StandInOrder] = {}
+        self.held: dict[str, tuple[int, int]] = {}
+
+    def balances(self) -> dict[str, tuple[int, int]]:
+        """Total and reserved of each asset."""
+        return self.held
 
     def order(self, order_no: int) -> StandInOrder | None:
         """A copy of the order."""

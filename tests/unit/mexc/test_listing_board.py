@@ -97,6 +97,7 @@ async def rig(recorder: Any, monkeypatch: pytest.MonkeyPatch, **listings: Any) -
             backoff_max_s=0.05,
             firewall_pause_s=0.01,
             clock_samples=1,
+            weight_per_10s=100_000,
             listings={"enabled": True, **QUICK, **listings},
         )
         adapter = MexcAdapter(config, run_id="abcdef012345", seed=7)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.mexc.errors import ErrorClass, VenueError
-from adapters.mexc.listings.facts import ListingFacts, ShapeError
+from adapters.mexc.listings.facts import ListingFacts, Reading, ShapeError
 from adapters.mexc.listings.ledger import Change, Ledger
 from adapters.mexc.listings.openings import Openings
-from adapters.mexc.listings.poller import kind_of
+from adapters.mexc.listings.poller import Poller, PollPlan, kind_of
+from adapters.mexc.listings.teller import Teller
+from engine.core.describe import describe
 from engine.core.enums import ListingChange, ListingSource
 
 SEEN, GONE = ListingChange.SEEN, ListingChange.GONE
@@ -148,3 +156,92 @@ def test_near_is_around_the_opening_until_it_trades() -> None:
 )
 def test_what_ails_a_source_has_a_word(error: VenueError, kind: str) -> None:
     assert kind_of(error) == kind
+
+
+class Heard:
+    """Takes the sequencer's place for a teller."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    def ingest(self, what: bytes) -> None:
+        self.told.append(describe(what))
+
+    def now_ns(self) -> int:
+        return 5
+
+
+def poller(heard: Heard, answers: list[Any], is_calm: Callable[[], bool], interval_s: float = 0.02) -> Poller:
+    """Asks a list of answers, the last of them for ever; an exception is raised."""
+
+    async def fetch() -> bytes:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return bytes(answer)
+
+    def parse(body: bytes) -> Reading:
+        return Reading(facts(*body.decode().split()))
+
+    plan = PollPlan(ListingSource.SELF, interval_s, fetch, parse)
+    teller = Teller(heard, lambda name: 1, lambda *_: None)  # type: ignore[arg-type]
+    return Poller(plan, teller, Ledger(), random.Random(7), 1.0, is_calm)
+
+
+def run_for(work: Coroutine[Any, Any, None], until: Callable[[], bool]) -> float:
+    """Runs a task until something is so; answers how long it took, in seconds."""
+
+    async def main() -> float:
+        began = time.monotonic()
+        task = asyncio.get_running_loop().create_task(work)
+        while not until():
+            assert time.monotonic() - began < 10
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return time.monotonic() - began
+
+    return asyncio.run(main())
+
+
+def test_one_lost_answer_is_no_news_and_two_are() -> None:
+    lost = VenueError(ErrorClass.AMBIGUOUS, "TimeoutError")
+    heard = Heard()
+    asking = poller(heard, [b"A", lost, b"A", lost, lost, b"A B"], lambda: True)
+    run_for(asking.run(), lambda: any(each["symbol"] == "B" for each in heard.told))
+    assert [(each["change"], each["symbol"], each["text"]) for each in heard.told] == [
+        ("SOURCE_UP", "", ""),
+        ("SEEN", "A", "first look"),
+        ("SOURCE_DOWN", "", "silent: TimeoutError"),
+        ("SOURCE_UP", "", ""),
+        ("SEEN", "B", ""),
+    ]
+
+
+def test_a_failing_source_waits_twice_as_long_each_time_up_to_a_bound() -> None:
+    heard = Heard()
+    asking = poller(heard, [VenueError(ErrorClass.WAF, "", http_status=403)], lambda: True, 0.01)
+    run_for(asking.run(), lambda: heard.told != [])
+    waits = []
+    for failures in range(10):
+        asking._failures = failures
+        waits.append(asking.wait_s())
+    for failures, wait_s in enumerate(waits):
+        whole_s = min(0.01 * 2**failures, 1.0)
+        assert 0.9 * whole_s <= wait_s <= 1.1 * whole_s
+
+
+def test_no_whole_list_is_asked_for_while_a_symbol_opens_but_not_for_ever() -> None:
+    heard = Heard()
+    asking = poller(heard, [b"A"], lambda: False, 0.6)
+    # It does not become calm: it waits one interval, and asks.
+    took_s = run_for(asking.run(), lambda: heard.told != [])
+    assert took_s >= 0.6
+
+
+def test_what_is_told_of_parts_is_bounded() -> None:
+    ledger = Ledger()
+    for number in range(20_010):
+        list(ledger.changes(facts(str(number)), is_whole=False))
+    assert len(ledger) == 20_000
+    assert "9" not in ledger.told()

@@ -164,7 +164,7 @@ async def rig(recorder: Any, futures: dict[str, Any], listings: dict[str, Any]) 
         )  # fmt: skip
         config = MexcConfig(
             rest_url=venue.url, ws_url=venue.url.replace("http", "ws") + "/ws", request_timeout_ms=500,
-            backoff_initial_s=0.02, backoff_max_s=0.05, clock_samples=1, futures=futures,
+            backoff_initial_s=0.02, backoff_max_s=0.05, clock_samples=1, weight_per_10s=100_000, futures=futures,
             listings={"calendar": False, "web": False, "exchange_info": False, "announcements": False, "offline": False,
                       "market_data": False, "futures_interval_s": 0.1, "near_interval_s": 0.1, **listings},
         )  # fmt: skip

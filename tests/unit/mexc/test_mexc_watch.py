@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from adapters.mexc.instruments import Opening, spec_of
+from engine.adapter import PlaceTicket
 from engine.config import parse, resolve
 from engine.core import event
 from engine.core.describe import describe
 from engine.core.engine import Engine
-from engine.core.enums import ListingChange, ListingSource, OrderType, Tradable
+from engine.core.enums import ListingChange, ListingSource, OrderReport, OrderType, Side, Tradable
 from engine.core.strategy import Strategy
+from engine.execution.client_ids import client_order_id
 from engine.sequencer import Rim, Sequencer
 from native.order_book import ASK, BID
 from tests.property.test_listing_sources import INFO
@@ -167,6 +169,7 @@ def test_a_listing_is_seen_watched_opened_and_let_go(rig_run: Run) -> None:
     rig_run(
         body,
         {"listings": [listing(contract_s=0.5)], "limits": NO_LIMIT},
+        weight_per_10s=100_000,
         listings={"enabled": True, **QUICK},
         silent_timeout_s=5.0,
     )
@@ -196,7 +199,7 @@ def test_a_futures_book_follows_the_venues_through_gaps(rig_run: Run) -> None:
         await rig.until(lambda: ours.reference > 0 and ours.funding is not None)
         assert rig.adapter.status().counters["futures.holes_filled"] >= 1
 
-    rig_run(body, {"limits": NO_LIMIT}, futures={"contracts": ["MX_USDT"]})
+    rig_run(body, {"limits": NO_LIMIT}, weight_per_10s=100_000, futures={"contracts": ["MX_USDT"]})
 
 
 def test_numbers_of_feeds_are_used_again_and_books_stay_apart(rig_run: Run) -> None:
@@ -230,11 +233,19 @@ def test_numbers_of_feeds_are_used_again_and_books_stay_apart(rig_run: Run) -> N
         await rig.until(lambda: core.book(3).is_live and core.spec(3).source)
         await rig.adapter.watch("AXUSDT")
         await rig.until(lambda: core.book(1).is_live)
+        # An order of a symbol that came at run time is an order of that symbol.
+        order_id = client_order_id(rig.run_id, 77)
+        ticket = PlaceTicket(
+            77, 1, order_id, Side.BUY, OrderType.LIMIT, core.book(1).best_bid_ticks - 50, 1000
+        )
+        assert (await rig.adapter.place(ticket, lambda: None)).report == OrderReport.WORKING
+        assert rig.order_requests() == [order_id]
+        assert [order.symbol for order in await rig.adapter.open_orders(1)] == ["AXUSDT"]
         # Each frame went to its own book.
         assert all(core.book(index).best_bid_ticks > 0 for index in range(4))
         assert daemon.faults == []
 
-    rig_run(body, {"listed": [mx, *listed], "limits": NO_LIMIT})
+    rig_run(body, {"listed": [mx, *listed], "limits": NO_LIMIT}, weight_per_10s=100_000)
 
 
 def test_a_symbol_that_is_not_listed_is_asked_for_until_it_is_or_nobody_wants_it(rig_run: Run) -> None:
@@ -252,7 +263,7 @@ def test_a_symbol_that_is_not_listed_is_asked_for_until_it_is_or_nobody_wants_it
         assert (daemon.core.instrument_of("NEVERUSDT"), daemon.core.instrument_of("NEWUSDT")) == (-1, 1)
         assert rig.adapter.status().counters["watch_failures"] >= 1
 
-    rig_run(body, {"listings": [listing(list_s=0.8, open_s=60)], "limits": NO_LIMIT})
+    rig_run(body, {"listings": [listing(list_s=0.8, open_s=60)], "limits": NO_LIMIT}, weight_per_10s=100_000)
 
 
 def test_configured_instruments_follow_exchange_info(rig_run: Run) -> None:
@@ -271,7 +282,7 @@ def test_configured_instruments_follow_exchange_info(rig_run: Run) -> None:
         # One change, one event: it stays in the journal for ever.
         assert len(told) == before + 1
 
-    rig_run(body, instruments_interval_s=1.0, listings=QUICK)
+    rig_run(body, instruments_interval_s=1.0, listings=QUICK, weight_per_10s=100_000)
 
 
 def test_instruments_without_a_feed_get_none(rig_run: Run) -> None:
