@@ -53,6 +53,7 @@ RISK: dict[str, Any] = {
     "max_clock_skew_ms": 5_000,
     "proposer_window_s": 60,
     "intent_ttl_ms": 1_000,
+    "opening_early_ms": 500,
 }
 
 

@@ -44,6 +44,9 @@ class SequencerPort(Protocol):
     def now_ns(self) -> int:
         """Our clock, UTC."""
 
+    def instrument_of(self, symbol: str) -> int:
+        """The core's instrument of a symbol, -1 where it is not known."""
+
 
 class OrderRef(msgspec.Struct, frozen=True):
     """One of our orders, as a venue needs it to find it again.
@@ -170,7 +173,19 @@ class Adapter(Protocol):
         """The specs of these symbols, in this order; raises AdapterError where one does not exist."""
 
     async def start(self, sequencer: SequencerPort, instruments: Sequence[InstrumentSpec]) -> None:
-        """Open the feeds; an instrument's place in the sequence is its index in the core."""
+        """Open the feeds; an instrument's place in the sequence is its index in the core.
+
+        One with source 0 was traded before and is no longer: it is asked about, but has no feed.
+        """
+
+    async def watch(self, symbol: str) -> None:
+        """Load a symbol's instrument, hand it to the sequencer, again whenever it changes, and open its feed.
+
+        Tries again until it succeeds or the symbol is unwatched. A symbol that is watched, or loaded, already is left alone.
+        """
+
+    async def unwatch(self, symbol: str) -> None:
+        """Close a watched symbol's feed; its instrument goes on with source 0. Others are left alone."""
 
     async def fetch_book(self, instrument: int, attempt: int) -> None:
         """Fetch a book and hand it to the sequencer; waits the longer the higher the attempt, which counts from 0.

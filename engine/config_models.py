@@ -255,6 +255,9 @@ class RiskConfig(Section):
     intent_ttl_ms: Milliseconds = Field(
         default=1000, description="Life of an approval: after it the order is not sent."
     )
+    opening_early_ms: Milliseconds = Field(
+        default=500, description="How long before its announced opening an instrument may be traded."
+    )
     on_strategy_error: Literal["cancel", "keep"] = Field(
         default="cancel", description="What happens to the open orders of a strategy that raised."
     )
@@ -316,6 +319,8 @@ class Config(Section):
     def _names_agree(self) -> Self:
         _refuse_repeats("symbols", self.symbols)
         _refuse_repeats("the ids in [[strategy]]", tuple(strategy.id for strategy in self.strategy))
+        if any(strategy.id == "operator" for strategy in self.strategy):
+            raise ValueError("the id operator is taken: it proposes what people command")
         for strategy in self.strategy:
             _refuse_repeats(f"symbols of strategy {strategy.id}", strategy.symbols)
             _refuse_strangers(f"strategy {strategy.id}", strategy.symbols, self.symbols)

@@ -35,15 +35,16 @@ IDLE_TIMEOUT_S = 60.0
 _LENGTH = struct.Struct("<I")
 _PEER = struct.Struct("3i")
 
-CommandName = Literal["halt", "resume", "cancel_all", "reduce_only", "status"]
+CommandName = Literal["halt", "resume", "cancel_all", "reduce_only", "flatten", "status"]
 IdempotencyId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS, pattern="^[!-~]+$")]
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One command; `id`, of printable ASCII, makes it safe to repeat."""
+    """One command; `id`, of printable ASCII, makes it safe to repeat. `symbol` is of flatten: empty for all."""
 
     id: IdempotencyId
     command: CommandName
+    symbol: str = ""
     version: int = VERSION
 
 

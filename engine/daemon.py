@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import gc
 import json
 import logging
@@ -68,6 +69,7 @@ COMMANDS = {
     "resume": CommandKind.RESUME,
     "cancel_all": CommandKind.CANCEL_ALL,
     "reduce_only": CommandKind.REDUCE_ONLY,
+    "flatten": CommandKind.FLATTEN,
 }
 
 
@@ -148,6 +150,14 @@ class Daemon(Rim):
         """Have a TIMER event come in when it is due."""
         self._timers.set(timer_id, strategy, due_ns)
 
+    def on_watch(self, symbol: str, on: bool) -> None:
+        """Keep, or no longer keep, the instrument and book of a symbol that the config does not name."""
+        self._run(self._adapter.watch(symbol) if on else self._adapter.unwatch(symbol))
+
+    def on_memo(self, strategy: int, key: str, value: bytes) -> None:
+        """A strategy put a memo into the journal."""
+        self._publisher.note_memo(self.sequencer.core.strategy_names()[strategy], key, value)
+
     def on_notice(self, record: dict[str, Any]) -> None:
         """Tell people: an alert, a breaker, a stopped strategy."""
         text = record.get("text") or (
@@ -189,7 +199,7 @@ class Daemon(Rim):
             await self._close(control)
 
     async def _begin(self) -> None:
-        sequencer, config = self.sequencer, self.config
+        sequencer, core, config = self.sequencer, self.sequencer.core, self.config
         session = self._restart_session()
         sequencer.ingest(event.start(self.place.run_id, session, config.mode == "live", config.run.seed))
         resolved = resolve(config)
@@ -198,18 +208,39 @@ class Daemon(Rim):
         check_currency(specs, config.risk.currency)
         for spec in specs:
             sequencer.ingest(event.instrument(spec))
+        watched = self._retire_others()
         attach_strategies(sequencer.core, resolved)
         resolver = Resolver(self._adapter, sequencer, self.place.run_id, seed=config.run.seed)
         self._executor = Executor(self._adapter, sequencer, self.place.run_id, resolver)
         reconciler = Reconciler(
-            self._adapter, sequencer, self.place.run_id, resolver, len(specs), seed=config.run.seed
+            self._adapter,
+            sequencer,
+            self.place.run_id,
+            resolver,
+            lambda: len(core.books),
+            seed=config.run.seed,
         )
-        await self._adapter.start(sequencer, specs)
+        await self._adapter.start(sequencer, [core.spec(book.instrument) for book in core.books])
+        for symbol in watched:
+            self.on_watch(symbol, True)
         for order_no in self._queries:
             self._executor.resolve(order_no)
         self._queries.clear()
         self._run(reconciler.run())
         self._timers.keep_house()
+
+    def _retire_others(self) -> list[str]:
+        """Instruments that a session before this one watched have no feed yet; answers those still held or on order."""
+        core, held = self.sequencer.core, []
+        for book in core.books:
+            if book.symbol in self.config.symbols:
+                continue
+            spec = core.spec(book.instrument)
+            if spec.source:
+                self.sequencer.ingest(event.instrument(dataclasses.replace(spec, source=0)))
+            if core.position_lots(book.instrument) or core.open_orders(book.instrument):
+                held.append(book.symbol)
+        return held
 
     def _restart_session(self) -> int:
         """The number of this session, from 0; a restart says what it found."""
@@ -380,7 +411,12 @@ class Daemon(Rim):
             return Reply(request.id, True, status=encode(self._document()))
         if request.command == "resume":
             self._flag.clear()
-        seq = self.sequencer.ingest(event.command(COMMANDS[request.command], idempotency_id=request.id[:39]))
+        instrument = self.sequencer.instrument_of(request.symbol) if request.symbol else -1
+        if request.symbol and instrument < 0:
+            raise CommandRefused(f"the run has no instrument {request.symbol}")
+        seq = self.sequencer.ingest(
+            event.command(COMMANDS[request.command], idempotency_id=request.id[:39], instrument=instrument)
+        )
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(None, self._journal.wait_durable, 5000):
             raise CommandRefused("the journal did not take the command within 5 s; ask for the status")

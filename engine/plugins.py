@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from engine.core.operator import Operator
 from engine.core.strategy import Strategy
 from engine.errors import UserError
 
@@ -64,4 +65,5 @@ def attach_strategies(core: Engine, config: Mapping[str, Any]) -> list[Strategy]
         except (TypeError, ValueError) as error:
             raise PluginError(f"strategy {settings['id']}: {error}") from error
         made.append(strategy)
+    core.attach_operator(Operator(core))
     return made

@@ -80,6 +80,12 @@ class Rim:
     def on_notice(self, record: dict) -> None:
         """Tell people: an alert, a breaker, a stopped strategy."""
 
+    def on_watch(self, symbol: str, on: bool) -> None:
+        """Keep, or no longer keep, the instrument and book of a symbol."""
+
+    def on_memo(self, strategy: int, key: str, value: bytes) -> None:
+        """A strategy put a memo into the journal; an empty one takes it away."""
+
     def on_fill(self, record: dict) -> None:
         """One execution of ours came in."""
 
@@ -129,6 +135,10 @@ cdef class Sequencer:
         total = self.counters.get(name, 0) + by
         self.counters[name] = total
         return total
+
+    def instrument_of(self, symbol: str) -> int:
+        """The core's instrument of a symbol, -1 where it is not known."""
+        return self.core.instrument_of(symbol)
 
     def observe(self, stage: str, duration_ns: int) -> None:
         """Add one duration to a stage's histogram."""
@@ -446,6 +456,8 @@ cdef class Sequencer:
         cdef const char* start = outputs
         cdef size_t at = 0
         cdef const event_t* record
+        cdef const watch_t* watched
+        cdef const memo_t* memo
         approved = self.core.gate.take()
         for each in approved:
             if self.journal_failed and not each.is_cancel:
@@ -461,6 +473,13 @@ cdef class Sequencer:
             elif record.kind == ACTION_SET_TIMER:
                 self.rim.on_timer_set((<const timer_t*>(record + 1)).timer_id, (<const timer_t*>(record + 1)).strategy,
                                       (<const timer_t*>(record + 1)).due_ns)
+            elif record.kind == ACTION_WATCH:
+                watched = <const watch_t*>(record + 1)
+                self.rim.on_watch(watched.symbol[:32].split(b"\0", 1)[0].decode("ascii"), bool(watched.on))
+            elif record.kind == ACTION_MEMO:
+                memo = <const memo_t*>(record + 1)
+                key = memo.key[:48].split(b"\0", 1)[0].decode("ascii", "replace")
+                self.rim.on_memo(record.source, key, (<const char*>(memo + 1))[:record.length - sizeof(memo_t)])
             elif record.kind in (ACTION_ALERT, ACTION_BREAKER, ACTION_STRATEGY_STOPPED):
                 self.rim.on_notice(describe(outputs[at:at + sizeof(event_t) + record.length]))
             at += sizeof(event_t) + record.length

@@ -49,6 +49,7 @@ WIDE: dict[str, Any] = {
     "proposer_budget_notional": "1000000000",
     "proposer_window_s": 3600,
     "intent_ttl_ms": 1_000,
+    "opening_early_ms": 500,
     "on_strategy_error": "cancel",
 }
 

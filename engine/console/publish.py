@@ -64,6 +64,7 @@ class Publisher:
         self._specs: list[InstrumentSpec] = []
         self.fills: deque[Fill] = deque(maxlen=MAX_RECENT)
         self.alerts: deque[Alert] = deque(maxlen=MAX_RECENT)
+        self.memos: dict[tuple[str, str], bytes] = {}
 
     @property
     def core(self) -> Engine:
@@ -92,6 +93,13 @@ class Publisher:
             )
         )
 
+    def note_memo(self, strategy: str, key: str, value: bytes) -> None:
+        """Keep a strategy's newest memo of each key; an empty one takes it away."""
+        if value:
+            self.memos[strategy, key] = value
+        else:
+            self.memos.pop((strategy, key), None)
+
     def document(self, adapter: AdapterStatus | None, seconds: float, rss_mb: float) -> Status:
         """The document as of now."""
         core, now_ns = self.core, self._sequencer.now_ns()
@@ -108,7 +116,7 @@ class Publisher:
             halted=core.is_halted,
             reduce_only=core.is_reduce_only,
             feeds=self._feeds(adapter, now_ns),
-            books=[self._book(book, now_ns) for book in core.books],
+            books=[self._book(book, now_ns) for book in core.books if core.has_feed(book.instrument)],
             orders=self._orders(now_ns),
             fills=list(self.fills),
             positions=self._positions(),

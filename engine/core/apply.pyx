@@ -44,7 +44,7 @@ cdef int check_amounts(const state_t* s, int32_t i, int64_t lots, int128_t money
 
 cdef int check_update(state_t* s, const order_update_t* update) except -1:
     cdef const order_t* order = find_order(s, update.order_no)
-    if not REPORT_WORKING <= update.report <= REPORT_CANCEL_REJECTED:
+    if not REPORT_WORKING <= update.report <= REPORT_NOT_YET:
         raise ValueError(f"order {update.order_no} is reported {update.report}, which is no report")
     if order != NULL:
         check_amounts(s, order.instrument, update.cumulative_lots, money_get(update.cumulative_money), money_of(0))
@@ -95,6 +95,7 @@ cdef void set_limits(limits_t* limits, dict found) except *:
     limits.max_clock_skew_ns = found["max_clock_skew_ns"]
     limits.proposer_window_ns = found["proposer_window_ns"]
     limits.intent_ttl_ns = found["intent_ttl_ns"]
+    limits.opening_early_ns = found["opening_early_ns"]
 
 
 cdef int apply_config(State state, const event_t* e) except -1:
@@ -113,8 +114,8 @@ cdef int apply_config(State state, const event_t* e) except -1:
     currency = str(risk["currency"]).encode("ascii")[:15]
     memset(s.limits.currency, 0, 16)
     memcpy(s.limits.currency, <const char*>currency, len(currency))
-    for strategy in document.get("strategy", []):
-        name = str(strategy["id"]).encode("utf-8")[:47]
+    # The last one is not the config's: it proposes what an operator commands (engine.core.operator).
+    for name in [str(strategy["id"]).encode("utf-8")[:47] for strategy in document.get("strategy", [])] + [b"operator"]:
         for i in range(s.totals.strategies):
             if strncmp(s.strategies[i].name, name, 48) == 0:
                 break
@@ -292,6 +293,8 @@ cdef int apply_output(State state, const event_t* e) except -1:
     elif e.kind == ACTION_STRATEGY_STOPPED:
         if e.source < MAX_STRATEGIES:
             s.strategies[e.source].stopped = 1
+    elif e.kind == ACTION_MEMO:
+        state.keep_memo(e.source, <const memo_t*>body, body + sizeof(memo_t), e.length - sizeof(memo_t))
     elif e.kind == EVENT_COMMAND:
         apply_command(state, e)
     chain_action(s, e)
@@ -302,7 +305,7 @@ cdef int apply_record(State state, const event_t* e) except -1:
     """Apply one record. ValueError where it cannot belong to this history."""
     global touched
     touched = NULL
-    if e.kind >= ACTION_PLACE and e.kind <= ACTION_STRATEGY_STOPPED:
+    if e.kind >= ACTION_PLACE and e.kind <= ACTION_MEMO:
         return apply_output(state, e)
     if e.kind == EVENT_COMMAND and (<const command_t*>(<const char*>e + sizeof(event_t))).at_intent:
         # A halt that the core itself met between two intents is an output like any other.

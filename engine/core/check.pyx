@@ -7,6 +7,7 @@ nothing behind the header is read before they agree.
 from engine.core.event cimport *
 from native.level cimport level_t
 
+cdef size_t MEMO_MOST = 1000               # bytes of a memo's value
 cdef int64_t LATEST_NS = 1 << 62           # the year 2116: sums of a time and a limit's duration stay in 64 bits
 
 
@@ -36,6 +37,8 @@ cdef size_t fixed_input_bytes(uint16_t kind) noexcept nogil:
         return sizeof(malformed_t)
     if kind == EVENT_HEALTH:
         return sizeof(health_t)
+    if kind == EVENT_LISTING:
+        return sizeof(listing_t)
     if kind == EVENT_START:
         return sizeof(start_t)
     if kind == EVENT_INSTRUMENT:
@@ -52,7 +55,7 @@ cdef size_t fixed_input_bytes(uint16_t kind) noexcept nogil:
 
 
 cdef size_t fixed_output_bytes(uint16_t kind) noexcept nogil:
-    """The body's length of an output; each has a fixed shape."""
+    """The body's length of an output; each but the memo has a fixed shape."""
     if kind == ACTION_PLACE:
         return sizeof(place_t)
     if kind == ACTION_CANCEL or kind == ACTION_QUERY:
@@ -67,6 +70,8 @@ cdef size_t fixed_output_bytes(uint16_t kind) noexcept nogil:
         return sizeof(breaker_t)
     if kind == ACTION_EQUITY:
         return sizeof(equity_t)
+    if kind == ACTION_WATCH:
+        return sizeof(watch_t)
     return sizeof(alert_t)
 
 
@@ -78,9 +83,11 @@ cdef bint body_fits(const event_t* e) noexcept nogil:
         return fits_trades(e)
     if e.kind == EVENT_HEARTBEAT or e.kind == EVENT_CONFIG or e.kind == EVENT_RECONCILED:
         return True
-    if e.kind <= EVENT_HEALTH or EVENT_START <= e.kind <= EVENT_BALANCE:
+    if e.kind == ACTION_MEMO:
+        return sizeof(memo_t) <= e.length <= sizeof(memo_t) + MEMO_MOST
+    if e.kind <= EVENT_LISTING or EVENT_START <= e.kind <= EVENT_BALANCE:
         return e.length == fixed_input_bytes(e.kind)
-    if ACTION_PLACE <= e.kind <= ACTION_STRATEGY_STOPPED:
+    if ACTION_PLACE <= e.kind <= ACTION_MEMO:
         return e.length == fixed_output_bytes(e.kind)
     return True
 

@@ -64,6 +64,23 @@ cdef dict fill_of(const fill_t* body):
     }
 
 
+cdef dict listing_of(const listing_t* body):
+    """What the source said; what it did not say is left out."""
+    numbers = {
+        "open_time_ms": body.open_time_ms, "status": body.status, "api_allowed": body.api_allowed,
+        "trade_side_type": body.trade_side_type, "order_types": body.order_types, "price_decimals": body.price_decimals,
+        "size_decimals": body.size_decimals, "band_up_ppm": body.band_up_ppm, "band_down_ppm": body.band_down_ppm,
+    }
+    fields = {"from": named(enums.ListingSource, body.source), "change": named(enums.ListingChange, body.change),
+              "symbol": text_of(body.symbol, 32), "listing_id": text_of(body.listing_id, 40), "text": text_of(body.text, 128)}
+    fields.update((name, value) for name, value in numbers.items() if value != -1)
+    if body.venue_codes[0] != -1:
+        fields["venue_codes"] = [body.venue_codes[0], body.venue_codes[1], body.venue_codes[2]]
+    if body.price.low or body.price.high:
+        fields["price"] = money_int(money_get(body.price))
+    return fields
+
+
 cdef dict body_of(const event_t* e, const char* body):
     cdef uint16_t kind = e.kind
     if kind == ACTION_PLACE and e.length == sizeof(place_t):
@@ -106,7 +123,15 @@ cdef dict other_of(const event_t* e, const char* body):
         return {"timer_id": (<const timer_t*>body).timer_id, "strategy": (<const timer_t*>body).strategy,
                 "due_ns": (<const timer_t*>body).due_ns}
     if kind == EVENT_INSTRUMENT and e.length == sizeof(instrument_t):
-        return {"symbol": text_of((<const instrument_t*>body).symbol, 32)}
+        return {"symbol": text_of((<const instrument_t*>body).symbol, 32), "tradable": (<const instrument_t*>body).tradable,
+                "opens_ns": (<const instrument_t*>body).opens_ns}
+    if kind == EVENT_LISTING and e.length == sizeof(listing_t):
+        return listing_of(<const listing_t*>body)
+    if kind == ACTION_WATCH and e.length == sizeof(watch_t):
+        return {"symbol": text_of((<const watch_t*>body).symbol, 32), "on": bool((<const watch_t*>body).on)}
+    if kind == ACTION_MEMO and e.length >= sizeof(memo_t):
+        return {"strategy": e.source, "key": text_of((<const memo_t*>body).key, 48),
+                "value": body[sizeof(memo_t):e.length].decode("utf-8", "replace")}
     if kind == EVENT_START and e.length == sizeof(start_t):
         return {"session": (<const start_t*>body).session, "run_id": text_of((<const start_t*>body).run_id, 16)}
     return {"bytes": e.length}

@@ -12,6 +12,7 @@ cdef class TradingDesk(Desk):
     cdef readonly Gate gate
     cdef readonly list books
     cdef readonly list strategies
+    cdef readonly dict watchers          # symbol -> the strategies that watch it, though the config does not name it
     cdef public uint32_t halt_at_intent  # replay: the intent of the next event that meets the recorded halt; 0 none
     cdef state_t* c
     cdef const uint64_t* halt_flag
@@ -28,5 +29,6 @@ cdef class TradingDesk(Desk):
     cdef void bind_halt_flag(self, const uint64_t* flag) noexcept
     cdef int meet_halt(self) except -1
     cdef int deny(self, const intent_t* intent, const verdict_t* verdict) except -1
+    cdef int watching_changed(self, Strategy strategy, str symbol, bint on) except -1
     cdef uint64_t approve(self, const intent_t* intent, const verdict_t* verdict) except 0
     cdef int check_instrument(self, instrument) except -1

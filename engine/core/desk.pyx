@@ -19,6 +19,8 @@ from engine.core.risk.reasons import Reason
 
 cdef uint32_t INTENTS_MOST = 64            # of all strategies within one event
 cdef int64_t DELAY_MOST_NS = 366 * 86_400_000_000_000
+cdef int MEMO_MOST = 1000                  # bytes of a memo's value, as check.pyx has it
+cdef uint32_t ALERT_STRATEGY = 3
 cdef size_t OUT_FIRST = 1 << 16
 
 cdef str text_of(const char* field, size_t room):
@@ -34,6 +36,7 @@ cdef class TradingDesk(Desk):
         self.gate = Gate(self.state)
         self.books = []
         self.strategies = []
+        self.watchers = {}
         self.out = <char*>malloc(OUT_FIRST)
         if self.out == NULL:
             raise MemoryError("no memory for the core's output")
@@ -188,10 +191,71 @@ cdef class TradingDesk(Desk):
         body.due_ns = self.c.now_ns + delay_ns
         return self.commit()
 
+    cdef int watch(self, Strategy strategy, str symbol, bint on) except -1:
+        """Ask the rim for a symbol's instrument and book; asked once, however many strategies watch it."""
+        cdef watch_t* body
+        cdef list watching = self.watchers.setdefault(symbol, [])
+        if (strategy in watching) == on:
+            return 0
+        if on:
+            watching.append(strategy)
+        else:
+            watching.remove(strategy)
+        self.watching_changed(strategy, symbol, on)
+        if len(watching) != on:
+            return 0
+        encoded = symbol.encode("ascii")
+        if not 0 < len(encoded) < 32:
+            raise ValueError(f"{symbol!r} is no symbol of 1 to 31 characters")
+        body = <watch_t*>self.begin(ACTION_WATCH, -1, <uint16_t>strategy.index, sizeof(watch_t))
+        memcpy(body.symbol, <const char*>encoded, len(encoded))
+        body.on = on
+        return self.commit()
+
+    cdef int watching_changed(self, Strategy strategy, str symbol, bint on) except -1:
+        return 0
+
+    cdef int memo(self, Strategy strategy, str key, bytes value) except -1:
+        cdef memo_t* body
+        encoded = key.encode("ascii")
+        if not 0 < len(encoded) < sizeof(memo_t) or b"\0" in encoded or len(value) > MEMO_MOST:
+            raise ValueError(f"a memo's key has 1 to {sizeof(memo_t) - 1} characters, its value at most {MEMO_MOST} bytes")
+        body = <memo_t*>self.begin(ACTION_MEMO, -1, <uint16_t>strategy.index, sizeof(memo_t) + len(value))
+        memcpy(body.key, <const char*>encoded, len(encoded))
+        memcpy(body + 1, <const char*>value, len(value))
+        return self.commit()
+
+    cdef int alert_of(self, Strategy strategy, str text) except -1:
+        return self.alert(ALERT_STRATEGY, text, -1, <uint16_t>strategy.index)
+
     cdef int64_t now(self) noexcept:
         return self.c.now_ns
 
     # What may be read, by strategies and by the rim.
+
+    def instrument_of(self, symbol: str) -> int:
+        """The instrument of a symbol, -1 where it is not known."""
+        for book in self.books:
+            if (<Book>book).symbol == symbol:
+                return (<Book>book).instrument
+        return -1
+
+    def has_feed(self, instrument: int) -> bool:
+        """Whether a feed is to carry its book."""
+        self.check_instrument(instrument)
+        return self.c.instruments[instrument].source != 0
+
+    def memos_of(self, strategy: int) -> dict:
+        """key -> value of a strategy's memos."""
+        kept = sorted(self.state.memos.items())
+        return {key.decode("ascii", "replace"): value for (index, key), value in kept if index == strategy}
+
+    def limits(self) -> dict:
+        """Those limits of one order that who proposes it may want to keep to: money in 10^-20 units."""
+        return {
+            "max_order_notional": money_int(self.c.limits.max_order_notional),
+            "max_slippage_bps": self.c.limits.max_slippage_bps, "price_collar_bps": self.c.limits.price_collar_bps,
+        }
 
     def position_lots(self, instrument: int) -> int:
         """Our position: the sum of our fills."""
@@ -230,12 +294,12 @@ cdef class TradingDesk(Desk):
         cdef instrument_t* known = &self.c.instruments[instrument]
         return InstrumentSpec(
             symbol=text_of(known.symbol, 32), base=text_of(known.base, 16), quote=text_of(known.quote, 16),
-            price_decimals=known.price_decimals, size_decimals=known.size_decimals, tradable=bool(known.tradable),
+            price_decimals=known.price_decimals, size_decimals=known.size_decimals, tradable=known.tradable,
             sides=known.sides, order_types=known.order_types, tick_step=known.tick_step, lot_step=known.lot_step,
             min_lots=known.min_lots, max_lots=known.max_lots, band_up_ppm=known.band_up_ppm,
             band_down_ppm=known.band_down_ppm, maker_fee_ppm=known.maker_fee_ppm, taker_fee_ppm=known.taker_fee_ppm,
             min_notional=money_int(money_get(known.min_notional)), max_notional=money_int(money_get(known.max_notional)),
-            source=known.source,
+            source=known.source, opens_ns=known.opens_ns,
         )
 
     def strategy_names(self) -> list:

@@ -2,19 +2,16 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
-from engine.core.desk cimport TradingDesk
-from engine.core.event cimport book_t, breaker_t, command_t, event_t, health_t, malformed_t, feed_t, timer_t, trades_t
+from engine.core.audience cimport Audience
+from engine.core.event cimport book_t, breaker_t, command_t, event_t, feed_t, health_t, malformed_t, timer_t, trades_t
 from engine.core.state.books cimport Book
 from engine.core.state.state cimport order_t
-from engine.core.strategy cimport Strategy, Trade
+from engine.core.strategy cimport Trade
 
 
-cdef class Engine(TradingDesk):
-    cdef readonly list errors            # (strategy, slot, exception) since the rim last looked: for its log
+cdef class Engine(Audience):
     cdef readonly uint64_t events
     cdef readonly uint64_t refused       # journaled inputs that were refused at a restart, as they were when they came
-    cdef readonly bint started
-    cdef list listeners                  # by instrument: the strategies that hear of it
     cdef Trade trade
 
     cdef int process(self, const event_t* event) except -1
@@ -30,14 +27,12 @@ cdef class Engine(TradingDesk):
     cdef int on_health(self, const health_t* health) except -1
     cdef int on_timer(self, const timer_t* timer) except -1
     cdef int on_durable(self, const event_t* event) except -1
+    cdef int flatten(self, int32_t instrument) except -1
     cdef int forget_session(self) except -1
-    cdef int add_books(self) except -1
-    cdef int start_strategies(self) except -1
     cdef int ask_all(self, uint16_t kind) except -1
     cdef int resync(self, Book book, uint32_t reason) except -1
-    cdef int obey(self, const command_t* command) except -1
+    cdef int obey(self, const command_t* command, int32_t instrument) except -1
     cdef int order_changed(self, const event_t* event, const order_t* order) except -1
-    cdef int stop(self, Strategy strategy, str slot, error) except -1
     cdef int open_breaker(self, const breaker_t* found, int32_t instrument) except -1
     cdef int judge_equity(self) except -1
     cdef int note_equity(self, bint from_here) except -1

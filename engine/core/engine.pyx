@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 from engine.core.apply cimport apply_record, last_order
 from engine.core.check cimport check_event, checked
-from engine.core.desk cimport TradingDesk
+from engine.core.audience cimport Audience
 from engine.core.event cimport *
 from engine.core.money cimport money_int, money_less, money_put
 from engine.core.order cimport order_view
@@ -21,7 +21,7 @@ from engine.core.state.state cimport (
     MAX_SOURCES, NO_STRATEGY, ORDER_SLOTS, TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE, UNKNOWN,
     recent_has, recent_key, source_t,
 )
-from engine.core.strategy cimport WANTS_BOOK, WANTS_ORDER, WANTS_TIMER, WANTS_TRADE
+from engine.core.strategy cimport WANTS_BOOK, WANTS_ORDER, WANTS_TIMER, WANTS_TRADE, Strategy, Trade
 from native.level cimport level_t
 
 import hashlib
@@ -37,14 +37,13 @@ cdef int64_t OFFSET_WINDOW_NS = 60_000_000_000
 
 ALERT_ORPHAN = 1                           # evidence of an order that is not, or no longer, known
 ALERT_OVERFILLED = 2
+ALERT_REFUSED = 4                          # 3 is a strategy's own: engine/core/desk.pyx
 
 
-cdef class Engine(TradingDesk):
+cdef class Engine(Audience):
     """The core. Feed it events in sequence; take its outputs after each."""
 
     def __cinit__(self):
-        self.listeners = []
-        self.errors = []
         self.trade = Trade()
 
     cdef int apply(self, const event_t* record) except -1:
@@ -91,6 +90,8 @@ cdef class Engine(TradingDesk):
             return self.on_malformed(event, <const malformed_t*>body)
         if event.kind == EVENT_HEALTH:
             return self.on_health(<const health_t*>body)
+        if event.kind == EVENT_LISTING:
+            return self.on_listing(event, <const listing_t*>body)
         if EVENT_START <= event.kind <= EVENT_RECONCILED:
             return self.on_durable(event)
         return 0
@@ -260,11 +261,11 @@ cdef class Engine(TradingDesk):
             self.forget_session()
         apply_record(self.state, event)
         if event.kind == EVENT_INSTRUMENT:
-            self.add_books()
+            self.on_instrument(<const instrument_t*>(event + 1))
         elif event.kind == EVENT_ORDER_UPDATE or event.kind == EVENT_FILL:
             self.order_changed(event, last_order())
         elif event.kind == EVENT_COMMAND:
-            self.obey(command)
+            self.obey(command, event.instrument)
         elif event.kind == EVENT_START:
             self.ask_all(ACTION_QUERY)
         elif event.kind == EVENT_RECONCILED:
@@ -274,31 +275,25 @@ cdef class Engine(TradingDesk):
     cdef int forget_session(self) except -1:
         self.state.reset_volatile()
         self.started = False
+        self.told_early = []
         for book in self.books:
             (<Book>book).distrust(TRUST_STALE)
         return 0
 
-    cdef int add_books(self) except -1:
+    cdef int flatten(self, int32_t instrument) except -1:
+        """Cancel what is open on an instrument, or on all (-1), and bring the position to zero."""
         cdef int32_t i
-        for i in range(len(self.books), <int32_t>self.c.totals.instruments):
-            symbol = self.c.instruments[i].symbol[:32].split(b"\0", 1)[0].decode("ascii")
-            book = Book(i, symbol)
-            book.market = &self.c.markets[i]
-            book.distrust(TRUST_STALE)
-            self.books.append(book)
-            self.listeners.append([])
-        return 0
-
-    cdef int start_strategies(self) except -1:
-        if self.started:
-            return 0
-        self.started = True
-        for item in self.strategies:
-            strategy = <Strategy>item
-            try:
-                strategy.start_slot()
-            except (Exception, SystemExit) as error:  # as in book_changed
-                self.stop(strategy, "on_start", error)
+        cdef int32_t first = max(instrument, 0)
+        cdef int32_t last = <int32_t>self.c.totals.instruments if instrument < 0 else instrument + 1
+        if self.operator is None or not self.started:
+            return self.alert(ALERT_REFUSED, "nothing can be flattened before venue and core agree")
+        if last > <int32_t>self.c.totals.instruments:
+            return self.alert(ALERT_REFUSED, f"there is no instrument {instrument} to flatten")
+        for i in range(first, last):
+            for order in self.open_orders(i):
+                if not order.cancel_pending:
+                    self.release_cancel(find_order(self.c, order.order_no))
+            self.operator.flatten(i)
         return 0
 
     cdef int ask_all(self, uint16_t kind) except -1:
@@ -315,10 +310,12 @@ cdef class Engine(TradingDesk):
                 self.release_cancel(order)
         return 0
 
-    cdef int obey(self, const command_t* command) except -1:
+    cdef int obey(self, const command_t* command, int32_t instrument) except -1:
         cdef order_t* order
         if command.command == COMMAND_CANCEL_ALL:
             return self.ask_all(ACTION_CANCEL)
+        if command.command == COMMAND_FLATTEN:
+            return self.flatten(instrument)
         if command.command == COMMAND_CANCEL:
             order = find_order(self.c, command.order_no)
             if order != NULL and order.open_ and not order.cancel_pending:
@@ -353,23 +350,6 @@ cdef class Engine(TradingDesk):
                         strategy.order_slot(order_view(order))
                     except (Exception, SystemExit) as error:  # as in book_changed
                         self.stop(strategy, "on_order", error)
-        return 0
-
-    cdef int stop(self, Strategy strategy, str slot, error) except -1:
-        """A strategy that raises is out: the journal tells, its orders are cancelled by policy, the rest goes on."""
-        cdef int at
-        cdef order_t* order
-        self.errors.append((strategy.name, slot, error))
-        # The message may hold addresses of this process: only the type is the same in a replay.
-        self.alert(0, f"{strategy.name}.{slot} raised {type(error).__name__}", -1, strategy.index, ACTION_STRATEGY_STOPPED)
-        if not self.c.limits.cancel_on_strategy_error:
-            return 0
-        numbers = sorted(self.c.orders[at].order_no for at in range(ORDER_SLOTS)
-                         if self.c.orders[at].open_ and self.c.orders[at].strategy == strategy.index)
-        for number in numbers:
-            order = find_order(self.c, number)
-            if not order.cancel_pending:
-                self.release_cancel(order)
         return 0
 
     # Money.
@@ -431,29 +411,6 @@ cdef class Engine(TradingDesk):
     def apply_bytes(self, record: bytes) -> None:
         """One journal record at a restart: durable state only, no strategy hears of it."""
         self.apply(checked(record))
-
-    def attach(self, strategy: Strategy, name: str, symbols: list) -> None:
-        """Give a strategy its desk, its index and its instruments; its id must stand in the config."""
-        names = self.strategy_names()
-        if name not in names:
-            raise ValueError(f"no strategy of the id {name!r} in the config")
-        strategy.desk = self
-        strategy.name = name
-        strategy.index = names.index(name)
-        known = {(<Book>book).symbol: (<Book>book).instrument for book in self.books}
-        missing = [symbol for symbol in symbols if symbol not in known]
-        if missing:
-            raise ValueError(f"strategy {name!r} wants {', '.join(missing)}, which the venue does not list")
-        strategy.instruments[:] = [known[symbol] for symbol in symbols]
-        for instrument in strategy.instruments:
-            self.listeners[instrument].append(strategy)
-        self.strategies.append(strategy)
-
-    def detach_all(self) -> None:
-        """Let go of all strategies: a new session attaches new ones."""
-        self.strategies.clear()
-        for listening in self.listeners:
-            listening.clear()
 
     def load_durable(self, saved: bytes, seq: int, now_ns: int) -> None:
         """Take over a snapshot's durable state; ValueError where it is none of this build."""

@@ -17,6 +17,7 @@ class EventKind(IntEnum):
     TIMER = 7
     FEED = 8
     HEALTH = 9
+    LISTING = 10
     START = 32
     CONFIG = 33
     INSTRUMENT = 34
@@ -35,6 +36,8 @@ class EventKind(IntEnum):
     EQUITY = 71
     ALERT = 72
     STRATEGY_STOPPED = 73
+    WATCH = 74
+    MEMO = 75
     NOTE_SNAPSHOT = 96
     NOTE_SEALED = 97
     NOTE_RESTARTED = 98
@@ -69,6 +72,7 @@ class OrderReport(IntEnum):
     AMBIGUOUS = 5
     NEVER_ACCEPTED = 6
     CANCEL_REJECTED = 7
+    NOT_YET = 8
 
 
 class CommandKind(IntEnum):
@@ -80,6 +84,7 @@ class CommandKind(IntEnum):
     REDUCE_ONLY = 4
     CANCEL = 5
     STOP = 6
+    FLATTEN = 7
 
 
 class HealthField(IntEnum):
@@ -88,6 +93,36 @@ class HealthField(IntEnum):
     JOURNAL = 1
     CLOCK_SKEW = 2
     DISK = 3
+
+
+class ListingSource(IntEnum):
+    """Where a piece of evidence of a listing comes from."""
+
+    CALENDAR = 1
+    WEB = 2
+    EXCHANGE_INFO = 3
+    SELF = 4
+    ANNOUNCEMENT = 5
+    OFFLINE = 6
+    MARKET_DATA = 7
+    FUTURES = 8
+
+
+class ListingChange(IntEnum):
+    """What happened to it; the last two are of a whole source."""
+
+    SEEN = 1
+    GONE = 2
+    SOURCE_DOWN = 3
+    SOURCE_UP = 4
+
+
+class Tradable(IntEnum):
+    """Whether the venue takes orders for an instrument by API."""
+
+    NO = 0
+    YES = 1
+    OPENING = 2
 
 
 class IntentState(IntEnum):

@@ -21,6 +21,7 @@ cdef enum EventKind:
     EVENT_TIMER = 7            # timer_t
     EVENT_FEED = 8             # feed_t
     EVENT_HEALTH = 9           # health_t
+    EVENT_LISTING = 10         # listing_t: what one source says of one symbol that is, or may be, listed
     # durable inputs: in the journal
     EVENT_START = 32           # start_t: a session of the run begins; books are RESYNCING, in-flight orders UNKNOWN
     EVENT_CONFIG = 33          # the resolved config as JSON bytes
@@ -41,6 +42,8 @@ cdef enum EventKind:
     ACTION_EQUITY = 71         # equity_t
     ACTION_ALERT = 72          # alert_t
     ACTION_STRATEGY_STOPPED = 73  # alert_t
+    ACTION_WATCH = 74          # watch_t: keep, or no longer keep, the book of a symbol that the config does not name
+    ACTION_MEMO = 75           # memo_t, then the value: what a strategy must know after a restart
     # notes of the rim in the journal, no part of a replay
     NOTE_SNAPSHOT = 96         # a state snapshot was written: JSON bytes
     NOTE_SEALED = 97           # the run ended in order: JSON bytes
@@ -68,6 +71,12 @@ cdef enum OrderReport:
     REPORT_AMBIGUOUS = 5           # no answer, or one that proves nothing: the order is UNKNOWN
     REPORT_NEVER_ACCEPTED = 6      # evidence that the venue never took it and no longer can
     REPORT_CANCEL_REJECTED = 7     # the cancel was refused; the order's own state is as before
+    REPORT_NOT_YET = 8             # refused because the symbol is not open yet: nothing was executed, no fault of ours
+
+cdef enum Tradable:
+    TRADABLE_NO = 0
+    TRADABLE_YES = 1
+    TRADABLE_OPENING = 2           # not confirmed: listed, and paused until it opens
 
 cdef enum CommandKind:
     COMMAND_HALT = 1
@@ -76,11 +85,28 @@ cdef enum CommandKind:
     COMMAND_REDUCE_ONLY = 4
     COMMAND_CANCEL = 5
     COMMAND_STOP = 6           # the session ends in order: nothing new is approved until the next one begins
+    COMMAND_FLATTEN = 7        # sell or buy back what is held: of the header's instrument, or of all (-1)
 
 cdef enum HealthField:
     HEALTH_JOURNAL = 1        # value 1 writable, 0 not
     HEALTH_CLOCK_SKEW = 2     # value: our clock minus the venue's, ns
     HEALTH_DISK = 3           # value 0 fine, 1 low: reduce only, 2 out: halt
+
+cdef enum ListingSource:
+    LISTING_CALENDAR = 1       # a calendar of new symbols
+    LISTING_WEB = 2            # the web site's list of symbols, with its state codes
+    LISTING_EXCHANGE_INFO = 3  # the API's list of symbols
+    LISTING_SELF = 4           # the symbols that this key may trade
+    LISTING_ANNOUNCEMENT = 5
+    LISTING_OFFLINE = 6        # the list of symbols that were, or will be, taken off
+    LISTING_MARKET_DATA = 7    # its first ticker, trade or book
+    LISTING_FUTURES = 8        # a contract on it
+
+cdef enum ListingChange:
+    LISTING_SEEN = 1           # told for the first time, or anew with other values
+    LISTING_GONE = 2           # the source had it, and has it no longer
+    LISTING_SOURCE_DOWN = 3    # the source is blocked, silent or of another shape: its word is old; no symbol
+    LISTING_SOURCE_UP = 4
 
 ctypedef struct event_t:      # 40 bytes
     uint64_t seq
@@ -142,13 +168,40 @@ ctypedef struct start_t:
     int64_t seed
     char run_id[16]           # ASCII, zero padded
 
-ctypedef struct instrument_t: # 192 bytes
+ctypedef struct listing_t:    # 288 bytes; -1 is "not said"
+    char symbol[32]
+    char listing_id[40]       # the venue's own id of the coin or contract
+    uint32_t source           # ListingSource
+    uint32_t change           # ListingChange
+    int64_t open_time_ms
+    int32_t status            # 1 online, 2 paused, 3 offline
+    int32_t api_allowed
+    int32_t trade_side_type   # 1 both, 2 buy, 3 sell, 4 none
+    int32_t order_types       # bit per OrderType: 1 << type
+    int32_t venue_codes[3]    # the web site's state codes, as they are
+    int32_t price_decimals
+    int32_t size_decimals
+    uint32_t fields           # what the source's row had: bit 0 listing id, 1 contract address, 2 price scale, 3 size scale
+    int64_t band_up_ppm
+    int64_t band_down_ppm
+    money_t price             # a reference price, 0: not said
+    char text[128]            # an announcement's title, or why the source is down
+
+ctypedef struct watch_t:
+    char symbol[32]
+    uint32_t on
+    uint32_t reserved
+
+ctypedef struct memo_t:       # the value follows; an empty one takes the memo away
+    char key[48]
+
+ctypedef struct instrument_t: # 200 bytes
     char symbol[32]
     char base[16]
     char quote[16]
     uint32_t price_decimals
     uint32_t size_decimals
-    uint32_t tradable         # may be traded by API now
+    uint32_t tradable         # by API: 0 no, 1 yes, 2 perhaps: it is about to open
     uint32_t sides            # bit 0 buy, bit 1 sell
     uint32_t order_types      # bit per OrderType: 1 << type
     uint32_t base_asset       # index, given by the core
@@ -164,6 +217,7 @@ ctypedef struct instrument_t: # 192 bytes
     int64_t taker_fee_ppm
     money_t min_notional
     money_t max_notional
+    int64_t opens_ns          # when it opens, by the venue's clock; 0: it is open, or nobody knows
 
 ctypedef struct command_t:    # 56 bytes
     uint32_t command

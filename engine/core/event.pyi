@@ -17,7 +17,28 @@ def health(field: int, value: int) -> bytes: ...
 def start(run_id: str, session: int, live: bool, seed: int) -> bytes: ...
 def config(document: bytes) -> bytes: ...
 def instrument(spec: InstrumentSpec) -> bytes: ...
-def command(kind: int, idempotency_id: str = "", order_no: int = 0) -> bytes: ...
+def listing(
+    source: int,
+    change: int,
+    symbol: str = "",
+    *,
+    listing_id: str = "",
+    open_time_ms: int = -1,
+    status: int = -1,
+    api_allowed: int = -1,
+    trade_side_type: int = -1,
+    order_types: int = -1,
+    venue_codes: tuple[int, int, int] = (-1, -1, -1),
+    price_decimals: int = -1,
+    size_decimals: int = -1,
+    band_up_ppm: int = -1,
+    band_down_ppm: int = -1,
+    price: int = 0,
+    fields: int = 0,
+    text: str = "",
+    ts_event_ns: int = 0,
+) -> bytes: ...
+def command(kind: int, idempotency_id: str = "", order_no: int = 0, instrument: int = -1) -> bytes: ...
 def order_update(
     order_no: int,
     report: int,

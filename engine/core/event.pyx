@@ -89,7 +89,7 @@ def instrument(spec) -> bytes:
     put_text(body.quote, sizeof(body.quote), spec.quote, "quote asset")
     body.price_decimals = whole(spec.price_decimals)
     body.size_decimals = whole(spec.size_decimals)
-    body.tradable = spec.tradable
+    body.tradable = whole(spec.tradable)
     body.sides = whole(spec.sides)
     body.order_types = whole(spec.order_types)
     body.source = whole(spec.source)
@@ -103,17 +103,45 @@ def instrument(spec) -> bytes:
     body.taker_fee_ppm = whole(spec.taker_fee_ppm)
     body.min_notional = money_words(spec.min_notional)
     body.max_notional = money_words(spec.max_notional)
+    body.opens_ns = whole(spec.opens_ns)
     return build(EVENT_INSTRUMENT, -1, spec.source, 0, &body, sizeof(body))
 
 
-def command(kind: int, idempotency_id: str = "", order_no: int = 0) -> bytes:
-    """What an operator says (CommandKind); one idempotency id is obeyed once."""
+def listing(source: int, change: int, symbol: str = "", *, listing_id: str = "", open_time_ms: int = -1, status: int = -1,
+            api_allowed: int = -1, trade_side_type: int = -1, order_types: int = -1, venue_codes: tuple = (-1, -1, -1),
+            price_decimals: int = -1, size_decimals: int = -1, band_up_ppm: int = -1, band_down_ppm: int = -1,
+            price: int = 0, fields: int = 0, text: str = "", ts_event_ns: int = 0) -> bytes:
+    """What one source (ListingSource) says of a symbol (ListingChange); -1: not said. A text is cut to its room."""
+    cdef listing_t body
+    memset(&body, 0, sizeof(body))
+    put_text(body.symbol, sizeof(body.symbol), symbol, "symbol")
+    put_text(body.listing_id, sizeof(body.listing_id), listing_id, "listing id")
+    put_text(body.text, sizeof(body.text), text.encode("utf-8", "replace")[:127].decode("utf-8", "ignore"), "text")
+    body.source = whole(source)
+    body.change = whole(change)
+    body.open_time_ms = whole(open_time_ms)
+    body.status = whole(status)
+    body.api_allowed = whole(api_allowed)
+    body.trade_side_type = whole(trade_side_type)
+    body.order_types = whole(order_types)
+    body.venue_codes[0], body.venue_codes[1], body.venue_codes[2] = venue_codes
+    body.price_decimals = whole(price_decimals)
+    body.size_decimals = whole(size_decimals)
+    body.band_up_ppm = whole(band_up_ppm)
+    body.band_down_ppm = whole(band_down_ppm)
+    body.price = money_words(price)
+    body.fields = whole(fields)
+    return build(EVENT_LISTING, -1, 0, ts_event_ns, &body, sizeof(body))
+
+
+def command(kind: int, idempotency_id: str = "", order_no: int = 0, instrument: int = -1) -> bytes:
+    """What an operator says (CommandKind); one idempotency id is obeyed once. instrument: of FLATTEN, -1 for all."""
     cdef command_t body
     memset(&body, 0, sizeof(body))
     body.command = kind
     body.order_no = whole(order_no)
     put_text(body.idempotency_id, sizeof(body.idempotency_id), idempotency_id, "idempotency id")
-    return build(EVENT_COMMAND, -1, 0, 0, &body, sizeof(body))
+    return build(EVENT_COMMAND, instrument, 0, 0, &body, sizeof(body))
 
 
 def order_update(order_no: int, report: int, *, instrument: int = -1, venue_code: int = 0, cumulative_lots: int = -1,

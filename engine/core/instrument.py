@@ -18,7 +18,8 @@ ALL_ORDER_TYPES = 0b111110
 class InstrumentSpec:
     """One tradable symbol of one feed. Prices are ticks of 10^-price_decimals, sizes lots of 10^-size_decimals.
 
-    Notional bounds are money (10^-20 quote units), fees and bands millionths. source is the feed that carries its book.
+    Notional bounds are money (10^-20 quote units), fees and bands millionths. source is the feed that
+    carries its book, 0 where none does; opens_ns is when it opens by the venue's clock, 0 where it is open or nobody knows.
     """
 
     symbol: str
@@ -26,7 +27,7 @@ class InstrumentSpec:
     quote: str
     price_decimals: int
     size_decimals: int
-    tradable: bool = True
+    tradable: int = 1  # Tradable: no, yes, or about to open
     sides: int = ALL_SIDES
     order_types: int = ALL_ORDER_TYPES
     tick_step: int = 1
@@ -40,6 +41,7 @@ class InstrumentSpec:
     min_notional: int = 0
     max_notional: int = 10**38
     source: int = 0
+    opens_ns: int = 0
 
     def __post_init__(self) -> None:
         """ValueError names the first field that cannot be."""

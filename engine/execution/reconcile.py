@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -49,7 +49,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
 
 
 class Reconciler:
-    """Reconciles one adapter's account with the core. `instruments`: how many are loaded."""
+    """Reconciles one adapter's account with the core. `instruments`: how many the core knows by now."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Reconciler:
         sequencer: ExecutionPort,
         run_id: str,
         resolver: Resolver,
-        instruments: int,
+        instruments: Callable[[], int],
         limits: ReconcileLimits | None = None,
         *,
         seed: int = 0,
@@ -131,7 +131,7 @@ class Reconciler:
 
     def _open_here(self) -> list[OrderView]:
         core = self._sequencer.core
-        return [order for index in range(self._instruments) for order in core.open_orders(index)]
+        return [order for index in range(self._instruments()) for order in core.open_orders(index)]
 
     def _report_foreign(self, listed: Sequence[OpenOrder]) -> int:
         """Tell of open orders that are not this run's. They are not touched."""
@@ -187,7 +187,7 @@ class Reconciler:
         """Hand in executions not seen yet; returns how many there were, ours or not: both move balances."""
         venue_ids = {order.venue_order_id: order.order_no for order in self._open_here()}
         new = 0
-        for instrument in range(self._instruments):
+        for instrument in range(self._instruments()):
             for fill in await self._adapter.trades_since(instrument, since_ns):
                 if (instrument, fill.trade_id) in seen:
                     continue

@@ -153,6 +153,8 @@ def _mode(w: World, it: Intent) -> Verdict:
     if (w.reduce_only or w.disk) and not is_reduction(w, it):
         return Reason.REDUCING_ONLY, w.ledger.position[it.instrument], it.size
     for kind in range(4):
+        if is_reduction(w, it):
+            break
         if w.breakers >> kind & 1:
             return Reason(Reason.BREAKER_DAILY_LOSS + kind), 0, 1
     return None
@@ -179,7 +181,7 @@ def _health(w: World, it: Intent) -> Verdict:
 
 
 def _instrument(w: World, it: Intent) -> Verdict:
-    spec, ledger = w.specs[it.instrument], w.ledger
+    spec, ledger, limits = w.specs[it.instrument], w.ledger, w.limits
     room = LOTS_MOST - abs(ledger.position[it.instrument])
     room -= ledger.open_lots(it.instrument, Side.BUY) + ledger.open_lots(it.instrument, Side.SELL)
     if not spec.tradable:
@@ -198,6 +200,9 @@ def _instrument(w: World, it: Intent) -> Verdict:
         return Reason.SIZE_BELOW_MIN, spec.min_lots, it.size
     if it.size > min(spec.max_lots, room):
         return Reason.SIZE_ABOVE_MAX, spec.max_lots if it.size > spec.max_lots else room, it.size
+    earliest_ns, venue_ns = spec.opens_ns - limits["opening_early_ns"], w.now_ns - w.skew_ns
+    if venue_ns < earliest_ns:
+        return Reason.NOT_OPEN_YET, earliest_ns, venue_ns
     return None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.core import event
-from engine.core.enums import CommandKind, HealthField, OrderReport
+from engine.core.enums import CommandKind, HealthField, OrderReport, Tradable
 from engine.core.risk.reasons import Reason
 from tests.core_session import (
     BUY,
@@ -204,6 +204,14 @@ def instrument_unknown(beyond: bool) -> Denial:
 def not_tradable(beyond: bool) -> Denial:
     session = ready()
     session.push(event.instrument(replace(COIN, tradable=not beyond)))
+    return buy(session)
+
+
+@case(Reason.NOT_OPEN_YET)
+def not_open_yet(beyond: bool) -> Denial:
+    session = ready(opening_early_ms=500)
+    opens_ns = session.now_ns + 500_000_000 + beyond
+    session.push(event.instrument(replace(COIN, tradable=Tradable.OPENING, opens_ns=opens_ns)))
     return buy(session)
 
 

@@ -34,6 +34,9 @@ PREFIXES = {
     "OrderType": ("ORDER_",),
     "OrderReport": ("REPORT_",),
     "CommandKind": ("COMMAND_",),
+    "ListingSource": ("LISTING_",),
+    "ListingChange": ("LISTING_",),
+    "Tradable": ("TRADABLE_",),
     "HealthField": ("HEALTH_",),
     "IntentState": (),
     "BookTrust": ("TRUST_",),
@@ -80,7 +83,8 @@ BODIES = {
     "timer": (event.timer(1, 2, 3), 16),
     "health": (event.health(1, 1), 16),
     "start": (event.start("r", 0, False, 0), 32),
-    "instrument": (event.instrument(SPEC), 192),
+    "instrument": (event.instrument(SPEC), 200),
+    "listing": (event.listing(1, 1), 288),
     "command": (event.command(1), 56),
     "order_update": (event.order_update(1, 1), 152),
     "fill": (
@@ -116,7 +120,7 @@ def test_limits_of_rings_equal_the_compiled_ones() -> None:
 MODULES = [
     *(
         f"engine.core.{name}"
-        for name in ("apply", "check", "decoder", "describe", "desk", "engine", "event", "order")
+        for name in ("apply", "audience", "check", "decoder", "describe", "desk", "engine", "event", "order")
     ),
     *(f"engine.core.state.{name}" for name in ("books", "orders", "portfolio", "state")),
     *("engine.core.strategy", "engine.core.risk.breakers", "engine.core.risk.gate", "engine.sequencer"),

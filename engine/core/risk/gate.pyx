@@ -81,6 +81,9 @@ cdef int check_mode(const state_t* s, const intent_t* intent, verdict_t* verdict
         return refuse(verdict, MODE_MISMATCH, s.limits.live, s.totals.live)
     if (s.totals.reduce_only or s.disk_state) and not is_reduction(s, intent):
         return refuse(verdict, REDUCING_ONLY, s.exposures[intent.instrument].position_lots, intent.size_lots)
+    # A breaker stops what adds risk; what takes it away must still get out.
+    if (s.totals.breakers or s.exposures[intent.instrument].volatility_open) and is_reduction(s, intent):
+        return 0
     if s.totals.breakers:
         for kind in range(BREAKER_COUNT):
             if s.totals.breakers >> kind & 1:
@@ -120,6 +123,7 @@ cdef inline int64_t lots_left(const exposure_t* exposure) noexcept nogil:
 
 cdef int check_instrument(const state_t* s, const intent_t* intent, verdict_t* verdict) noexcept nogil:
     cdef const instrument_t* instrument = &s.instruments[intent.instrument]
+    cdef int64_t venue_ns = s.now_ns - s.clock_skew_ns
     if not instrument.tradable:
         return refuse(verdict, NOT_TRADABLE, 1, 0)
     if not instrument.sides >> (intent.side - 1) & 1:
@@ -139,6 +143,8 @@ cdef int check_instrument(const state_t* s, const intent_t* intent, verdict_t* v
         return refuse(verdict, SIZE_ABOVE_MAX, instrument.max_lots, intent.size_lots)
     if intent.size_lots > lots_left(&s.exposures[intent.instrument]):
         return refuse(verdict, SIZE_ABOVE_MAX, lots_left(&s.exposures[intent.instrument]), intent.size_lots)
+    if venue_ns < instrument.opens_ns - s.limits.opening_early_ns:
+        return refuse(verdict, NOT_OPEN_YET, instrument.opens_ns - s.limits.opening_early_ns, venue_ns)
     return 0
 
 

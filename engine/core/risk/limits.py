@@ -41,6 +41,7 @@ INTEGER_FIELDS: dict[str, tuple[str, int]] = {
     "max_clock_skew_ms": ("max_clock_skew_ns", 1_000_000),
     "proposer_window_s": ("proposer_window_ns", 1_000_000_000),
     "intent_ttl_ms": ("intent_ttl_ns", 1_000_000),
+    "opening_early_ms": ("opening_early_ns", 1_000_000),
 }
 # Windows are kept as rings of this many times (ORDER_SLOTS, SEND_SLOTS and OUTCOME_SLOTS of the state).
 HIGHEST = {

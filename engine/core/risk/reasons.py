@@ -35,6 +35,7 @@ class Reason(IntEnum):
     SIZE_ABOVE_MAX = 27
     NOTIONAL_BELOW_MIN = 28
     NOTIONAL_ABOVE_MAX = 29
+    NOT_OPEN_YET = 30
     BOOK_EMPTY = 40
     BOOK_CROSSED = 41
     PRICE_COLLAR = 42
@@ -79,23 +80,27 @@ CHECKS: dict[Reason, Check] = {
         "Only orders that reduce the position, judged against the worst case of position, in-flight and unknown.",
     ),
     Reason.BREAKER_DAILY_LOSS: Check(
-        "mode and health", "risk.max_daily_loss", "Equity fell too far since the UTC day began."
+        "mode and health",
+        "risk.max_daily_loss",
+        "Equity fell too far since the UTC day began. Reductions pass.",
     ),
     Reason.BREAKER_DRAWDOWN: Check(
-        "mode and health", "risk.max_drawdown", "Equity fell too far from its peak."
+        "mode and health", "risk.max_drawdown", "Equity fell too far from its peak. Reductions pass."
     ),
     Reason.BREAKER_ERRORS: Check(
         "mode and health",
         "risk.max_errors_per_window",
-        "Too many ambiguous answers from the venue within breaker_window_s.",
+        "Too many ambiguous answers from the venue within breaker_window_s. Reductions pass.",
     ),
     Reason.BREAKER_REJECTS: Check(
         "mode and health",
         "risk.max_rejects_per_window",
-        "Too many orders refused by the venue within breaker_window_s.",
+        "Too many orders refused by the venue within breaker_window_s. Reductions pass.",
     ),
     Reason.BREAKER_VOLATILITY: Check(
-        "mode and health", "risk.max_volatility_bps", "The mid moved too far within volatility_window_s."
+        "mode and health",
+        "risk.max_volatility_bps",
+        "The mid moved too far within volatility_window_s. Reductions pass.",
     ),
     Reason.JOURNAL_NOT_WRITABLE: Check("mode and health", "none", "The journal cannot be written."),
     Reason.RECONCILIATION_PENDING: Check(
@@ -131,6 +136,9 @@ CHECKS: dict[Reason, Check] = {
     Reason.SIZE_ABOVE_MAX: Check("instrument", "venue", "The size is over the venue's maximum."),
     Reason.NOTIONAL_BELOW_MIN: Check("instrument", "venue", "Price times size is under the venue's minimum."),
     Reason.NOTIONAL_ABOVE_MAX: Check("instrument", "venue", "Price times size is over the venue's maximum."),
+    Reason.NOT_OPEN_YET: Check(
+        "instrument", "risk.opening_early_ms", "It opens later than that, by the venue's clock."
+    ),
     Reason.BOOK_EMPTY: Check("price", "none", "A side of our book that the check needs is empty."),
     Reason.BOOK_CROSSED: Check("price", "none", "Our book's best bid is not under its best ask."),
     Reason.PRICE_COLLAR: Check("price", "risk.price_collar_bps", "The price is too far from our own mid."),

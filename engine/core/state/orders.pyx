@@ -14,8 +14,8 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from engine.core.event cimport (
-    REPORT_AMBIGUOUS, REPORT_CANCELED, REPORT_CANCEL_REJECTED, REPORT_FILLED, REPORT_NEVER_ACCEPTED, REPORT_REJECTED,
-    REPORT_WORKING, SIDE_BUY, instrument_t,
+    REPORT_AMBIGUOUS, REPORT_CANCELED, REPORT_CANCEL_REJECTED, REPORT_FILLED, REPORT_NEVER_ACCEPTED, REPORT_NOT_YET,
+    REPORT_REJECTED, REPORT_WORKING, SIDE_BUY, instrument_t,
 )
 from engine.core.money cimport int128_t, money_add, money_get, money_of, money_sub, money_times, notional, share_up
 from engine.core.state.portfolio cimport apply_execution, apply_fee, refresh_exposure
@@ -188,7 +188,7 @@ cdef void end_order(state_t* s, order_t* order, uint32_t report) noexcept nogil:
     """An end told by the venue, or proven by its silence."""
     if not order.open_:
         return
-    if report == REPORT_REJECTED or report == REPORT_NEVER_ACCEPTED:
+    if report == REPORT_REJECTED or report == REPORT_NEVER_ACCEPTED or report == REPORT_NOT_YET:
         set_state(s, order, FAILED if order.filled_lots == 0 else COMPLETED)
         return
     order.canceled = report == REPORT_CANCELED

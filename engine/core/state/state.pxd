@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from engine.core.event cimport event_t, instrument_t
+from engine.core.event cimport event_t, instrument_t, memo_t
 from engine.core.money cimport int128_t, money_t
 
 cdef extern from "native/recent_set.h" nogil:
@@ -18,6 +18,7 @@ cdef enum:
     MAX_ASSETS = 4096
     MAX_SOURCES = 64
     MAX_STRATEGIES = 64
+    MAX_MEMOS = 4096
     ORDER_SLOTS = 2048         # live and recent orders; a power of two
     SEND_SLOTS = 1024          # times of the newest sends; also the largest rate limit
     OUTCOME_SLOTS = 256        # times of the newest errors and rejects; also their largest limit
@@ -170,6 +171,7 @@ ctypedef struct totals_t:      # durable scalars
     uint64_t repeated_fills    # told before, though their trade ids are forgotten: not booked
     uint64_t newest_forgotten  # the highest number that left the table of orders
     uint64_t unvalued_fees
+    uint64_t memo_bytes        # of the memos in their canonical form
 
 ctypedef struct limits_t:      # from the config; engine/core/risk/limits.py says what each means
     int128_t max_order_notional
@@ -198,6 +200,7 @@ ctypedef struct limits_t:      # from the config; engine/core/risk/limits.py say
     int64_t max_clock_skew_ns
     int64_t proposer_window_ns
     int64_t intent_ttl_ns
+    int64_t opening_early_ns
     uint32_t cancel_on_strategy_error
     uint32_t live
     char currency[16]
@@ -239,9 +242,12 @@ ctypedef struct state_t:
 
 cdef class State:
     cdef state_t* c
+    cdef readonly dict memos   # (strategy, key) -> value: what strategies must know after a restart
     cpdef bytes durable_bytes(self)
     cdef int load_durable(self, bytes saved) except -1
     cdef int64_t asset_index(self, const char* name) except -1
+    cdef int keep_memo(self, uint16_t strategy, const memo_t* memo, const char* value, size_t length) except -1
+    cdef int load_memos(self, bytes saved) except -1
     cdef int32_t add_instrument(self, const instrument_t* given) except -1
     cdef void reset_volatile(self) noexcept
     cdef void _scale(self, uint32_t i) noexcept

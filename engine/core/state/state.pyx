@@ -3,10 +3,13 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strncmp, strncpy
 
+from engine.core.event cimport TRADABLE_OPENING
 from engine.core.money cimport money_limit, money_of, money_get, money_less, power_of_ten
 from engine.core.state.portfolio cimport refresh_exposure, total_equity
 
 import hashlib
+
+cdef size_t MEMO_HEAD = 5                  # strategy, length of the key, length of the value
 
 # Instruments and assets in use, then the arrays that are saved whole, in this order.
 cdef size_t FIXED_BYTES = (
@@ -40,6 +43,8 @@ cdef int check_instrument(const instrument_t* given) except -1:
     check_name(given.quote, 16)
     if given.source >= MAX_SOURCES:
         raise ValueError(f"there are {MAX_SOURCES} feeds, and no feed {given.source}")
+    if given.tradable > TRADABLE_OPENING or given.opens_ns < 0:
+        raise ValueError("it is tradable in no way that there is, or opens at no possible time")
     if given.tick_step <= 0 or given.lot_step <= 0:
         raise ValueError("ticks and lots step by at least 1")
     if not 0 <= given.taker_fee_ppm <= 1_000_000 or not -1_000_000 <= given.maker_fee_ppm <= 1_000_000:
@@ -60,6 +65,7 @@ cdef class State:
             raise MemoryError("the core's state does not fit into memory")
         self.c.totals.next_order_no = 1
         self.c.currency_asset = -1
+        self.memos = {}
 
     def __dealloc__(self):
         free(self.c)
@@ -119,6 +125,35 @@ cdef class State:
         self._scale(i)
         return <int32_t>i
 
+    cdef int keep_memo(self, uint16_t strategy, const memo_t* memo, const char* value, size_t length) except -1:
+        """Keep, replace or, with an empty value, take away a strategy's memo."""
+        key = (strategy, memo.key[:sizeof(memo.key)].split(b"\0", 1)[0])
+        old = self.memos.pop(key, None)
+        if old is not None:
+            self.c.totals.memo_bytes -= MEMO_HEAD + len(key[1]) + len(old)
+        if not length:
+            return 0
+        if len(self.memos) >= MAX_MEMOS:
+            raise OverflowError(f"more than {MAX_MEMOS} memos")
+        self.memos[key] = value[:length]
+        self.c.totals.memo_bytes += MEMO_HEAD + len(key[1]) + length
+        return 0
+
+    cdef int load_memos(self, bytes saved) except -1:
+        """Take over memos in their canonical form; ValueError where they are none."""
+        cdef size_t at = 0, end = len(saved), key_end, value_end
+        self.memos.clear()
+        while at < end:
+            if end - at < MEMO_HEAD:
+                raise ValueError("a saved memo is shorter than its header")
+            key_end = at + MEMO_HEAD + saved[at + 2]
+            value_end = key_end + int.from_bytes(saved[at + 3:at + MEMO_HEAD], "little")
+            if value_end > end:
+                raise ValueError("a saved memo does not have the length that its header says")
+            self.memos[int.from_bytes(saved[at:at + 2], "little"), saved[at + MEMO_HEAD:key_end]] = saved[key_end:value_end]
+            at = value_end
+        return 0
+
     cdef void _scale(self, uint32_t i) noexcept:
         cdef instrument_t* kept = &self.c.instruments[i]
         self.c.units[i] = power_of_ten(20 - kept.price_decimals - kept.size_decimals)
@@ -144,6 +179,9 @@ cdef class State:
             (<char*>&c.command_ids)[: sizeof(recent_set_t)],
             (<char*>c.actions_hash)[:32],
         ]
+        for (strategy, key), value in sorted(self.memos.items()):
+            parts.append(strategy.to_bytes(2, "little") + len(key).to_bytes(1, "little") + len(value).to_bytes(2, "little"))
+            parts += [key, value]
         for slot in range(ORDER_SLOTS):
             if c.orders[slot].order_no:
                 parts.append((<char*>&c.orders[slot])[: sizeof(order_t)])
@@ -164,6 +202,9 @@ cdef class State:
             raise ValueError("a saved state names more instruments, assets or strategies than there can be")
         need = (sizeof(totals_t) + FIXED_BYTES + totals.assets * sizeof(asset_t)
                 + totals.instruments * (sizeof(instrument_t) + sizeof(exposure_t)))
+        if totals.memo_bytes > left:
+            raise ValueError("a saved state names more memos than it holds")
+        need += totals.memo_bytes
         if left < need or (left - need) % sizeof(order_t):
             raise ValueError("a saved state does not have the length that its header says")
         c.totals = totals
@@ -180,6 +221,8 @@ cdef class State:
         source = _take(source, &c.intent_keys, sizeof(recent_set_t))
         source = _take(source, &c.command_ids, sizeof(recent_set_t))
         source = _take(source, c.actions_hash, 32)
+        self.load_memos(source[:totals.memo_bytes])
+        source += totals.memo_bytes
         memset(c.orders, 0, sizeof(order_t) * ORDER_SLOTS)
         for i in range((left - need) // sizeof(order_t)):
             source = _take(source, &order, sizeof(order_t))

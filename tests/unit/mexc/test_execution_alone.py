@@ -103,7 +103,7 @@ class Bench:
             recorder,
             RUN_ID,
             self.resolver,
-            1,
+            lambda: 1,
             ReconcileLimits(first_wait_s=0.001, account_rounds=3, healthy_every_s=0.001),
         )
 

@@ -34,7 +34,7 @@ class Desk:
         self.resolver = Resolver(adapter, recorder, rig.run_id, FAST)
         self.executor = Executor(adapter, recorder, rig.run_id, self.resolver, limits)
         fast = ReconcileLimits(first_wait_s=0.01, longest_wait_s=0.05)
-        self.reconciler = Reconciler(adapter, recorder, rig.run_id, self.resolver, 2, fast)
+        self.reconciler = Reconciler(adapter, recorder, rig.run_id, self.resolver, lambda: 2, fast)
         self._answered = 0
 
     def place(self, order_no: int, price_ticks: int, order_type: int = OrderType.LIMIT, **fields: Any) -> Any:

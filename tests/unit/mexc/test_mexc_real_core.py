@@ -84,7 +84,9 @@ class Daemon(Rim):
         self.executor = Executor(self.rig.adapter, self.sequencer, self.rig.run_id, resolver)
         await self.rig.adapter.start(self.sequencer, specs)
         await self.rig.until(self.rig.adapter.private_restored.is_set)
-        reconciler = Reconciler(self.rig.adapter, self.sequencer, self.rig.run_id, resolver, len(specs))
+        reconciler = Reconciler(
+            self.rig.adapter, self.sequencer, self.rig.run_id, resolver, lambda: len(specs)
+        )
         await reconciler.reconcile_until_done()
         await self.rig.until(lambda: all(self.core.book(index).is_live for index in (0, 1)))
 
