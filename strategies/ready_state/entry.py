@@ -48,7 +48,9 @@ def entry_price(plan: EntryPlan, bid_ticks: int, ask_ticks: int, settings: Setti
         plan.cap_ticks = ask_ticks * (PPM + settings.entry_slippage_ppm) // PPM
         if plan.premium_ticks:
             plan.cap_ticks = min(plan.cap_ticks, plan.premium_ticks)
-    limit = ask_ticks if at_ask else plan.cap_ticks
+    limit = ask_ticks
+    if not at_ask:
+        limit = min(plan.cap_ticks, ask_ticks * (PPM + settings.entry_slippage_ppm) // PPM)
     if limit > plan.cap_ticks:
         return 0
     if plan.band_up_ppm:

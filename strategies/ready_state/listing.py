@@ -22,6 +22,7 @@ class OrderRecord:
     price_ticks: int
     filled_lots: int = 0
     filled_money: int = 0
+    fee_lots: int = 0  # of the filled lots, what the venue kept as its fee
     why: str = ""
     is_open: bool = True
 
@@ -72,6 +73,7 @@ class Listing:
     retry_step_ms: int = 0
     switched: bool = False  # MARKET was refused, and IOC took its place
     repriced: bool = False  # the band refused the limit, and the ask took its place
+    last_no: int = 0  # of its newest order: what the core has beyond it was placed after the newest memo
     entry: OrderRecord | None = None
     exits: list[OrderRecord] = field(default_factory=list)
     exit_plan: ExitPlan | None = None
@@ -118,8 +120,13 @@ class Listing:
 
     @property
     def filled_lots(self) -> int:
-        """What the entry bought."""
+        """What the entry executed."""
         return self.entry.filled_lots if self.entry is not None else 0
+
+    @property
+    def bought_lots(self) -> int:
+        """What the entry brought, its fee taken off where it was paid in the base asset: what can be sold."""
+        return self.entry.filled_lots - self.entry.fee_lots if self.entry is not None else 0
 
     @property
     def exited_lots(self) -> int:
@@ -130,7 +137,7 @@ class Listing:
     @property
     def held_lots(self) -> int:
         """What is left of the entry."""
-        return self.filled_lots - self.exited_lots
+        return self.bought_lots - self.exited_lots
 
     def attempt_key(self) -> int:
         """The idempotency key of the next attempt: the same listing and attempt never give two orders."""

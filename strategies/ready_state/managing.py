@@ -54,7 +54,7 @@ def plan_for(listing: Listing, spec: InstrumentSpec, settings: Settings, now_ms:
     plan = plan_exits(
         Scale.of(spec),
         micro,
-        entry.filled_lots,
+        listing.bought_lots,
         settings.phases,
         stop_loss_ppm=settings.stop_loss_ppm,
         trailing_ppm=settings.trailing_ppm,
@@ -106,6 +106,7 @@ class Managing:
     def on_order(self, listing: Listing, record: OrderRecord, order: Order) -> None:
         """An exit was acknowledged, filled, ended or lost sight of."""
         trader, now_ms = self.trader, self.trader.now_ms
+        news = record.is_open or order.filled_lots > record.filled_lots
         if not record.is_open:
             # Told late, of an order that had ended: what it sold is counted as it was.
             listing.sold_lots += order.filled_lots - record.filled_lots
@@ -121,7 +122,7 @@ class Managing:
             listing.move(State.UNKNOWN, now_ms, f"exit {order.order_no} is being looked for")
         elif not unknown and listing.state is State.UNKNOWN:
             listing.move(State.MANAGING, now_ms)
-        if not order.is_open and listing.state is State.MANAGING:
+        if news and not order.is_open and listing.state is State.MANAGING:
             self._after(listing, record, order)
         trader.changed(listing)
 
@@ -210,12 +211,13 @@ class Managing:
             self._close(listing, "dust")
 
     def stuck(self, listing: Listing, why: str) -> None:
-        """It cannot be sold now: people are told, once for each reason."""
+        """It cannot be sold now: people are told once, until something was sold or may be again."""
         if listing.exit_blocked == why:
             return
+        if not listing.exit_blocked:
+            self.trader.alert(f"{listing.symbol}: {listing.held_lots} lots cannot be sold: {why}")
         listing.exit_blocked = why
         listing.note = f"cannot be sold: {why}"
-        self.trader.alert(f"{listing.symbol}: {listing.held_lots} lots cannot be sold: {why}")
         self.trader.changed(listing)
 
     def _close(self, listing: Listing, left: str = "") -> None:

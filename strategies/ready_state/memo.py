@@ -78,11 +78,22 @@ def _order(record: OrderRecord, spec: InstrumentSpec | None) -> dict[str, Any]:
 
 
 def _restart_facts(listing: Listing) -> dict[str, Any]:
-    found: dict[str, Any] = {"gen": listing.generation, "opened": listing.opened_ms}
+    found: dict[str, Any] = {
+        "gen": listing.generation,
+        "opened": listing.opened_ms,
+        "last": listing.last_no,
+    }
     if listing.entry is not None:
         # Money as its 10^-20 units, exact; JSON keeps integers of any size.
         record = listing.entry
-        found["in"] = [record.no, record.lots, record.price_ticks, record.filled_lots, record.filled_money]
+        found["in"] = [
+            record.no,
+            record.lots,
+            record.price_ticks,
+            record.filled_lots,
+            record.filled_money,
+            record.fee_lots,
+        ]
     if listing.state is State.UNKNOWN:
         found["from"] = listing.unknown_from.value
     plan = listing.exit_plan
@@ -116,6 +127,7 @@ def decode(symbol: str, value: bytes, slot: int) -> Listing:
             int(document["open_ms"]),
         )
         listing.opened_ms = int(facts.get("opened", 0))
+        listing.last_no = int(facts.get("last", 0))
         listing.attempts = int(document.get("attempts", 0))
         listing.result = str(document.get("result", ""))
         listing.note = str(document.get("note", ""))
@@ -123,9 +135,8 @@ def decode(symbol: str, value: bytes, slot: int) -> Listing:
         listing.sold_lots = int(facts.get("sold", 0))
         listing.proceeds = int(facts.get("proceeds", 0))
         if "in" in facts:
-            no, lots, price_ticks, filled_lots, money = (int(each) for each in facts["in"])
             is_open = bool(document["entry"]["open"])
-            listing.entry = OrderRecord(no, lots, price_ticks, filled_lots, money, is_open=is_open)
+            listing.entry = OrderRecord(*(int(each) for each in facts["in"]), is_open=is_open)
         if facts.get("out"):
             no, lots, price_ticks, filled_lots = (int(each) for each in facts["out"])
             listing.exits.append(OrderRecord(no, lots, price_ticks, filled_lots, 0))
@@ -144,7 +155,7 @@ def restore_plan(listing: Listing, value: bytes, spec: InstrumentSpec, trailing_
     return ExitPlan(
         Scale.of(spec),
         micro,
-        entry.filled_lots,
+        listing.bought_lots,
         [Step(int(trigger), int(until)) for trigger, until in facts["steps"]],
         int(facts["stop"]),
         trailing_ppm,

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from engine import OrderType
 from engine.core.order import Order
+from engine.core.risk.limits import MONEY_DECIMALS
 from engine.core.risk.reasons import Reason
 from engine.core.state.books import Book
 from strategies.ready_state.entry import entry_lots, entry_price
@@ -75,8 +76,11 @@ class Opening:
 
     def on_order(self, listing: Listing, record: OrderRecord, order: Order) -> None:
         """The entry was acknowledged, filled, ended or lost sight of."""
-        buyer, now_ms, grown = self.buyer, self.buyer.now_ms, order.filled_lots > record.filled_lots
+        buyer, now_ms = self.buyer, self.buyer.now_ms
+        fee_lots = self._fee_lots(listing, order)
+        grown = order.filled_lots > record.filled_lots or fee_lots != record.fee_lots
         record.filled_lots, record.filled_money = order.filled_lots, order.filled_money
+        record.fee_lots = fee_lots
         record.is_open = order.is_open
         state = listing.state
         if order.state_name == "UNKNOWN":
@@ -88,7 +92,7 @@ class Opening:
                 listing.move(State.OPENING, now_ms)
         elif state is State.OPENING or (state is State.UNKNOWN and listing.unknown_from is State.OPENING):
             self._ended(listing, record, order)
-        elif grown:
+        elif grown and listing.held_lots > 0:
             self._filled_late(listing)
         buyer.changed(listing)
 
@@ -122,9 +126,15 @@ class Opening:
         elif reason not in PASSING:
             self._block(listing, f"denied, {reason_name(reason)}")
             return
-        listing.refusal = f"denied, {reason_name(reason)}"
-        listing.retry_ms = self.buyer.now_ms + DENIED_REST_MS
-        self.buyer.changed(listing)
+        elif reason == Reason.SLIPPAGE and listing.plan is not None and not listing.switched:
+            # A market order of this size would reach too far: one with a limit takes what is near.
+            listing.switched = listing.plan.order_type == OrderType.MARKET
+            listing.plan.order_type = OrderType.IOC if listing.switched else listing.plan.order_type
+        words = f"denied, {reason_name(reason)}"
+        self._pause(listing, DENIED_REST_MS)
+        if listing.refusal != words:
+            listing.refusal = words
+            self.buyer.changed(listing)
 
     def _ended(self, listing: Listing, record: OrderRecord, order: Order) -> None:
         buyer, now_ms = self.buyer, self.buyer.now_ms
@@ -169,14 +179,26 @@ class Opening:
             listing.spent = listing.attempts
             listing.opened_ms, listing.retry_ms, listing.retry_step_ms = listing.open_ms, opening_ms, 0
             return
-        step = listing.retry_step_ms * settings.retry_growth_percent // 100 or settings.retry_ms
+        self._pause(listing, settings.retry_ms)
+
+    def _pause(self, listing: Listing, first_ms: int) -> None:
+        """Nothing is sent for a while, which grows from one refusal to the next."""
+        settings = self.buyer.settings
+        step = listing.retry_step_ms * settings.retry_growth_percent // 100 or first_ms
         listing.retry_step_ms = min(step, settings.retry_max_ms)
-        listing.retry_ms = now_ms + listing.retry_step_ms
+        listing.retry_ms = self.buyer.now_ms + listing.retry_step_ms
 
     def _block(self, listing: Listing, why: str) -> None:
         listing.move(State.BLOCKED, self.buyer.now_ms, why)
         listing.result = f"blocked: {why}"
         self.buyer.changed(listing)
+
+    def _fee_lots(self, listing: Listing, order: Order) -> int:
+        """The lots that a fee in the base asset took, rounded up."""
+        spec = self.buyer.spec(listing.instrument)
+        if order.fee_asset != spec.base or not order.fees:
+            return 0
+        return int(-(-order.fees // 10 ** (MONEY_DECIMALS - spec.size_decimals)))
 
     def _filled_late(self, listing: Listing) -> None:
         buyer = self.buyer

@@ -147,6 +147,7 @@ class ReadyState(Strategy):
     def note_order(self, order_no: int, listing: Listing) -> None:
         """Remember whose order it is."""
         self.by_order[order_no] = listing
+        listing.last_no = order_no
 
     def position_began(self, listing: Listing) -> None:
         """The entry bought something: its exits begin."""
@@ -419,12 +420,11 @@ class ReadyState(Strategy):
 
     def _adopt(self, listing: Listing) -> None:
         """Orders that were placed after the newest memo: a session may have ended between the two."""
-        records = [record for record in (listing.entry, *listing.exits) if record is not None]
-        newest = max((record.no for record in records), default=0)
-        since_ns = listing.since_ms * 1_000_000
+        newest, since_ns = listing.last_no, listing.since_ms * 1_000_000
         for order in self.history(listing.instrument):
             if order.order_no <= newest or order.placed_ns < since_ns:
                 continue
+            listing.last_no = order.order_no
             record = OrderRecord(order.order_no, order.size_lots, order.price_ticks, why="adopted")
             if not order.is_buy:
                 listing.exits.append(record)
