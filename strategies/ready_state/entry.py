@@ -37,21 +37,25 @@ def plan_entry(
     )
 
 
-def entry_price(plan: EntryPlan, bid_ticks: int, ask_ticks: int, settings: Settings, *, at_ask: bool) -> int:
-    """The limit of a purchase that takes; 0 where the book, the band or our own caps exclude the best ask.
+def entry_cap(plan: EntryPlan, ask_ticks: int, settings: Settings) -> int:
+    """The highest limit of all attempts, from the first ask that was seen."""
+    cap = ask_ticks * (PPM + settings.entry_slippage_ppm) // PPM
+    return min(cap, plan.premium_ticks) if plan.premium_ticks else cap
+
+
+def entry_price(
+    plan: EntryPlan, bid_ticks: int, ask_ticks: int, cap_ticks: int, settings: Settings, *, at_ask: bool
+) -> int:
+    """The limit of a purchase that takes; 0 where the book, the band or the cap exclude the best ask.
 
     The band is measured from the mid of our own book, as the gate does; the venue's "fair price" is not known better.
     """
     if (ask_ticks - bid_ticks) * PPM > bid_ticks * settings.max_spread_ppm:
         return 0
-    if not plan.cap_ticks:
-        plan.cap_ticks = ask_ticks * (PPM + settings.entry_slippage_ppm) // PPM
-        if plan.premium_ticks:
-            plan.cap_ticks = min(plan.cap_ticks, plan.premium_ticks)
     limit = ask_ticks
     if not at_ask:
-        limit = min(plan.cap_ticks, ask_ticks * (PPM + settings.entry_slippage_ppm) // PPM)
-    if limit > plan.cap_ticks:
+        limit = min(cap_ticks, ask_ticks * (PPM + settings.entry_slippage_ppm) // PPM)
+    if limit > cap_ticks:
         return 0
     if plan.band_up_ppm:
         ppm = PPM + max(plan.band_up_ppm - settings.band_margin_ppm, 0)

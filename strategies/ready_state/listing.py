@@ -45,7 +45,6 @@ class EntryPlan:
     order_type: int
     tradable: int
     premium_ticks: int = 0  # over the futures' price; 0: no such bound
-    cap_ticks: int = 0  # the highest limit, fixed by the first ask; 0 until then
     key: int = 0  # of the next attempt
 
 
@@ -66,6 +65,7 @@ class Listing:
     ready_ms: int = 0  # since when it is ready without a break, 0: it is not
     opened_ms: int = 0  # the first sign of an open market
     plan: EntryPlan | None = None
+    cap_ticks: int = 0  # the highest limit of an entry, fixed by the first ask; 0 until then
     attempts: int = 0  # orders sent to enter
     spent: int = 0  # of them, those before its time: the budget begins anew then
     refusal: str = ""  # the newest answer that kept us from entering

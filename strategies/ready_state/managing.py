@@ -21,6 +21,7 @@ from strategies.ready_state.states import State
 
 # MEXC: suspended, direction not allowed, trading disabled, no permission, selling suspended by risk control.
 HALT_CODES = frozenset({10007, 30000, 30001, 30016, 30020, 30028})
+RESTING = "resting"
 _TELLING = frozenset({Reason.NOT_TRADABLE, Reason.SIDE_NOT_ALLOWED, Reason.HALTED})
 
 
@@ -93,7 +94,7 @@ class Managing:
         why, lots = plan.decide(bid, listing.exited_lots, now_ms)
         live = listing.live_exit
         if live is not None:
-            if why and why != "take profit" and live.why == "resting":
+            if why and why != "take profit" and live.why == RESTING:
                 trader.cancel(live.no)
             return
         if now_ms < listing.exit_retry_ms:
@@ -162,7 +163,7 @@ class Managing:
         price = step.trigger_ticks + -step.trigger_ticks % plan.scale.tick_step
         lots = plan.scale.capped(min(step.until_lots - listing.exited_lots, held), price)
         if plan.scale.is_sellable(lots, price):
-            self._send(listing, price, lots, OrderType.LIMIT, "resting")
+            self._send(listing, price, lots, OrderType.LIMIT, RESTING)
 
     def _send(self, listing: Listing, price: int, lots: int, order_type: OrderType, why: str) -> None:
         trader = self.trader
@@ -175,7 +176,7 @@ class Managing:
             return
         reason = trader.denied_reason
         self._rest_a_while(listing, f"{why}: denied, {reason_name(reason)}")
-        if reason in _TELLING or (reason not in PASSING and why != "resting"):
+        if reason in _TELLING or (reason not in PASSING and why != RESTING):
             self.stuck(listing, f"denied, {reason_name(reason)}")
 
     def _after(self, listing: Listing, record: OrderRecord, order: Order) -> None:
@@ -187,7 +188,7 @@ class Managing:
             listing.exit_retry_ms = listing.exit_step_ms = 0
             listing.exit_blocked = ""
             self.look(listing, self.trader.book(listing.instrument))
-        elif record.why == "resting" and order.is_canceled:
+        elif record.why == RESTING and order.is_canceled:
             self.look(listing, self.trader.book(listing.instrument))
         else:
             code = order.venue_code

@@ -82,6 +82,8 @@ def _restart_facts(listing: Listing) -> dict[str, Any]:
         "gen": listing.generation,
         "opened": listing.opened_ms,
         "last": listing.last_no,
+        "cap": listing.cap_ticks,
+        "tried": [int(listing.switched), int(listing.repriced)],
     }
     if listing.entry is not None:
         # Money as its 10^-20 units, exact; JSON keeps integers of any size.
@@ -102,7 +104,7 @@ def _restart_facts(listing: Listing) -> dict[str, Any]:
         found |= {
             "sold": listing.sold_lots,
             "proceeds": listing.proceeds,
-            "out": [live.no, live.lots, live.price_ticks, live.filled_lots] if live is not None else [],
+            "out": [live.no, live.lots, live.price_ticks, live.why] if live is not None else [],
             "until": plan.until_ms,
             "high": plan.high_ticks,
             "stop": plan.stop_ticks,
@@ -128,6 +130,8 @@ def decode(symbol: str, value: bytes, slot: int) -> Listing:
         )
         listing.opened_ms = int(facts.get("opened", 0))
         listing.last_no = int(facts.get("last", 0))
+        listing.cap_ticks = int(facts.get("cap", 0))
+        listing.switched, listing.repriced = (bool(each) for each in facts.get("tried", (0, 0)))
         listing.attempts = int(document.get("attempts", 0))
         listing.result = str(document.get("result", ""))
         listing.note = str(document.get("note", ""))
@@ -138,8 +142,8 @@ def decode(symbol: str, value: bytes, slot: int) -> Listing:
             is_open = bool(document["entry"]["open"])
             listing.entry = OrderRecord(*(int(each) for each in facts["in"]), is_open=is_open)
         if facts.get("out"):
-            no, lots, price_ticks, filled_lots = (int(each) for each in facts["out"])
-            listing.exits.append(OrderRecord(no, lots, price_ticks, filled_lots, 0))
+            no, lots, price_ticks, why = facts["out"]
+            listing.exits.append(OrderRecord(int(no), int(lots), int(price_ticks), why=str(why)))
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"the memo of {symbol} cannot be read: {error}") from None
     return listing

@@ -13,7 +13,7 @@ from engine.core.order import Order
 from engine.core.risk.limits import MONEY_DECIMALS
 from engine.core.risk.reasons import Reason
 from engine.core.state.books import Book
-from strategies.ready_state.entry import entry_lots, entry_price
+from strategies.ready_state.entry import entry_cap, entry_lots, entry_price
 from strategies.ready_state.listing import Listing, OrderRecord
 from strategies.ready_state.managing import Trader
 from strategies.ready_state.refusals import PASSING, Answer, after_refusal, reason_name
@@ -60,7 +60,9 @@ class Opening:
             return
         if listing.attempts - listing.spent >= settings.max_attempts:
             return
-        price = entry_price(plan, bid, ask, settings, at_ask=listing.repriced)
+        if not listing.cap_ticks:
+            listing.cap_ticks = entry_cap(plan, ask, settings)
+        price = entry_price(plan, bid, ask, listing.cap_ticks, settings, at_ask=listing.repriced)
         lots = entry_lots(plan, price) if price else 0
         if not lots:
             if price:

@@ -18,7 +18,7 @@ from strategies.ready_state.entry import plan_entry
 from strategies.ready_state.evidence import Board, Evidence
 from strategies.ready_state.explain import advance_opportunity
 from strategies.ready_state.listing import Listing, OrderRecord
-from strategies.ready_state.managing import Managing
+from strategies.ready_state.managing import RESTING, Managing
 from strategies.ready_state.opening import Opening
 from strategies.ready_state.settings import Settings
 from strategies.ready_state.states import State
@@ -42,7 +42,7 @@ class ReadyState(Strategy):
         self.by_order: dict[int, Listing] = {}
         self.by_slot: dict[int, Listing] = {}
         self.unfollowed = 0  # candidates beyond max_listings
-        self._started_ms = 0
+        self._told_ms = 0  # until then a source may not have told everything again after a restart
         self._slots = SWEEP_TIMER
         self._sweep_due = False
 
@@ -55,7 +55,7 @@ class ReadyState(Strategy):
 
     def on_start(self) -> None:
         """Take over the listings of the session before, with their orders and positions as the core has them."""
-        self._started_ms = self.now_ms
+        self._told_ms = self.now_ms + self.settings.baseline_s * 1000
         for symbol, value in sorted(self.memos().items()):
             try:
                 listing = memo.decode(symbol, value, self._next_slot())
@@ -265,14 +265,14 @@ class ReadyState(Strategy):
         board, settings, now_ms = self.board, self.settings, self.now_ms
         evidence = board.by_symbol.get(listing.symbol)
         if evidence is None:
-            # After a restart: the sources tell everything again, but not at once.
-            if now_ms >= self._started_ms + settings.baseline_s * 1000:
+            if now_ms >= self._told_ms:
                 self._end(listing, State.CANCELLED, "no source has it any more")
             return
         if why := waiting.vanished(board, evidence):
             return self._end(listing, State.CANCELLED, why)
         listing.listing_id = listing.listing_id or evidence.listing_id
-        waiting.retime(listing, evidence.open_ms, now_ms, settings)
+        if evidence.open_ms > 0 or now_ms >= self._told_ms:
+            waiting.retime(listing, evidence.open_ms, now_ms, settings)
         if not listing.opened_ms and board.has_market(evidence) and listing.open_ms <= now_ms:
             listing.opened_ms = now_ms
         limit_ms = waiting.limit_ms(listing, evidence, settings)
@@ -313,15 +313,13 @@ class ReadyState(Strategy):
 
     def _plan(self, listing: Listing) -> None:
         evidence = self.board.by_symbol.get(listing.symbol)
-        old = listing.plan
         spec = self.spec(listing.instrument)
         listing.plan = plan = plan_entry(
             listing.instrument, spec, self.settings, 0 if evidence is None else evidence.price
         )
         plan.key = listing.attempt_key()
-        if old is not None:
-            plan.cap_ticks = old.cap_ticks
-            plan.order_type = old.order_type if listing.switched else plan.order_type
+        if listing.switched:
+            plan.order_type = OrderType.IOC
 
     def _end(self, listing: Listing, state: State, why: str) -> None:
         listing.move(state, self.now_ms, why)
@@ -375,7 +373,7 @@ class ReadyState(Strategy):
         if not (listing.is_waiting or state is State.OPENING):
             return []
         if evidence is None:
-            return [self._started_ms + settings.baseline_s * 1000]
+            return [self._told_ms]
         moments = [listing.retry_ms, waiting.limit_ms(listing, evidence, settings)]
         if listing.opened_ms:
             moments.append(listing.opened_ms + settings.real_data_delay_s * 1000)
@@ -427,6 +425,7 @@ class ReadyState(Strategy):
             listing.last_no = order.order_no
             record = OrderRecord(order.order_no, order.size_lots, order.price_ticks, why="adopted")
             if not order.is_buy:
+                record.why = RESTING if order.order_type == OrderType.LIMIT else record.why
                 listing.exits.append(record)
             else:
                 listing.entry = record

@@ -46,7 +46,7 @@ def retime(listing: Listing, open_ms: int, now_ms: int, settings: Settings) -> N
     note = "its time was withdrawn" if open_ms < 0 else f"its time moved by {(open_ms - old) / 1000:+.0f} s"
     if is_later and not is_near and listing.state is not _S.POSTPONED:
         listing.move(_S.POSTPONED, now_ms, note)
-        listing.opened_ms = 0
+        listing.opened_ms = listing.cap_ticks = 0
         listing.plan = None
     else:
         listing.note = note

@@ -74,7 +74,9 @@ class Watch:
                 memo = json.loads(world.strategy.memos()[symbol])
                 self.finals[symbol] = listing.state.value, memo
             elif symbol in self.finals and listing.state.value != self.finals[symbol][0]:
-                self.problems.append(f"{symbol}: {self.finals[symbol][0]} was final, and became {listing.state}")
+                self.problems.append(
+                    f"{symbol}: {self.finals[symbol][0]} was final, and became {listing.state}"
+                )
 
 
 def judge(world: World, watch: Watch, script: Script, params: dict[str, Any]) -> Result:
@@ -85,7 +87,9 @@ def judge(world: World, watch: Watch, script: Script, params: dict[str, Any]) ->
     entries = [order for order in orders if order["side"] == Side.BUY]
     filled = [order for order in entries if world.truth.get(order["no"], {}).get("lots")]
     bought = sum(world.truth[order["no"]]["lots"] for order in filled)
-    sold = sum(world.truth.get(order["no"], {}).get("lots", 0) for order in orders if order["side"] == Side.SELL)
+    sold = sum(
+        world.truth.get(order["no"], {}).get("lots", 0) for order in orders if order["side"] == Side.SELL
+    )
     result = Result(script, state, memo.get("result", ""), len(entries), bought, sold, None)
     problem = result.problems.append
     if state not in RIGHT[script.outcome]:
@@ -112,7 +116,9 @@ def judge(world: World, watch: Watch, script: Script, params: dict[str, Any]) ->
     return result
 
 
-def check_entries(script: Script, entries: list[dict[str, Any]], params: dict[str, Any], problem: Any) -> None:
+def check_entries(
+    script: Script, entries: list[dict[str, Any]], params: dict[str, Any], problem: Any
+) -> None:
     cap = int(params["max_position_usdt"]) * 10**6  # in ticks times lots
     window_ns = params["entry_window_s"] * SECOND
     highest = 0
@@ -127,9 +133,13 @@ def check_entries(script: Script, entries: list[dict[str, Any]], params: dict[st
         if not order["tradable"]:
             problem(f"order {order['no']} was sent while the symbol was not tradable")
         opens = script.opens_ns or script.announced_ns
-        earliest = min(opens, script.announced_ns) if script.outcome != "postponed" else opens - opens % MINUTE
+        earliest = (
+            min(opens, script.announced_ns) if script.outcome != "postponed" else opens - opens % MINUTE
+        )
         if order["at_ns"] < earliest - 500 * MS or order["at_ns"] > opens + window_ns + 5 * SECOND:
-            problem(f"order {order['no']} was sent {(order['at_ns'] - opens) / SECOND:.1f} s from the opening")
+            problem(
+                f"order {order['no']} was sent {(order['at_ns'] - opens) / SECOND:.1f} s from the opening"
+            )
     if len(entries) > 2 * params["max_attempts"]:
         problem(f"{len(entries)} entries were sent")
 

@@ -129,11 +129,18 @@ class Play:
         self.world.tell(ListingSource.CALENDAR, self.script.symbol, **facts)
 
     def web(self, codes: tuple[int, int, int]) -> None:
-        if self.script.outcome == "cancelled" and (ListingSource.CALENDAR, self.script.symbol) not in self.world.told:
+        if (
+            self.script.outcome == "cancelled"
+            and (ListingSource.CALENDAR, self.script.symbol) not in self.world.told
+        ):
             return
         self.codes = codes
         self.world.tell(
-            ListingSource.WEB, self.script.symbol, venue_codes=codes, open_time_ms=self.opening_ms(), fields=15
+            ListingSource.WEB,
+            self.script.symbol,
+            venue_codes=codes,
+            open_time_ms=self.opening_ms(),
+            fields=15,
         )
 
     def exchange_row(self, status: int) -> None:
@@ -213,7 +220,9 @@ class Play:
 
     def drift_ppm(self, age_ns: int) -> int:
         early = age_ns < 2 * MINUTE
-        drift = {"pump": 6_000 if early else -2_000, "dump": -5_000 if early else 0, "flat": 0}[self.script.path]
+        drift = {"pump": 6_000 if early else -2_000, "dump": -5_000 if early else 0, "flat": 0}[
+            self.script.path
+        ]
         return drift + self.dice.randrange(-6_000, 6_001)
 
     def tick(self) -> None:
@@ -228,7 +237,11 @@ class Play:
 
         def side(sign: int) -> dict[int, int]:
             prices = [self.mid + sign * (half + i * step) for i in range(8)]
-            return {price: max(1, scale // price * dice.randrange(20, 100) // 1_000) for price in prices if price > 0}
+            return {
+                price: max(1, scale // price * dice.randrange(20, 100) // 1_000)
+                for price in prices
+                if price > 0
+            }
 
         asks, bids = side(1), side(-1)
         if not age_ns and dice.random() < 0.3:
@@ -238,4 +251,3 @@ class Play:
         if age_ns < LIFE:
             pause = 250 * MS if age_ns < 10 * SECOND else 2 * SECOND if age_ns < 5 * MINUTE else 15 * SECOND
             world.after(pause + dice.randrange(100) * MS, self.tick, of_session=False)
-

@@ -126,7 +126,9 @@ class World:
         self.push(event.reconciled())
         self.keep_house()
         for (source, symbol), facts in sorted(self.told.items()):
-            self.after(self.dice.randrange(3_000) * MS, lambda s=source, n=symbol, f=facts: self.retell(s, n, f))
+            self.after(
+                self.dice.randrange(3_000) * MS, lambda s=source, n=symbol, f=facts: self.retell(s, n, f)
+            )
 
     def retell(self, source: int, symbol: str, facts: dict[str, Any]) -> None:
         if self.told.get((source, symbol)) is facts:
@@ -285,7 +287,13 @@ class World:
             ACCOUNT, symbol, Side(approved.side), OrderType(approved.order_type), approved.size_lots,
             approved.price_ticks, client_id=str(number),
         )  # fmt: skip
-        self.truth[number] = {"lots": 0, "money": 0, "fills": [], "end": None, "lost": roll < self.ack_loss_percent}
+        self.truth[number] = {
+            "lots": 0,
+            "money": 0,
+            "fills": [],
+            "end": None,
+            "lost": roll < self.ack_loss_percent,
+        }
         self.exchange.place(self.now_ns, request)
         self.tell_records()
         if self.truth.get(number, {}).get("lost"):
