@@ -12,7 +12,7 @@ from engine.core.risk.reason_codes cimport INTENTS_PER_EVENT
 from engine.core.state.books cimport Book
 from engine.core.state.orders cimport find_order, free_order_no
 from engine.core.state.portfolio cimport mark_ticks, realised_profit
-from engine.core.state.state cimport MAX_SOURCES, NO_STRATEGY, State, order_t, source_t
+from engine.core.state.state cimport MAX_SOURCES, NO_STRATEGY, ORDER_SLOTS, State, order_t, source_t
 
 from engine.core.instrument import InstrumentSpec
 from engine.core.risk.reasons import Reason
@@ -272,6 +272,14 @@ cdef class TradingDesk(Desk):
             found.append(order_view(&self.c.orders[slot]))
             slot = self.c.orders[slot].next_open
         return found[::-1]
+
+    def known_orders(self, instrument: int) -> list:
+        """Copies of all orders on an instrument that are remembered, open and ended, oldest first."""
+        cdef int slot
+        self.check_instrument(instrument)
+        found = [order_view(&self.c.orders[slot]) for slot in range(ORDER_SLOTS)
+                 if self.c.orders[slot].order_no and self.c.orders[slot].instrument == instrument]
+        return sorted(found, key=lambda order: order.order_no)
 
     def order(self, order_no: int):
         """A copy of an order, or None where it is not, or no longer, known."""

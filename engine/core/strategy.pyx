@@ -257,6 +257,15 @@ cdef class Strategy:
         """Our open orders on an instrument, oldest first."""
         return [order for order in self.desk.open_orders(instrument) if order.strategy == self.index]
 
+    def history(self, instrument: int) -> list:
+        """Our orders on an instrument that are still remembered, ended ones too, oldest first: for a restart."""
+        return [order for order in self.desk.known_orders(instrument) if order.strategy == self.index]
+
+    def order(self, order_no: int):
+        """One of our orders, ended ones too while they are remembered; None where there is no such."""
+        order = self.desk.order(order_no)
+        return order if order is not None and order.strategy == self.index else None
+
     def book(self, instrument: int) -> Book:
         """The book of an instrument."""
         return self.desk.book(instrument)

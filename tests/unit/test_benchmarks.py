@@ -17,7 +17,7 @@ from engine.errors import UserError
 ROOT = Path(__file__).resolve().parents[2]
 MICRO = ROOT / "benchmarks" / "micro"
 KEYS = {"name", "unit", "value", "p50", "p99", "bar", "kind", "met", "reference", "ratio", "note"}
-SUBJECTS = ("core", "gate", "journal", "market_data", "orders")
+SUBJECTS = ("core", "gate", "journal", "listings", "market_data", "orders")
 
 
 def test_all_subjects_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
