@@ -93,6 +93,7 @@ def test_options_override_the_file(tmp_path: Path) -> None:
         ("gap", 0.5, None),
         ("duplicate", 1.0, 2),
     ]
+    assert resolve(path, {}, None, None, None, [], 3).generated_listings.count == 3
     path.write_text("colour = 1\n")
     with pytest.raises(ValueError, match="colour"):
         resolve(path, {}, None, None, None, [])

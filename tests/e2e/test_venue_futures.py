@@ -233,3 +233,14 @@ def test_a_listing_comes_as_a_contract_too() -> None:
 
     contract = {"contract_s": 3, "contract_api_allowed": False, "delist_s": 16}
     play(scenario, listings=[listing(outcome="postponed", shift_s=3, notice_s=8, **contract)])
+
+
+def test_twenty_requests_in_two_seconds_and_no_more() -> None:
+    async def scenario(client: Client) -> None:
+        answers = [(await client.get(f"{BASE}/ping"))[1]["code"] for _ in range(21)]
+        assert answers == [0] * 20 + [510]
+        assert (await client.get(f"{BASE}/ticker"))[1]["code"] == 0
+        await client.step(2010)
+        assert (await client.get(f"{BASE}/ping"))[1]["code"] == 0
+
+    play(scenario)

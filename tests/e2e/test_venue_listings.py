@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -171,6 +172,28 @@ def test_one_more_symbol_does_not_change_the_others() -> None:
     assert books[0] == books[1]
 
 
+def test_the_same_seed_opens_the_same_market() -> None:
+    books = []
+
+    async def scenario(client: Client) -> None:
+        await client.step(15_000)
+        books.append((await client.get(f"/api/v3/depth?symbol={NEW}&limit=100"))[1])
+
+    for seed in (1, 1, 2):
+        play(scenario, symbols=["BTCUSDT"], listings=[listing()], seed=seed)
+    assert books[0] == books[1] != books[2]
+
+
+def test_a_stale_snapshot_of_a_new_symbol_is_its_empty_book() -> None:
+    async def scenario(client: Client) -> None:
+        await client.step(11_000)
+        await client.fault("stale_snapshot", match=NEW)
+        _, stale = await client.get(f"/api/v3/depth?symbol={NEW}")
+        assert (stale["bids"], stale["asks"]) == ([], []) and stale["lastUpdateId"] == 82_000_000_000
+
+    play(scenario, symbols=["BTCUSDT"], listings=[listing()])
+
+
 async def codes_at(client: Client, seconds: list[float]) -> list[int]:
     codes, now = [], 0.0
     for second in seconds:
@@ -331,6 +354,48 @@ def test_symbols_by_hand() -> None:
     play(scenario)
 
 
+def test_an_opening_moved_by_hand_is_told_everywhere() -> None:
+    async def scenario(client: Client) -> None:
+        await control(client, "POST", "", listing(announce_s=0, web_s=0, list_s=0, open_s=3600))
+        later = client.now_ms() + 7_200_000
+        assert (await control(client, "PATCH", f"/{NEW}", {"first_open_ms": later}))[0] == 200
+        row, listed = await web_row(client), await info(client)
+        assert row is not None and listed is not None
+        assert {(await calendar(client))[0]["firstOpenTime"], row["ot"], listed["firstOpenTime"]} == {later}
+
+    play(scenario)
+
+
+def test_symbols_come_and_go_by_the_systems_clock() -> None:
+    async def scenario(client: Client) -> None:
+        seen: set[str] = set()
+        for _ in range(400):
+            seen |= {row["symbol"] for row in (await client.get("/api/v3/exchangeInfo"))[1]["symbols"]}
+            _, offline = await client.get("/api/v3/symbol/offline")
+            if len(offline["data"]) == 6:
+                break
+            await asyncio.sleep(0.02)
+        gone = {row["symbol"] for row in offline["data"]}
+        assert len(gone) == 6 and gone <= seen
+        assert {row["symbol"] for row in (await client.get("/api/v3/exchangeInfo"))[1]["symbols"]} == {
+            "BTCUSDT"
+        }
+
+    generated = {"count": 6, "first_open_s": 0.3, "every_s": 0.1, "notice_s": 0.2, "life_s": 0.3}
+    generated["outcomes"] = ["on_time", "late", "paused"]
+    limits = {"rest_weight_per_10s": 100_000}
+    play(scenario, clock="system", symbols=["BTCUSDT"], generated_listings=generated, limits=limits)
+
+
+@pytest.mark.parametrize("code", [-1121, 10007])
+def test_what_an_unlisted_symbol_gets(code: int) -> None:
+    async def scenario(client: Client) -> None:
+        assert await buy(client) == code
+        assert (await client.get(f"/api/v3/depth?symbol={NEW}"))[1]["code"] == code
+
+    play(scenario, unknown_symbol_code=code)
+
+
 def test_what_makes_no_sense_by_hand_is_refused() -> None:
     async def scenario(client: Client) -> None:
         for method, path, body in (
@@ -338,6 +403,7 @@ def test_what_makes_no_sense_by_hand_is_refused() -> None:
             ("POST", "", listing(symbol="BTCUSDT", base="BTC")),
             ("POST", "", listing(start_price="0")),
             ("POST", "", listing(list_s=11)),
+            ("POST", "", listing(start_price="0.0000001")),
             ("PATCH", "/NOPEUSDT", {"status": "paused"}),
             ("PATCH", "/BTCUSDT", {"price_decimals": 3}),
             ("PATCH", "/BTCUSDT", {"colour": "red"}),

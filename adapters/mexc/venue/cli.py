@@ -41,6 +41,9 @@ def venue(
     tls: Annotated[
         bool | None, typer.Option("--tls", help="https and wss, with a certificate made at the start.")
     ] = None,
+    listings: Annotated[
+        int | None, typer.Option(help="How many listings, drawn from the seed, come and open meanwhile.")
+    ] = None,
     speed: Annotated[float | None, typer.Option(help="How many times faster a recording runs.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of the recordings; default $PENSTOCK_DATA.")
@@ -57,7 +60,7 @@ def venue(
     """Serve until SIGINT or SIGTERM; exit code 2 where the configuration makes no sense."""
     options = {"host": host, "port": port, "market": market, "seed": seed, "tls": tls}
     try:
-        resolved = resolve(config, options, symbols, speed, data, fault or [])
+        resolved = resolve(config, options, symbols, speed, data, fault or [], listings)
         running = Venue(resolved)
     except (ValueError, OSError) as error:
         typer.echo(f"penstock venue: {_explain(error)}", err=True)
@@ -74,6 +77,7 @@ def resolve(
     speed: float | None,
     data: Path | None,
     faults: list[str],
+    listings: int | None = None,
 ) -> VenueConfig:
     """The configuration from a file and the options that override it; ValueError where it makes no sense."""
     values: dict[str, Any] = {}
@@ -84,6 +88,8 @@ def resolve(
         values["symbols"] = [name.strip() for name in symbols.split(",") if name.strip()]
     recorded = {"speed": speed, "data_dir": data}
     values["recorded"] = values.get("recorded", {}) | {k: v for k, v in recorded.items() if v is not None}
+    if listings is not None:
+        values["generated_listings"] = values.get("generated_listings", {}) | {"count": listings}
     values["faults"] = [*values.get("faults", []), *(parse_fault(text) for text in faults)]
     return VenueConfig.model_validate(values)
 

@@ -72,6 +72,7 @@ class LimitsConfig(Strict):
     rest_weight_per_10s: int = 500
     refusals_before_ban: int = 20  # 429 answers to one client within ten seconds, then 418
     ban_s: float = 120
+    futures_per_2s: int = 20  # for each futures endpoint
     batches_per_s: int = 2  # 0: by weight alone
     account_per_s: int = 0  # MEXC: 2; 0: by weight alone
     open_orders: int = 500
@@ -121,6 +122,9 @@ class VenueConfig(Strict):
     private_push_delay_ms: float = Field(default=2, ge=0, le=60_000)
     mini_tickers_ms: int = Field(default=3000, ge=100, le=60_000)  # between two pushes of the mini tickers
     my_trades_delay_ms: int = Field(default=0, ge=0, le=60_000)
+    unknown_symbol_code: Literal[
+        -1121, 10007
+    ] = -1121  # for symbols that are not listed; MEXC's own is not known
     duplicate_client_ids: Literal["reject", "accept"] = "reject"
     self_trade: Literal["allow", "cancel_taker", "cancel_maker", "cancel_both"] = "allow"
     fee_asset: Literal["quote", "received", "MX"] = "quote"

@@ -179,24 +179,19 @@ class ListingConfig(SymbolConfig):
     contract_s: float | None = Field(default=None, ge=0)
     notice_s: float | None = Field(default=None, ge=0)
     delist_s: float | None = Field(default=None, ge=0)
-    shift_s: float = Field(
-        default=5, ge=0
-    )  # how early, how late, how far postponed; when it is paused, suspended
+    # how early, how late, how far postponed; how long after the opening it is paused or suspended
+    shift_s: float = Field(default=5, ge=0)
     closed_code: Literal[30000, 30016] = 30000  # what an order gets before the opening
     moved_band: str = "0.02"  # band_moved: the band from the opening on
     contract_api_allowed: bool = True
     zone: str = "Innovation Zone"
     opening: OpeningConfig = OpeningConfig()
 
-    @field_validator("start_price")
-    @classmethod
-    def _has_a_price(cls, value: str) -> str:
-        if not parse_scaled(value, MONEY_DECIMALS):
-            raise ValueError("start_price: a market needs a price to open at")
-        return value
-
     @model_validator(mode="after")
-    def _is_listed_before_it_opens(self) -> ListingConfig:
+    def _can_open(self) -> ListingConfig:
+        if not parse_scaled(self.start_price, self.price_decimals):
+            raise ValueError("start_price: a market needs a price to open at")
+        parse_scaled(self.typical_size, self.size_decimals)
         if self.at_s("list_s") > self.opens_s:
             raise ValueError("list_s: a symbol cannot open before it is listed")
         return self

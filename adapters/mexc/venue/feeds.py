@@ -72,7 +72,7 @@ class SymbolFeed:
         self._intervals = [_Interval(spec.symbol, interval_ms) for interval_ms in INTERVALS_MS]
         self._limit_channels = [(limit_depth(spec.symbol, levels), levels) for levels in LIMIT_DEPTHS]
         self._limit_version = 0
-        self.start_snapshot: tuple[int, list[tuple[str, str]], list[tuple[str, str]]] | None = None
+        self.start_snapshot: tuple[int, list[tuple[str, str]], list[tuple[str, str]]] = (self.version, [], [])
 
     # what happened
 

@@ -12,6 +12,7 @@ from adapters.mexc.venue.config import LimitsConfig
 
 WINDOW_NS = 10_000_000_000
 SECOND_NS = 1_000_000_000
+FUTURES = "/api/v1/contract/"
 # path, or method and path -> (with a symbol, without)
 WEIGHTS: dict[str | tuple[str, str], tuple[int, int]] = {
     "/api/v3/exchangeInfo": (10, 10),
@@ -69,7 +70,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """429, or 418 for who was banned."""
+    """429, 418 for who was banned, or 510: the futures side's code for too many requests."""
 
     status: int
     retry_after_s: int
@@ -82,6 +83,7 @@ class RateLimiter:
         self._limits = limits
         self._windows: dict[tuple[str, str, str], Window] = {}
         self._seconds: dict[tuple[str, str], Window] = {}
+        self._pairs: dict[tuple[str, str], Window] = {}  # two seconds
         self._refusals: dict[str, Window] = {}
         self._banned_until_ns: dict[str, int] = {}
 
@@ -93,6 +95,9 @@ class RateLimiter:
         window = self._windows.setdefault((who, method, path), Window(WINDOW_NS))
         weight = weight_of(method, path, has_symbol)
         wait_s = window.wait_s(now_ns, weight, self._limits.rest_weight_per_10s)
+        if not wait_s and path.startswith(FUTURES):
+            pair = self._pairs.setdefault((who, path), Window(2 * SECOND_NS))
+            return Refusal(510, 2) if pair.wait_s(now_ns, 1, self._limits.futures_per_2s) else None
         per_s = self._per_second(method, path)
         if not wait_s and per_s:
             second = self._seconds.setdefault((who, path), Window(SECOND_NS))

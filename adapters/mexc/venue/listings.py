@@ -144,7 +144,7 @@ class Listings:
         step, config = due.step, listing.config
         if step is Step.ANNOUNCE:
             listing.in_calendar = True
-            listing.state = "announced"
+            listing.state = "announced" if listing.state == "hidden" else listing.state
             self._announce(f"{_name(config)}: initial listing of {config.symbol}", now_ns)
         elif step is Step.WEB:
             listing.codes = due.codes
@@ -158,7 +158,7 @@ class Listings:
             self._postpone(listing, now_ns)
         elif step is Step.CANCEL:
             self._announce(f"{_name(config)}: listing of {config.symbol} is cancelled", now_ns)
-            self.unlist(config.symbol, is_told=False)
+            self.unlist(config.symbol, now_ns, is_told=False)
         elif step is Step.OPEN:
             self._open(listing, now_ns)
         elif step is Step.PAUSE:
@@ -167,7 +167,7 @@ class Listings:
         elif step is Step.SUSPEND:
             self._change_if_listed(listing, suspended=config.outcome.removesuffix("_suspended"))
         else:
-            self.unlist(config.symbol)
+            self.unlist(config.symbol, now_ns)
 
     def _list(self, listing: Listing) -> None:
         config = listing.config
@@ -217,10 +217,15 @@ class Listings:
             raise ValueError("the market is a recording: it has no new symbols")
 
     def change_symbol(self, symbol: str, **changes: object) -> None:
-        """Change what exchangeInfo says of a symbol; ValueError for an unknown one or what cannot change."""
-        self._state.change_symbol(symbol, **changes)
+        """Change what exchangeInfo says of a symbol; ValueError for an unknown one or what cannot change.
 
-    def unlist(self, symbol: str, *, is_told: bool = True) -> None:
+        A new `first_open_ms` of a listing is told everywhere: in the calendar, on the web, of its contract.
+        """
+        self._state.change_symbol(symbol, **changes)
+        if "first_open_ms" in changes and symbol in self.by_symbol:
+            self.by_symbol[symbol].open_ms = self._state.symbols[symbol].first_open_ms
+
+    def unlist(self, symbol: str, now_ns: int, *, is_told: bool = True) -> None:
         """A symbol is gone: its orders end. `is_told`: symbol/offline has it from now on."""
         if symbol not in self._state.symbols and symbol not in self.by_symbol:
             raise ValueError(f"{symbol} is not listed")
@@ -229,9 +234,9 @@ class Listings:
         heapq.heapify(self._due)
         if symbol in self._state.symbols:
             self._market.remove(symbol)
-            self._state.remove_symbol(symbol)
+            self._state.remove_symbol(symbol, now_ns)
             if is_told:
-                self.offline[symbol] = self._state.clock.now_ms()
+                self.offline[symbol] = now_ns // 1_000_000
 
 
 def _ms(from_ns: int, seconds: float) -> int:

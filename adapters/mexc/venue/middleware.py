@@ -104,6 +104,10 @@ def _limited(state: VenueState, limiter: RateLimiter, request: web.Request) -> w
 
 
 def _too_many(refused: Refusal) -> web.Response:
+    if refused.status == 510:
+        return answer(
+            {"success": False, "code": 510, "message": "Requests are too frequent, please try again later!"}
+        )
     text = "Too Many Requests" if refused.status == 429 else "Your IP is banned"
     headers = {"Retry-After": str(refused.retry_after_s)}
     return answer({"code": refused.status, "msg": text}, refused.status, headers)

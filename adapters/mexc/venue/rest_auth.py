@@ -64,10 +64,11 @@ def required(params: dict[str, str], name: str) -> str:
 
 
 def known_symbol(state: VenueState, params: dict[str, str]) -> str:
-    """The `symbol` parameter; VenueError -1121 where it is not listed."""
+    """The `symbol` parameter; VenueError -1121 (or 10007, as configured) where it is not listed."""
     symbol = required(params, "symbol")
     if not state.is_known(symbol):
-        raise VenueError(-1121, "Invalid symbol.")
+        code = state.config.unknown_symbol_code
+        raise VenueError(code, "Invalid symbol." if code == -1121 else "bad symbol")
     return symbol
 
 

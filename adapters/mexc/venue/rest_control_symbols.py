@@ -62,7 +62,7 @@ class SymbolControlEndpoints:
     async def remove(self, request: web.Request) -> web.Response:
         """DELETE /control/symbols/{symbol}: delisted, its orders end; also of a listing that has not come yet"""
         try:
-            self._listings.unlist(request.match_info["symbol"])
+            self._listings.unlist(request.match_info["symbol"], self._state.clock.now_ns())
         except ValueError as error:
             raise VenueError(33333, str(error)) from error
         return answer(self._listing())

@@ -119,8 +119,7 @@ class PublicEndpoints:
         limit = number(params, "limit", 100, 5000)
         feed = state.feeds[symbol]
         version, bids, asks = feed.depth(limit)
-        stale = state.faults.hit("stale_snapshot", state.clock.now_ns(), symbol)
-        if stale and feed.start_snapshot is not None:
+        if state.faults.hit("stale_snapshot", state.clock.now_ns(), symbol):
             version, bids, asks = feed.start_snapshot
         return answer(
             {

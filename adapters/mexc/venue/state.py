@@ -129,9 +129,9 @@ class VenueState:
         self.exchange.settlement.set_fees(symbol, self._fees(config))
         self.symbols[symbol] = config
 
-    def remove_symbol(self, symbol: str) -> None:
+    def remove_symbol(self, symbol: str, now_ns: int) -> None:
         """Delist a symbol: its orders end, its channels fall silent."""
-        self.exchange.remove_symbol(self.clock.now_ns(), symbol)
+        self.exchange.remove_symbol(now_ns, symbol)
         self.dispatch(self.exchange.take_records())
         del self.feeds[symbol], self.symbols[symbol]
 
