@@ -284,13 +284,77 @@ class TestExecutor:
             bench.adapter.on_place = slow
             bench.executor.submit(bench.approved(1))
             await bench.reconciler.reconcile()
+            bench.adapter.asked.clear()
             assert await bench.resolved() == []
-            assert "open_orders" not in bench.adapter.asked[bench.adapter.asked.index("account") :]
+            assert "open_orders" not in bench.adapter.asked
             released.set()
             await bench.until(lambda: bench.recorder.reports(1))
             assert bench.recorder.reports(1) == ["WORKING"]
 
         bench_run(body)
+
+    def test_an_adapter_that_can_sends_within_submit(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            sent: list[str] = []
+
+            def at_once(ticket: PlaceTicket, before_send: Callable[[], None]) -> Any:
+                before_send()
+                sent.append(ticket.client_order_id)
+
+                async def answer() -> Evidence:
+                    return Evidence(report=OrderReport.WORKING)
+
+                return answer()
+
+            bench.adapter.place = at_once
+            bench.executor.submit(bench.approved(1))
+            assert (sent, bench.executor.sent) == ([f"{RUN_ID}-1"], 1)
+            assert bench.recorder.reports(1) == []
+            await bench.until(lambda: bench.recorder.reports(1))
+            assert bench.recorder.reports(1) == ["WORKING"]
+
+        bench_run(body)
+
+    def test_a_halt_before_submit_sends_nothing(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            sent: list[int] = []
+
+            def at_once(ticket: PlaceTicket, before_send: Callable[[], None]) -> Any:
+                before_send()
+                sent.append(ticket.order_no)
+
+            bench.adapter.place = at_once
+            bench.recorder.core.halt_epoch = 1
+            bench.executor.submit(bench.approved(1))
+            await bench.until(lambda: bench.recorder.reports(1))
+            assert bench.recorder.reports(1) == ["NEVER_ACCEPTED"]
+            assert (sent, bench.executor.sent) == ([], 0)
+
+        bench_run(body)
+
+    def test_no_more_are_under_way_than_lanes_and_each_gets_its_turn(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            under_way: set[int] = set()
+            most: list[int] = []
+            order: list[int] = []
+
+            async def slow(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+                before_send()
+                under_way.add(ticket.order_no)
+                order.append(ticket.order_no)
+                most.append(len(under_way))
+                await asyncio.sleep(0.002)
+                under_way.discard(ticket.order_no)
+                return Evidence(report=OrderReport.WORKING)
+
+            bench.adapter.on_place = slow
+            for number in range(1, 10):
+                bench.executor.submit(bench.approved(number))
+            await bench.until(lambda: not bench.executor.under_way)
+            assert max(most) == 2
+            assert order == list(range(1, 10))
+
+        bench_run(body, ExecutorLimits(parallel_places=2))
 
     def test_closing_does_not_wait_for_ever(self, bench_run: Run) -> None:
         async def stuck(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
@@ -331,6 +395,41 @@ class TestReconciler:
             assert bench.recorder.counts["execution.assets_skipped"] == 1
             kinds = [each["kind"] for each in bench.recorder.events]
             assert kinds == ["FILL", "BALANCE", "RECONCILED"]
+
+        bench_run(body)
+
+    def test_an_asset_that_the_account_does_not_list_is_at_zero(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            bench.order.is_open = False
+            bench.adapter.accounts = [AssetBalance("USDT", 7, 1)]
+            bench.recorder.core.held = {"USDT": (9, 0), "MX": (5, 0), "BTC": (0, 0)}
+            assert (await bench.reconciler.reconcile()).balances == 2
+            told = [(each["asset"], each["free"], each["locked"]) for each in bench.recorder.of("BALANCE")]
+            assert told == [("USDT", 7, 1), ("MX", 0, 0)]
+            assert all(each["absolute"] for each in bench.recorder.of("BALANCE"))
+
+        bench_run(body)
+
+    def test_an_execution_that_only_the_open_order_shows_is_settled_before_the_account_counts(
+        self, bench_run: Run
+    ) -> None:
+        async def body(bench: Bench) -> None:
+            def shown(lots: int) -> list[OpenOrder]:
+                evidence = Evidence(report=OrderReport.WORKING, venue_order_id="v", cumulative_lots=lots)
+                return [OpenOrder(client_order_id(RUN_ID, 1), "v", "X", 0, evidence)]
+
+            def execute() -> None:
+                bench.adapter.open = shown(5)
+                bench.adapter.trades = [] if bench.adapter.asked.count("account") < 2 else [fill("a", 5)]
+
+            bench.adapter.open = shown(0)
+            bench.adapter.on_account = execute
+            bench.adapter.accounts = [AssetBalance("USDT", 7, 1)]
+            await bench.reconciler.reconcile()
+            assert bench.adapter.asked.count("account") >= 2
+            kinds = [each["kind"] for each in bench.recorder.events]
+            assert kinds.index("BALANCE") > kinds.index("FILL")
+            assert bench.recorder.reports(1) == ["WORKING", "WORKING"]
 
         bench_run(body)
 
