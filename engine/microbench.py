@@ -151,8 +151,8 @@ def _cpu_model() -> str:
 
 @contextmanager
 def _importable(checkout: Path) -> Iterator[None]:
-    """Lets a benchmark import what it shares with others (benchmarks.workload)."""
-    sys.path.insert(0, str(checkout))
+    """Lets a benchmark import what it shares with others (benchmarks.workload); Penstock itself is the installed one."""
+    sys.path.append(str(checkout))
     try:
         yield
     finally:
