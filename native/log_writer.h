@@ -11,7 +11,7 @@
 #define LOG_WAIT_NS 2000000000ll
 #define LOG_BATCH 16384u           /* records chained between two syncs */
 #define LOG_PUSH (1ull << 20)      /* bytes after which writing is started ahead of the sync */
-#define LOG_MARK_NS 20000000ll     /* how often the durable mark in the header is renewed */
+#define LOG_MARK_NS 20000000ll     /* how often the durable mark is renewed */
 #define LOG_RETRY_NS 50000000ll    /* how often a failed allocation is tried again */
 #define LOG_IDLE_POLLS 256u        /* after so many polls without a record the thread polls less often */
 
@@ -56,12 +56,12 @@ typedef struct {
     /* the thread's own */
     uint64_t at_number __attribute__((aligned(64)));
     uint64_t at_offset;
-    uint64_t pushed; /* up to here the disk was told to write */
     uint64_t chained;
     uint64_t synced;
     uint64_t prepared;
     uint64_t oldest;
     uint64_t total_bytes;
+    uint64_t marked; /* the durable mark as last written */
     int64_t marked_ns;
     int64_t retry_ns;
     uint8_t hash[LOG_HASH];
