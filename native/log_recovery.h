@@ -227,8 +227,8 @@ static inline int log_recover_segments(log_recovery_t *state, int dir_fd, const 
     uint64_t number = end;
     for (; number > found.first && !log_finished_seal(dir_fd, stem, number - 1, &seal); number--) {
         status = log_recover_header(state, dir_fd, stem, number - 1, chained, &opened);
-        if (status == LOG_OK && !opened) status = log_recovery_fail(state, LOG_DAMAGED, 0, number - 1, 0);
         if (status) return status;
+        if (!opened) end = number - 1; /* its header never reached the disk, as nothing after it was synced */
     }
     if (number > found.first) {
         state->next_index = seal.next_index;
@@ -238,6 +238,7 @@ static inline int log_recover_segments(log_recovery_t *state, int dir_fd, const 
         status = log_recover_segment(state, dir_fd, stem, number, chained, &ended);
         if (status) return status;
     }
+    if (state->next_index < state->mark) return log_recovery_fail(state, LOG_DAMAGED, 0, number, 0);
     for (; found.last > number; found.last--) { /* what follows a torn end was never durable */
         char name[LOG_NAME_MAX];
         log_segment_name(name, stem, found.last);
