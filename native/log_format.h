@@ -1,6 +1,7 @@
 /* The bytes of an append-only log, shared by writer, recovery, reader and verifier. Little-endian, 8-byte aligned.
  *
- *   segment file  <stem>-<number>.log: header (128), records, seal (64), zeros up to the preallocated size
+ *   segment file  <stem>-<number>.log: header (128), records, seal (64), zeros up to the preallocated size; the same in
+ *                 its durable copy <stem>-<number>.sync, see native/log_copy.h
  *   record        u32 size | u32 crc32c (one word, stored last: 0 is "not committed"), u64 index, payload, padding to
  *                 8, and in a chained log 32 bytes: hash_i = SHA256(hash_{i-1} || size || index || payload)
  *   seal          ends a segment: u32 0xFFFFFFFF | u32 crc32c, u64 next index, hash, u64 kind, u64 finished
@@ -36,7 +37,7 @@ typedef struct {
     char run_id[16];
     char build[24];                 /* version and CPU level: replays are byte-equal per build */
     uint8_t previous_hash[LOG_HASH]; /* filled in by the writer thread when it gets here */
-    uint64_t durable_mark;          /* a lower bound: records below it were synced */
+    uint64_t durable_mark;          /* a lower bound: records below it are on disk, in this very file */
     uint32_t crc;                   /* of everything before previous_hash */
     uint32_t opened;                /* 0: prepared ahead, not part of the log yet */
 } log_header_t;

@@ -24,13 +24,15 @@ static inline void log_publish(log_writer_t *log) {
     pthread_mutex_unlock(&log->mutex);
 }
 
-/* The files of a segment to come: 0, or an errno and nothing but, perhaps, empty files. */
+/* The files of a segment to come, safely on disk in a log that is synced: 0, or an errno and nothing but, perhaps, empty
+ * files. */
 static inline int log_allocate_files(log_writer_t *log, const log_header_t *header) {
     log_segment_t *segment = log_slot(log, header->number);
     const log_config_t *config = &log->config;
     int error = log_segment_create(segment, log->dir_fd, config->stem, config->segment_bytes, header);
     if (error) return error;
     if (config->sync) error = log_copy_create(segment, log->dir_fd, config->stem, config->segment_bytes);
+    if (error == 0 && config->sync && (fsync(segment->fd) || fsync(segment->copy_fd))) error = errno;
     if (error == 0 && fsync(log->dir_fd)) error = errno;
     if (error == 0) {
         log_segment_populate(segment, 0);

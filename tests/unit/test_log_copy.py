@@ -251,6 +251,26 @@ def test_a_crash_while_a_segment_is_finished(crashed: Path, step: str, share: fl
     expect_recovered(crashed, RECORDS if seal_is_there else first_lost)
 
 
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_segment_that_lost_its_header_ends_the_log(crashed: Path, durable: bool) -> None:
+    """The thread had not reached it, and the one after it did get to the disk: none of them was synced."""
+    last = current(crashed)
+    path, follower = segment_path(crashed, STEM, last), segment_path(crashed, STEM, last + 1)
+    first = parse(path)[0].index
+    opened = bytearray(path.read_bytes())
+    if durable:
+        opened[MARK_OFFSET : MARK_OFFSET + 8] = struct.pack("<Q", first + 1)
+    follower.write_bytes(opened)
+    path.write_bytes(bytes(SECTOR) + opened[SECTOR:])
+    copy_path(crashed, STEM, last).write_bytes(bytes(SMALL))
+    if durable:
+        with pytest.raises(LogDamaged):
+            writer(crashed)
+        assert follower.read_bytes() == opened
+    else:
+        expect_recovered(crashed, first)
+
+
 def test_a_crash_between_the_rename_and_the_next_sync(crashed: Path) -> None:
     copy_path(crashed, STEM, current(crashed)).write_bytes(bytes(SMALL))
     expect_recovered(crashed)
