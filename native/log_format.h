@@ -65,18 +65,18 @@ static inline void log_store(void *word, uint64_t value) {
     __atomic_store_n((uint64_t *)word, value, __ATOMIC_RELEASE);
 }
 
-/* The commit word of a record whose index and payload stand at record + 8. A crc of 0 is written as all ones, so that
- * the word is never 0. */
+/* A commit word. A crc of 0 is written as all ones, so that the word is never 0. */
+static inline uint64_t log_word(uint32_t crc, uint32_t size) { return (uint64_t)(crc ? crc : 0xFFFFFFFFu) << 32 | size; }
+
+/* The commit word of a record whose index and payload stand at record + 8. */
 static inline uint64_t log_commit_word(const char *record, uint32_t size) {
     uint64_t first = size;
-    uint32_t crc = crc32c(crc32c(0, &first, 8), record + 8, 8 + (size_t)size);
-    return (uint64_t)(crc ? crc : 0xFFFFFFFFu) << 32 | size;
+    return log_word(crc32c(crc32c(0, &first, 8), record + 8, 8 + (size_t)size), size);
 }
 
 static inline uint64_t log_seal_word(uint64_t next_index, uint64_t kind) {
     uint64_t words[2] = {next_index, kind};
-    uint32_t crc = crc32c(0, words, sizeof words);
-    return (uint64_t)(crc ? crc : 0xFFFFFFFFu) << 32 | LOG_SEAL_SIZE;
+    return log_word(crc32c(0, words, sizeof words), LOG_SEAL_SIZE);
 }
 
 static inline uint32_t log_header_crc(const log_header_t *header) {

@@ -139,10 +139,12 @@ static inline int log_append(log_writer_t *log, const void *head, size_t head_si
     }
     if (__builtin_expect(__atomic_load_n(&log->failed, __ATOMIC_RELAXED), 0)) return LOG_FAILED;
     char *record = log->base + log->used;
-    if (head_size) memcpy(record + LOG_RECORD_HEAD, head, head_size);
-    if (body_size) memcpy(record + LOG_RECORD_HEAD + head_size, body, body_size);
+    uint64_t words[2] = {size, log->next_index};
+    uint32_t crc = crc32c(0, words, sizeof words);
     memcpy(record + 8, &log->next_index, 8);
-    log_store(record, log_commit_word(record, size));
+    crc = crc32c_copy(crc, record + LOG_RECORD_HEAD, head, head_size);
+    crc = crc32c_copy(crc, record + LOG_RECORD_HEAD + head_size, body, body_size);
+    log_store(record, log_word(crc, size));
     if ((log->next_index & LOG_SAMPLE_MASK) == 0 && log->with_sync &&
         __atomic_load_n(&log->sample_ns, __ATOMIC_ACQUIRE) == 0) {
         log->sample_index = log->next_index;
