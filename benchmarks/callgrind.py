@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -98,7 +99,9 @@ def run_subject(subject: str, steps: int) -> None:
 def instructions(subject: str, steps: int) -> int:
     """Instructions of the main thread of one run; RuntimeError where valgrind fails."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    environment |= {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    # The installed, compiled package first: the checkout is for `benchmarks` alone.
+    path = os.pathsep.join((sysconfig.get_path("platlib"), str(ROOT)))
+    environment |= {"PYTHONHASHSEED": "0", "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryDirectory() as place:
         command = [
             "valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={place}/out",

@@ -14,7 +14,9 @@ from engine.errors import UserError
 from engine.journal.records import JOURNAL_STEM, TAPE_STEM, Record, read_log, read_run, split
 from engine.plugins import attach_strategies, config_of, make_adapter
 from engine.sequencer import Rim, Sequencer
+from native.log_errors import LogError
 from native.log_reader import segment_numbers
+from native.log_verify import check_recovered
 
 PROGRESS_EVENTS = 4096
 
@@ -173,6 +175,10 @@ def replay(run_dir: Path, progress: Callable[[int], None] | None = None) -> Repl
             f"the tape of {run_dir} was cut to its budget: {segments[0]} segments at its beginning are gone. "
             "A replay needs all of them: raise run.tape_budget_mb for runs that are to be replayed."
         )
+    try:
+        check_recovered(run_dir / "journal", JOURNAL_STEM)
+    except LogError as error:
+        raise ReplayError(str(error)) from None
     one = Replay(adapter_of(run_dir), progress)
     one.run(read_run(run_dir))
     return one.result()

@@ -1,6 +1,7 @@
 /* The bytes of an append-only log, shared by writer, recovery, reader and verifier. Little-endian, 8-byte aligned.
  *
- *   segment file  <stem>-<number>.log: header (128), records, seal (64), zeros up to the preallocated size
+ *   segment file  <stem>-<number>.log: header (128), records, seal (64), zeros up to the preallocated size; the same in
+ *                 its durable copy <stem>-<number>.sync, see native/log_copy.h
  *   record        u32 size | u32 crc32c (one word, stored last: 0 is "not committed"), u64 index, payload, padding to
  *                 8, and in a chained log 32 bytes: hash_i = SHA256(hash_{i-1} || size || index || payload)
  *   seal          ends a segment: u32 0xFFFFFFFF | u32 crc32c, u64 next index, hash, u64 kind, u64 finished
@@ -36,7 +37,7 @@ typedef struct {
     char run_id[16];
     char build[24];                 /* version and CPU level: replays are byte-equal per build */
     uint8_t previous_hash[LOG_HASH]; /* filled in by the writer thread when it gets here */
-    uint64_t durable_mark;          /* a lower bound: records below it were synced */
+    uint64_t durable_mark;          /* a lower bound: records below it are on disk, in this very file */
     uint32_t crc;                   /* of everything before previous_hash */
     uint32_t opened;                /* 0: prepared ahead, not part of the log yet */
 } log_header_t;
@@ -64,18 +65,18 @@ static inline void log_store(void *word, uint64_t value) {
     __atomic_store_n((uint64_t *)word, value, __ATOMIC_RELEASE);
 }
 
-/* The commit word of a record whose index and payload stand at record + 8. A crc of 0 is written as all ones, so that
- * the word is never 0. */
+/* A commit word. A crc of 0 is written as all ones, so that the word is never 0. */
+static inline uint64_t log_word(uint32_t crc, uint32_t size) { return (uint64_t)(crc ? crc : 0xFFFFFFFFu) << 32 | size; }
+
+/* The commit word of a record whose index and payload stand at record + 8. */
 static inline uint64_t log_commit_word(const char *record, uint32_t size) {
     uint64_t first = size;
-    uint32_t crc = crc32c(crc32c(0, &first, 8), record + 8, 8 + (size_t)size);
-    return (uint64_t)(crc ? crc : 0xFFFFFFFFu) << 32 | size;
+    return log_word(crc32c(crc32c(0, &first, 8), record + 8, 8 + (size_t)size), size);
 }
 
 static inline uint64_t log_seal_word(uint64_t next_index, uint64_t kind) {
     uint64_t words[2] = {next_index, kind};
-    uint32_t crc = crc32c(0, words, sizeof words);
-    return (uint64_t)(crc ? crc : 0xFFFFFFFFu) << 32 | LOG_SEAL_SIZE;
+    return log_word(crc32c(0, words, sizeof words), LOG_SEAL_SIZE);
 }
 
 static inline uint32_t log_header_crc(const log_header_t *header) {

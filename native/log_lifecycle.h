@@ -24,7 +24,7 @@ static inline log_writer_t *log_allocate(const log_config_t *config) {
     pthread_cond_init(&log->progress, &clock);
     pthread_condattr_destroy(&clock);
     pthread_mutex_init(&log->mutex, NULL);
-    for (uint32_t i = 0; i < LOG_SLOTS; i++) log->slots[i].fd = -1;
+    for (uint32_t i = 0; i < LOG_SLOTS; i++) log->slots[i].fd = log->slots[i].copy_fd = -1;
     uint64_t room = config->segment_bytes - sizeof(log_header_t) - sizeof(log_seal_t) - config->reserve_bytes;
     uint64_t most = room - log_stride(0, config->chained) - 7;
     log->max_payload = most < LOG_MAX_PAYLOAD ? most : LOG_MAX_PAYLOAD;
@@ -75,7 +75,7 @@ static inline log_writer_t *log_open(const char *directory, const log_config_t *
     return NULL;
 }
 
-/* Seals the log, waits until everything is chained and synced, and removes the segment that was prepared for nothing.
+/* Seals the log, waits until everything is chained and synced, and removes the files that were prepared for nothing.
  * The counters stay readable. LOG_OK, or LOG_FAILED after an I/O error. */
 static inline int log_close(log_writer_t *log) {
     if (log->closed) return LOG_OK;
@@ -92,7 +92,10 @@ static inline int log_close(log_writer_t *log) {
         char name[LOG_NAME_MAX];
         log_segment_name(name, log->config.stem, log->prepared);
         log_segment_release(log_slot(log, log->prepared));
-        if (unlinkat(log->dir_fd, name, 0) || fsync(log->dir_fd)) log_fail(log, errno);
+        if (unlinkat(log->dir_fd, name, 0)) log_fail(log, errno);
+        log_copy_name(name, log->config.stem, log->prepared);
+        if (log->config.sync && unlinkat(log->dir_fd, name, 0)) log_fail(log, errno);
+        if (fsync(log->dir_fd)) log_fail(log, errno);
     }
     return log->failed ? LOG_FAILED : LOG_OK;
 }

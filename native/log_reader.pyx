@@ -17,9 +17,14 @@ def segment_path(directory: str | os.PathLike[str], stem: str, number: int) -> P
     return Path(directory) / f"{stem}-{number:08d}.log"
 
 
-def segment_numbers(directory: str | os.PathLike[str], str stem) -> list[int]:
-    """The numbers of the segments a directory has, ascending."""
-    pattern = re.compile(re.escape(stem) + r"-(\d{8})\.log")
+def copy_path(directory: str | os.PathLike[str], stem: str, number: int) -> Path:
+    """The durable copy of a segment that is not finished, in a log that is synced."""
+    return Path(directory) / f"{stem}-{number:08d}.sync"
+
+
+def segment_numbers(directory: str | os.PathLike[str], str stem, str suffix=".log") -> list[int]:
+    """The numbers of the segments a directory has, ascending; of the durable copies with `suffix` .sync."""
+    pattern = re.compile(re.escape(stem) + r"-(\d{8})" + re.escape(suffix))
     found = (pattern.fullmatch(name) for name in os.listdir(directory))
     return sorted(int(match[1]) for match in found if match)
 

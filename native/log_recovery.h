@@ -1,6 +1,6 @@
 /* Takes a log up again after its writer was killed or the power failed: see log_recover. */
 #pragma once
-#include "native/log_segment.h"
+#include "native/log_copy.h"
 
 enum log_status {
     LOG_OK = 0,
@@ -92,7 +92,7 @@ static inline int log_recover_segment(log_recovery_t *state, int dir_fd, const c
     char name[LOG_NAME_MAX];
     struct stat status;
     uint64_t offset = 0;
-    log_segment_t segment = {-1, NULL, number, 0};
+    log_segment_t segment = {.fd = -1, .copy_fd = -1, .number = number};
     log_segment_name(name, stem, number);
     segment.fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
     /* Room for a seal, should the file have been cut short; finishing truncates to the used size. */
@@ -157,15 +157,60 @@ static inline int log_recover_header(log_recovery_t *state, int dir_fd, const ch
     return LOG_OK;
 }
 
+/* Consults the durable copy of one segment: what is sound in it goes into the segment, which is recovered after that as
+ * any other. A finished segment needs nothing of what may be left of its copy. */
+static inline int log_recover_copy(log_recovery_t *state, int dir_fd, const char *stem, uint64_t number) {
+    char name[LOG_NAME_MAX];
+    struct stat status;
+    log_seal_t seal;
+    log_segment_t copy = {.fd = -1, .copy_fd = -1, .number = number};
+    if (log_finished_seal(dir_fd, stem, number, &seal)) return LOG_OK;
+    log_copy_name(name, stem, number);
+    copy.fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
+    int error = copy.fd < 0 || fstat(copy.fd, &status) ? errno : 0;
+    if (error == 0 && status.st_size < (off_t)sizeof(log_header_t)) { /* nothing was ever written to it */
+        log_segment_release(&copy);
+        return LOG_OK;
+    }
+    if (error == 0) error = log_segment_map(&copy, (uint64_t)status.st_size);
+    int damaged = 0;
+    if (error == 0) {
+        const log_header_t *header = (const log_header_t *)copy.base;
+        damaged = !log_is_zero((const uint8_t *)copy.base, sizeof *header) &&
+                  (!log_header_valid(header) || header->number != number);
+        if (!damaged) error = log_copy_into_segment(copy.base, copy.mapped, dir_fd, stem, number);
+    }
+    log_segment_release(&copy);
+    if (damaged) return log_recovery_fail(state, LOG_DAMAGED, 0, number, 0);
+    return error ? log_recovery_fail(state, LOG_FAILED, error, number, 0) : LOG_OK;
+}
+
+/* Consults all durable copies, or, once the segments are finished, removes them. */
+static inline int log_recover_copies(log_recovery_t *state, int dir_fd, const char *stem, int removing) {
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = LOG_OK;
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) return log_recovery_fail(state, LOG_FAILED, errno, 0, 0);
+    for (struct dirent *entry = readdir(dir); entry && status == LOG_OK; entry = readdir(dir)) {
+        int64_t number = log_segment_parse(entry->d_name, stem, ".sync");
+        if (number < 0) continue;
+        if (!removing) {
+            status = log_recover_copy(state, dir_fd, stem, (uint64_t)number);
+        } else if (unlinkat(dir_fd, entry->d_name, 0)) {
+            status = log_recovery_fail(state, LOG_FAILED, errno, (uint64_t)number, 0);
+        }
+    }
+    closedir(dir);
+    return status;
+}
+
 /* Finds where the log ends. Segments that were finished are trusted; later ones are walked: commit words and checksums
  * are checked, missing hashes computed, a torn tail is zeroed, and each is sealed and finished. The writer goes on in a
  * new segment. Records that had been synced (the header's durable mark) and are damaged now are LOG_DAMAGED: nothing is
  * dropped then. */
-static inline int log_recover(log_recovery_t *state, int dir_fd, const char *stem, int chained) {
+static inline int log_recover_segments(log_recovery_t *state, int dir_fd, const char *stem, int chained) {
     log_segments_t found;
     log_seal_t seal;
     int opened = 0, ended = 0, status;
-    memset(state, 0, sizeof *state);
     int error = log_segments_list(dir_fd, stem, &found);
     if (error) return log_recovery_fail(state, LOG_FAILED, error, 0, 0);
     if (found.count == 0) return LOG_OK;
@@ -182,8 +227,8 @@ static inline int log_recover(log_recovery_t *state, int dir_fd, const char *ste
     uint64_t number = end;
     for (; number > found.first && !log_finished_seal(dir_fd, stem, number - 1, &seal); number--) {
         status = log_recover_header(state, dir_fd, stem, number - 1, chained, &opened);
-        if (status == LOG_OK && !opened) status = log_recovery_fail(state, LOG_DAMAGED, 0, number - 1, 0);
         if (status) return status;
+        if (!opened) end = number - 1; /* its header never reached the disk, as nothing after it was synced */
     }
     if (number > found.first) {
         state->next_index = seal.next_index;
@@ -193,6 +238,7 @@ static inline int log_recover(log_recovery_t *state, int dir_fd, const char *ste
         status = log_recover_segment(state, dir_fd, stem, number, chained, &ended);
         if (status) return status;
     }
+    if (state->next_index < state->mark) return log_recovery_fail(state, LOG_DAMAGED, 0, number, 0);
     for (; found.last > number; found.last--) { /* what follows a torn end was never durable */
         char name[LOG_NAME_MAX];
         log_segment_name(name, stem, found.last);
@@ -200,4 +246,13 @@ static inline int log_recover(log_recovery_t *state, int dir_fd, const char *ste
     }
     state->number = number;
     return LOG_OK;
+}
+
+/* Takes a log up again: the segments get back what only their durable copies have, see log_recover_segments for the
+ * rest, and the copies go when every segment is finished. */
+static inline int log_recover(log_recovery_t *state, int dir_fd, const char *stem, int chained) {
+    memset(state, 0, sizeof *state);
+    int status = log_recover_copies(state, dir_fd, stem, 0);
+    if (status == LOG_OK) status = log_recover_segments(state, dir_fd, stem, chained);
+    return status == LOG_OK ? log_recover_copies(state, dir_fd, stem, 1) : status;
 }

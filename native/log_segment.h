@@ -19,12 +19,16 @@
 #define LOG_NAME_MAX 96
 #define LOG_STEM_MAX 64
 #define LOG_PAGE 4096ull
+#define LOG_AHEAD (64 * LOG_PAGE) /* how far ahead of the appender pages are populated */
 
 typedef struct {
     int fd;
     char *base; /* NULL: not mapped */
     uint64_t number;
-    uint64_t mapped; /* bytes */
+    uint64_t mapped;    /* bytes */
+    uint64_t populated; /* up to here pages are in memory and writable */
+    int copy_fd;        /* of the durable copy, log_copy.h; -1: none */
+    uint64_t copied;    /* up to here it has the segment's bytes */
 } log_segment_t;
 
 static inline int64_t log_clock_ns(clockid_t clock) {
@@ -41,8 +45,9 @@ static inline void log_segment_name(char *name, const char *stem, uint64_t numbe
 static inline void log_segment_release(log_segment_t *segment) {
     if (segment->base) munmap(segment->base, segment->mapped);
     if (segment->fd >= 0) close(segment->fd);
+    if (segment->copy_fd >= 0) close(segment->copy_fd);
     segment->base = NULL;
-    segment->fd = -1;
+    segment->fd = segment->copy_fd = -1;
 }
 
 /* Maps an open file read-write; 0 or an errno. */
@@ -56,18 +61,19 @@ static inline int log_segment_map(log_segment_t *segment, uint64_t bytes) {
 
 /* Creates a segment, or takes over one that was prepared and never opened: zeros, fully allocated before any mapped
  * write, so that a full disk is an error here and never a SIGBUS there. The header is written, but not opened.
- * The directory is synced. 0 or an errno; on failure nothing stays behind but, perhaps, an empty file. */
+ * 0 or an errno; on failure nothing stays behind but, perhaps, an empty file. */
 static inline int log_segment_create(log_segment_t *segment, int dir_fd, const char *stem, uint64_t bytes,
                                      const log_header_t *header) {
     char name[LOG_NAME_MAX];
     log_segment_name(name, stem, header->number);
     segment->base = NULL;
     segment->number = header->number;
+    segment->populated = 0;
+    segment->copy_fd = -1;
     segment->fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (segment->fd < 0) return errno;
     int failed = ftruncate(segment->fd, 0) ? errno : posix_fallocate(segment->fd, 0, (off_t)bytes);
     if (failed == 0) failed = log_segment_map(segment, bytes);
-    if (failed == 0 && fsync(dir_fd)) failed = errno;
     if (failed) {
         if (ftruncate(segment->fd, 0)) failed = failed ? failed : errno;
         log_segment_release(segment);
@@ -75,6 +81,15 @@ static inline int log_segment_create(log_segment_t *segment, int dir_fd, const c
     }
     memcpy(segment->base, header, sizeof *header);
     return 0;
+}
+
+/* Brings pages ahead of `used` into memory, a stretch at a time, so that an append need not wait for a page fault. */
+static inline void log_segment_populate(log_segment_t *segment, uint64_t used) {
+    if (used + LOG_AHEAD / 2 < segment->populated || segment->populated == segment->mapped) return;
+    uint64_t from = used > segment->populated ? used & ~(LOG_PAGE - 1) : segment->populated;
+    uint64_t bytes = segment->mapped - from < LOG_AHEAD ? segment->mapped - from : LOG_AHEAD;
+    madvise(segment->base + from, bytes, MADV_POPULATE_WRITE);
+    segment->populated = from + bytes;
 }
 
 /* Makes a prepared segment part of the log: its records start at `first_index`. */
@@ -106,23 +121,23 @@ static inline int log_segment_finish(log_segment_t *segment, uint64_t offset, co
     return 0;
 }
 
-/* The number in a segment's file name, or -1 for any other file. */
-static inline int64_t log_segment_parse(const char *name, const char *stem) {
+/* The number in the name <stem>-<number><suffix>, or -1 for any other file. */
+static inline int64_t log_segment_parse(const char *name, const char *stem, const char *suffix) {
     size_t length = strlen(stem);
     uint64_t number = 0;
-    if (strncmp(name, stem, length) || name[length] != '-' || strlen(name) != length + 13) return -1;
+    if (strncmp(name, stem, length) || name[length] != '-' || strlen(name) < length + 9) return -1;
     for (const char *digit = name + length + 1; digit < name + length + 9; digit++) {
         if (*digit < '0' || *digit > '9') return -1;
         number = number * 10 + (uint64_t)(*digit - '0');
     }
-    return strcmp(name + length + 9, ".log") == 0 ? (int64_t)number : -1;
+    return strcmp(name + length + 9, suffix) == 0 ? (int64_t)number : -1;
 }
 
 typedef struct {
     uint64_t first;
     uint64_t last;
     uint64_t count; /* last - first + 1 unless one is missing */
-    uint64_t bytes;
+    uint64_t bytes; /* durable copies included */
 } log_segments_t;
 
 /* Which segments a directory has; 0 or an errno. */
@@ -132,12 +147,13 @@ static inline int log_segments_list(int dir_fd, const char *stem, log_segments_t
     memset(found, 0, sizeof *found);
     if (dir == NULL) return errno;
     for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
-        int64_t number = log_segment_parse(entry->d_name, stem);
+        int64_t number = log_segment_parse(entry->d_name, stem, ".log");
         struct stat status;
+        if (number < 0 && log_segment_parse(entry->d_name, stem, ".sync") < 0) continue;
+        if (fstatat(dir_fd, entry->d_name, &status, 0) == 0) found->bytes += (uint64_t)status.st_size;
         if (number < 0) continue;
         if (found->count == 0 || (uint64_t)number < found->first) found->first = (uint64_t)number;
         if (found->count == 0 || (uint64_t)number > found->last) found->last = (uint64_t)number;
-        if (fstatat(dir_fd, entry->d_name, &status, 0) == 0) found->bytes += (uint64_t)status.st_size;
         found->count++;
     }
     closedir(dir);

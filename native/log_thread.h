@@ -24,6 +24,30 @@ static inline void log_publish(log_writer_t *log) {
     pthread_mutex_unlock(&log->mutex);
 }
 
+/* The files of a segment to come, safely on disk in a log that is synced: 0, or an errno and nothing but, perhaps, empty
+ * files. */
+static inline int log_allocate_files(log_writer_t *log, const log_header_t *header) {
+    log_segment_t *segment = log_slot(log, header->number);
+    const log_config_t *config = &log->config;
+    int error = log_segment_create(segment, log->dir_fd, config->stem, config->segment_bytes, header);
+    if (error) return error;
+    if (config->sync) error = log_copy_create(segment, log->dir_fd, config->stem, config->segment_bytes);
+    if (error == 0 && config->sync && (fsync(segment->fd) || fsync(segment->copy_fd))) error = errno;
+    if (error == 0 && fsync(log->dir_fd)) error = errno;
+    if (error == 0) {
+        log_segment_populate(segment, 0);
+    } else {
+        if (ftruncate(segment->fd, 0) || (segment->copy_fd >= 0 && ftruncate(segment->copy_fd, 0))) error = errno;
+        log_segment_release(segment);
+    }
+    return error;
+}
+
+/* Bytes on disk of a segment that is not finished. */
+static inline uint64_t log_open_bytes(const log_writer_t *log) {
+    return log->config.segment_bytes * (log->config.sync ? 2 : 1);
+}
+
 /* Allocates the segment after the current one; a full disk is remembered and tried again later. */
 static inline void log_prepare(log_writer_t *log) {
     uint64_t number = log->prepared + 1;
@@ -39,16 +63,14 @@ static inline void log_prepare(log_writer_t *log) {
     header.created_ns = log_clock_ns(CLOCK_REALTIME);
     memcpy(header.run_id, log->config.run_id, sizeof header.run_id);
     memcpy(header.build, log->config.build, sizeof header.build);
-    int error = number > LOG_MAX_SEGMENT ? EFBIG
-                                         : log_segment_create(log_slot(log, number), log->dir_fd, log->config.stem,
-                                                              log->config.segment_bytes, &header);
+    int error = number > LOG_MAX_SEGMENT ? EFBIG : log_allocate_files(log, &header);
     if (error) {
         log->retry_ns = log_clock_ns(CLOCK_MONOTONIC) + LOG_RETRY_NS;
         __atomic_store_n(&log->prepare_error, error, __ATOMIC_RELEASE);
         return;
     }
     log->prepared = number;
-    log->total_bytes += log->config.segment_bytes;
+    log->total_bytes += log_open_bytes(log);
     __atomic_store_n(&log->prepare_error, 0, __ATOMIC_RELEASE);
     __atomic_store_n(log_slot_state(log, number), LOG_SLOT_READY, __ATOMIC_RELEASE);
 }
@@ -57,18 +79,28 @@ static inline void log_prepare(log_writer_t *log) {
 static inline void log_finish(log_writer_t *log, log_segment_t *segment) {
     uint64_t kind = ((const log_seal_t *)(segment->base + log->at_offset))->kind;
     int sync = log->config.sync || kind == LOG_SEAL_CLOSED;
-    int error = log_segment_finish(segment, log->at_offset, log->hash, sync);
+    int error = log->config.sync
+                    ? log_copy_finish(segment, log->dir_fd, log->config.stem, log->at_offset, log->hash)
+                    : log_segment_finish(segment, log->at_offset, log->hash, sync);
     if (error) {
         log_fail(log, error);
         return;
     }
     if (sync) log->synced = log->chained;
-    log->total_bytes -= log->config.segment_bytes - (log->at_offset + sizeof(log_seal_t));
+    log->total_bytes -= log_open_bytes(log) - (log->at_offset + sizeof(log_seal_t));
     __atomic_store_n(log_slot_state(log, log->at_number), LOG_SLOT_FREE, __ATOMIC_RELEASE);
     log->at_number++;
     log->at_offset = 0;
     log->ended = kind == LOG_SEAL_CLOSED;
     log_retain(log);
+}
+
+/* Brings the copy up to date and has the disk start on it, so that it works while we hash. */
+static inline void log_push(log_writer_t *log, log_segment_t *segment) {
+    uint64_t from = segment->copied;
+    int error = log_copy_write(segment, log->at_offset);
+    if (error) log_fail(log, error);
+    sync_file_range(segment->copy_fd, (off_t)from, (off_t)(log->at_offset - from), SYNC_FILE_RANGE_WRITE);
 }
 
 /* Takes up to LOG_BATCH records at the cursor into the chain; how many. */
@@ -80,7 +112,6 @@ static inline uint32_t log_advance(log_writer_t *log) {
         if (log->at_offset == 0) {
             memcpy(((log_header_t *)segment->base)->previous_hash, log->hash, LOG_HASH);
             log->at_offset = sizeof(log_header_t);
-            log->pushed = 0;
         }
         const char *record = segment->base + log->at_offset;
         uint64_t commit = log_load(record);
@@ -97,39 +128,39 @@ static inline uint32_t log_advance(log_writer_t *log) {
         log->at_offset += log_stride(size, log->config.chained);
         log->chained++;
         done++;
-        if (log->config.sync && log->at_offset - log->pushed > LOG_PUSH) { /* the disk works while we hash */
-            sync_file_range(segment->fd, (off_t)log->pushed, LOG_PUSH, SYNC_FILE_RANGE_WRITE);
-            log->pushed += LOG_PUSH;
-        }
+        if (log->config.sync && log->at_offset - segment->copied > LOG_PUSH) log_push(log, segment);
     }
     return done;
 }
 
-/* One group commit. The sync leaves the page of the cursor write-protected, and the next append would pay about 3 us
- * for its fault: it is made writable again here. */
+/* Keeps pages populated ahead of the appender, as far as the cursor says where it is. */
+static inline void log_populate(log_writer_t *log) {
+    log_segment_t *segment = log_slot(log, log->at_number);
+    if (segment->base) log_segment_populate(segment, log->at_offset);
+}
+
+/* One group commit. */
 static inline void log_sync(log_writer_t *log) {
     log_segment_t *segment = log_slot(log, log->at_number);
     if (segment->base == NULL || log->at_offset == 0 || log->synced == log->chained) return;
-    if (fdatasync(segment->fd)) {
-        log_fail(log, errno);
+    int error = log_copy_write(segment, log->at_offset);
+    if (error == 0 && fdatasync(segment->copy_fd)) error = errno;
+    if (error) {
+        log_fail(log, error);
         return;
     }
     log->synced = log->chained;
-    log->pushed = log->at_offset & ~(LOG_PAGE - 1);
-    uint64_t page = log->at_offset & ~(LOG_PAGE - 1);
-    uint64_t room = segment->mapped - page;
-    madvise(segment->base + page, room < 2 * LOG_PAGE ? room : 2 * LOG_PAGE, MADV_POPULATE_WRITE);
 }
 
-/* Renews the durable mark in the current header: a lower bound that recovery holds the log to. */
+/* Renews the durable mark of the current segment: a lower bound that recovery holds the log to. */
 static inline void log_mark(log_writer_t *log) {
     log_segment_t *segment = log_slot(log, log->at_number);
-    if (!log->config.sync || segment->base == NULL || log->at_offset == 0) return;
-    log_header_t *header = (log_header_t *)segment->base;
-    if (header->durable_mark == log->synced) return;
+    if (!log->config.sync || segment->base == NULL || segment->copied == 0 || log->marked == log->synced) return;
     int64_t now_ns = log_clock_ns(CLOCK_MONOTONIC);
     if (now_ns - log->marked_ns < LOG_MARK_NS) return;
-    log_store(&header->durable_mark, log->synced);
+    int error = log_copy_mark(segment, log->synced);
+    if (error) log_fail(log, error);
+    log->marked = log->synced;
     log->marked_ns = now_ns;
 }
 
@@ -148,6 +179,7 @@ static void *log_thread(void *argument) {
         int stopping = __atomic_load_n(&log->stop, __ATOMIC_ACQUIRE);
         uint32_t done = log_advance(log);
         if (!stopping) log_prepare(log);
+        log_populate(log);
         if (log->config.sync && !log->failed) log_sync(log);
         if (done || log->ended || log->failed) log_publish(log);
         log_mark(log);

@@ -8,11 +8,18 @@ from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from native.log_errors import LogError
-from native.log_reader import segment_numbers, segment_path
+from native.log_reader import copy_path, segment_numbers, segment_path
 
 from native.log_reader cimport (
-    LOG_BUDGETED, LOG_CHAINED, LOG_SEAL_ROLLED, Segment, log_header_t,
+    LOG_BUDGETED, LOG_CHAINED, LOG_SEAL_ROLLED, Segment, log_header_t, log_header_valid,
 )
+
+
+cdef extern from "native/log_copy.h" nogil:
+    ctypedef struct log_prefix_t:
+        uint64_t end
+
+    log_prefix_t log_prefix(const char* base, uint64_t size)
 
 
 cdef extern from "native/log_verify.h" nogil:
@@ -87,6 +94,7 @@ cdef class _Verifier:
         cdef list opened = []
         cdef Segment part
         cdef int damage = DAMAGE_NONE
+        self.state.mark = max((_mark_of_copy(self.directory, self.stem, n) for n in numbers), default=0)
         for number in numbers:
             self.segment = number
             if number != numbers[0] + len(opened):
@@ -191,8 +199,44 @@ cdef _verify_once(str directory, str stem):
     )
 
 
+cdef bytes _head(path, ssize_t size):
+    """The first bytes of a file, all for -1; none where it is not there (any more)."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(size)
+    except FileNotFoundError:
+        return b""
+
+
+cdef uint64_t _mark_of_copy(directory, stem, number) except? 0:
+    """The durable mark of a segment that is not finished: its copy holds it."""
+    cdef bytes head = _head(copy_path(directory, stem, number), sizeof(log_header_t))
+    cdef const log_header_t* header = <const log_header_t*><const char*>head
+    return header.durable_mark if len(head) == sizeof(log_header_t) and log_header_valid(header) else 0
+
+
+def check_recovered(directory: str | os.PathLike[str], str stem) -> None:
+    """LogError where a segment lacks durable records that its copy has: opening for writing puts them back.
+
+    A kill never leaves it so, nor is a live log ever so: only a power failure loses what was mapped.
+    """
+    cdef bytes copy, segment
+    for number in segment_numbers(directory, stem, ".sync"):
+        copy = _head(copy_path(directory, stem, number), -1)
+        segment = _head(segment_path(directory, stem, number), -1)
+        # The copy is asked for again, for a live log may have finished the segment and removed it.
+        lacks = log_prefix(copy, len(copy)).end > log_prefix(segment, len(segment)).end
+        if lacks and copy_path(directory, stem, number).exists():
+            raise LogError(
+                f"segment {number} of log {stem!r} in {directory} lacks records that are in its durable copy, as after "
+                "a power failure: start the run again, which puts them back"
+            )
+
+
 def verify(directory: str | os.PathLike[str], str stem) -> VerifyReport:
-    """Checks every header, checksum, index, hash and seal of a log, live ones too; LogError where there is none.
+    """Checks every header, checksum, index, hash and seal of a log, live ones too.
+
+    Raises LogError where there is none, or it is to be recovered first: see `check_recovered`.
 
     Damage is reported when two passes find the same: in a live log a pass may meet a record or a hash half written.
     After a power failure a log may have gaps in what was not durable yet; they are reported until opening repaired it.
@@ -205,6 +249,7 @@ def verify(directory: str | os.PathLike[str], str stem) -> VerifyReport:
         if not segment_numbers(folder, stem):
             raise LogError(f"there is no log {stem!r} in {folder}")
         try:
+            check_recovered(folder, stem)
             report = _verify_once(folder, stem)
         except FileNotFoundError:
             continue

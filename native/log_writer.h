@@ -11,7 +11,7 @@
 #define LOG_WAIT_NS 2000000000ll
 #define LOG_BATCH 16384u           /* records chained between two syncs */
 #define LOG_PUSH (1ull << 20)      /* bytes after which writing is started ahead of the sync */
-#define LOG_MARK_NS 20000000ll     /* how often the durable mark in the header is renewed */
+#define LOG_MARK_NS 20000000ll     /* how often the durable mark is renewed */
 #define LOG_RETRY_NS 50000000ll    /* how often a failed allocation is tried again */
 #define LOG_IDLE_POLLS 256u        /* after so many polls without a record the thread polls less often */
 
@@ -56,12 +56,12 @@ typedef struct {
     /* the thread's own */
     uint64_t at_number __attribute__((aligned(64)));
     uint64_t at_offset;
-    uint64_t pushed; /* up to here the disk was told to write */
     uint64_t chained;
     uint64_t synced;
     uint64_t prepared;
     uint64_t oldest;
     uint64_t total_bytes;
+    uint64_t marked; /* the durable mark as last written */
     int64_t marked_ns;
     int64_t retry_ns;
     uint8_t hash[LOG_HASH];
@@ -139,10 +139,12 @@ static inline int log_append(log_writer_t *log, const void *head, size_t head_si
     }
     if (__builtin_expect(__atomic_load_n(&log->failed, __ATOMIC_RELAXED), 0)) return LOG_FAILED;
     char *record = log->base + log->used;
-    if (head_size) memcpy(record + LOG_RECORD_HEAD, head, head_size);
-    if (body_size) memcpy(record + LOG_RECORD_HEAD + head_size, body, body_size);
+    uint64_t words[2] = {size, log->next_index};
+    uint32_t crc = crc32c(0, words, sizeof words);
     memcpy(record + 8, &log->next_index, 8);
-    log_store(record, log_commit_word(record, size));
+    crc = crc32c_copy(crc, record + LOG_RECORD_HEAD, head, head_size);
+    crc = crc32c_copy(crc, record + LOG_RECORD_HEAD + head_size, body, body_size);
+    log_store(record, log_word(crc, size));
     if ((log->next_index & LOG_SAMPLE_MASK) == 0 && log->with_sync &&
         __atomic_load_n(&log->sample_ns, __ATOMIC_ACQUIRE) == 0) {
         log->sample_index = log->next_index;

@@ -65,8 +65,8 @@ cdef class LogWriter:
             raise ValueError(f"segment_bytes is a multiple of {_PAGE} up to 4 GiB, not {segment_bytes}")
         if 2 * reserve > segment_bytes:
             raise ValueError("reserve_bytes is at most half a segment")
-        if budget_bytes and budget_bytes < <uint64_t>4 * segment_bytes:
-            raise ValueError("budget_bytes holds at least four segments")
+        if budget_bytes and budget_bytes < <uint64_t>(8 if sync else 4) * segment_bytes:
+            raise ValueError("budget_bytes holds at least four segments, and as many copies in a log that is synced")
         if not 1 <= sync_interval_us <= 1_000_000:
             raise ValueError("sync_interval_us lies in 1..1000000")
         if not stem or "/" in stem or "\0" in stem:

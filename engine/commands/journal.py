@@ -60,7 +60,9 @@ def records(run: RunDir, start: int) -> Iterator[dict[str, Any]]:
     """The journal's records as plain values, each with its `index` in the log."""
     from engine.journal.records import JOURNAL_STEM, parse
     from native.log_reader import LogReader
+    from native.log_verify import check_recovered
 
+    check_recovered(run.journal, JOURNAL_STEM)
     describe: Callable[[bytes], dict[str, Any]] = importlib.import_module("engine.core.describe").describe
     reader = LogReader(run.journal, JOURNAL_STEM, from_index=start)
     try:

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -458,6 +459,22 @@ def test_journal_verify(journal: RunDir, capsys: Capture) -> None:
     assert "changed" in capsys.readouterr().out
     assert penstock("journal", "verify", journal.path, "--json") == 1
     assert not json.loads(capsys.readouterr().out)["ok"]
+
+
+def test_a_journal_to_be_recovered_first_is_said(journal: RunDir, tmp_path: Path, capsys: Capture) -> None:
+    with log(journal) as writer:
+        writer.append(record(64, b"four"))
+        assert writer.wait_durable(10_000)
+        killed = RunDir(Path(shutil.copytree(journal.path, tmp_path / "killed")), journal.run_id)
+    assert penstock("journal", "show", killed.path) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert penstock("journal", "verify", killed.path) == 0
+    assert "whole: 4 records" in capsys.readouterr().out
+    segment = killed.journal / "journal-00000001.log"
+    segment.write_bytes(bytes(segment.stat().st_size))  # the power failed: none of its pages reached the disk
+    for command in ("show", "verify"):
+        assert penstock("journal", command, killed.path) == 2
+        assert "start the run again" in capsys.readouterr().err
 
 
 def test_a_run_without_a_journal_is_said(

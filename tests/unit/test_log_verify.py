@@ -51,14 +51,15 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files as a killed writer leaves them: the last segment is open, the next one prepared."""
+    """The files as a killed writer leaves them: the last segment is open, the next one prepared. What its durable copy
+    has to do with that is in test_log_copy.py: here there is none."""
     directory = tmp_path_factory.mktemp("killed")
     live = tmp_path_factory.mktemp("live")
     with writer(live) as log:
         for index in range(RECORDS):
             log.append(payload(index))
         assert log.wait_durable(10_000)
-        shutil.copytree(live, directory, dirs_exist_ok=True)
+        shutil.copytree(live, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sync"))
     for number in segment_numbers(directory, STEM):
         set_mark(directory, number, 0)
     return directory
