@@ -94,8 +94,8 @@ class Inside(asyncio.Protocol):
             self.outside.transport.close()
 
 
-async def serve(venue_port: int, notes_file: Path) -> None:
-    """Relay until SIGTERM, then write the notes."""
+async def serve(venue_port: int) -> list[Note]:
+    """Relay until SIGTERM; answers the notes."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     certificate, relay = Certificate(), Relay(venue_port)
@@ -104,9 +104,9 @@ async def serve(venue_port: int, notes_file: Path) -> None:
     sys.stdout.write(json.dumps({"port": port, "ca_pem_path": str(certificate.ca_pem_path)}) + "\n")
     sys.stdout.flush()
     await stop.wait()
-    notes_file.write_bytes(msgspec.msgpack.encode(relay.notes))
     certificate.remove()
+    return relay.notes
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1]), Path(sys.argv[2])))
+    Path(sys.argv[2]).write_bytes(msgspec.msgpack.encode(uvloop.run(serve(int(sys.argv[1])))))
