@@ -167,7 +167,8 @@ class MexcAdapter:
         A refused timestamp is not sent again: the next order has a measured clock.
         """
         spec = self._instruments[ticket.instrument]
-        return self._placed(self._orders().order(ticket, spec, before_send), spec)
+        sent = self._line.order(ticket, spec, before_send) if self._line is not None else _no_key()
+        return self._placed(sent, spec)
 
     async def _placed(self, sent: Coroutine[Any, Any, bytes], spec: InstrumentSpec) -> Evidence:
         try:
@@ -189,7 +190,7 @@ class MexcAdapter:
         failure: VenueError | None = None
         for attempt in range(_CANCEL_ATTEMPTS):
             try:
-                await self._orders().cancel(order, spec)
+                await (self._line.cancel(order, spec) if self._line is not None else _no_key())
                 failure = None
                 break
             except VenueError as error:
@@ -410,11 +411,6 @@ class MexcAdapter:
             spans += [each for each in ((span[0], first_ms), (last_ms, span[1])) if each != span]
         return list(found.values())
 
-    def _orders(self) -> OrderLine:
-        if self._line is None:
-            raise RuntimeError("the adapter has no key: it cannot trade")
-        return self._line
-
     def _port(self) -> SequencerPort:
         if self._sequencer is None:
             raise RuntimeError("the adapter was not started")
@@ -445,6 +441,10 @@ class MexcAdapter:
         if self._sequencer is not None:
             self._sequencer.count(f"mexc.{name}")
         return self._counters[name]
+
+
+async def _no_key() -> bytes:
+    raise VenueError(ErrorClass.AUTH, "orders need an API key and none is configured")
 
 
 def market_channels(symbol: str, speed: str) -> tuple[str, ...]:

@@ -66,7 +66,8 @@ ACTIONS: dict[Action, str] = {
     "questions wait.",
     Action.FEWER_ORDERS: "The order failed. Too many are open: the strategy waits or cancels.",
     Action.ALERT: "The order failed, and it is logged as an error: one direction is closed, an exit may be impossible.",
-    Action.HALT: "Trading halts (a HALT command in the journal); a person must look and resume.",
+    Action.HALT: "The order failed. Where an order or a cancel gets it, trading halts (a HALT command in the journal), and it is "
+    "logged as an error: a person must look and resume.",
     Action.QUERY_ORDER: "The order is UNKNOWN until the venue has told what became of it; it is never sent again.",
     Action.RETRY_QUERY: "A question is asked again with growing waits; an order is UNKNOWN until the venue has told.",
     Action.NOT_USED: "Belongs to requests that Penstock never makes. Where it comes all the same it proves nothing: an order "

@@ -65,7 +65,8 @@ class OrderPool:
         for connection in list(self._all):
             connection.close()
         for waiter in self._waiting:
-            waiter.cancel()
+            if not waiter.done():
+                waiter.set_result(None)
 
     @property
     def is_open(self) -> bool:

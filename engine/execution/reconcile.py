@@ -1,8 +1,8 @@
 """Reconciliation: at start and after each gap of the private feed, the core takes over what the venue says.
 
 Pushes that were missed are never sent again, so everything is asked: open orders, each order the core holds open,
-executions since the last time, and the account. The account must be read while nothing is executed: executions are
-listed before and after it, and it counts only where both lists are the same.
+executions since the last time, and the account. The account must be read while nothing is executed: executions and open
+orders are listed before and after it, and it counts only where both lists are the same.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Reconciler:
         listed = await self._adapter.open_orders()
         foreign = self._report_foreign(listed)
         asked = await self._settle_orders(listed)
-        balances, fills = await self._still_account(since_ns)
+        balances, fills = await self._still_account(since_ns, listed)
         sent = self._ingest_balances(balances)
         self._sequencer.ingest(event.reconciled())
         self.since_ns = started_ns
@@ -169,16 +169,28 @@ class Reconciler:
             )
         return asked
 
-    async def _still_account(self, since_ns: int) -> tuple[list[AssetBalance], int]:
-        """The account at a moment between whose sides nothing was executed, after all executions went in."""
+    async def _still_account(
+        self, since_ns: int, listed: Sequence[OpenOrder]
+    ) -> tuple[list[AssetBalance], int]:
+        """The account at a moment between whose sides nothing was executed, after all executions went in.
+
+        A venue may list an execution a while after the account shows it: open orders tell of it at once, and what their
+        records speak of is fetched before the account counts.
+        """
         seen: set[tuple[int, str]] = set()
         n_fills = await self._take_trades(since_ns, seen)
         for _ in range(self._limits.account_rounds):
+            await self._resolver.fills_brought()
             balances = await self._adapter.account()
             new = await self._take_trades(since_ns, seen)
             n_fills += new
-            if not new:
+            still_open = await self._adapter.open_orders()
+            moved = _executed(still_open) != _executed(listed)
+            if not new and not moved:
                 return balances, n_fills
+            if moved:
+                await self._settle_orders(still_open)
+                listed = still_open
         raise AdapterError(
             f"executions went on through {self._limits.account_rounds} readings of the account"
         )
@@ -219,3 +231,8 @@ class Reconciler:
             self._sequencer.ingest(event.balance(each.asset, each.free, each.locked, True))
             sent += 1
         return sent
+
+
+def _executed(listed: Sequence[OpenOrder]) -> dict[str, int]:
+    """What each open order has executed."""
+    return {order.venue_order_id: order.evidence.cumulative_lots for order in listed}

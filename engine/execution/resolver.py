@@ -79,6 +79,11 @@ class Resolver:
         """How many orders' executions are being fetched."""
         return len(self._fill_tasks)
 
+    async def fills_brought(self) -> None:
+        """Wait until no order's executions are being fetched; that ends by itself (`fill_attempts`)."""
+        while self._fill_tasks:
+            await asyncio.wait(set(self._fill_tasks))
+
     async def close(self) -> None:
         """Stop; what is unresolved stays UNKNOWN."""
         tasks = [*self._tasks.values(), *self._fill_tasks]

@@ -18,6 +18,8 @@ from adapters.mexc.venue.config import AccountConfig, FaultConfig, SeededConfig,
 from adapters.mexc.venue.server import Venue
 from engine.core.describe import describe
 from engine.core.risk.gate import ApprovalVoid
+from engine.execution.executor import ExecutorLimits
+from tests.unit.mexc.scripted import Bench
 
 RUN_ID = "abcdef012345"
 ENDED = {"FILLED", "CANCELED", "REJECTED", "NEVER_ACCEPTED"}
@@ -272,5 +274,18 @@ def rig_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 await body(rig)
 
         asyncio.run(asyncio.wait_for(main(), 30))
+
+    return run
+
+
+@pytest.fixture
+def bench_run(recorder: Any, approved: Any, standing_order: Any) -> Callable[..., None]:
+    def run(body: Callable[[Bench], Any], limits: ExecutorLimits | None = None) -> None:
+        async def main() -> None:
+            bench = Bench(recorder, approved, standing_order, limits)
+            await body(bench)
+            await bench.executor.close()
+
+        asyncio.run(asyncio.wait_for(main(), 10))
 
     return run

@@ -18,6 +18,11 @@ from engine.sequencer import Rim, Sequencer
 
 CONFIG = """
 symbols = ["MXUSDT", "BTCUSDT"]
+[risk]
+max_order_notional = "5000"
+max_position_notional = "20000"
+max_gross_exposure = "50000"
+max_net_exposure = "50000"
 [[strategy]]
 name = "market_maker"
 id = "hand"

@@ -1,146 +1,16 @@
-"""Executor, resolver and reconciler with an adapter that answers by script: what no venue can be made to say."""
+"""Resolver and reconciler with an adapter that answers by script: what no venue can be made to say."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from engine.adapter import AdapterError, AssetBalance, Evidence, OpenOrder, OrderRef, PlaceTicket, VenueFill
+from engine.adapter import AdapterError, AssetBalance, Evidence, OpenOrder
 from engine.core.enums import OrderReport
 from engine.execution.client_ids import client_order_id
-from engine.execution.executor import Executor, ExecutorLimits
-from engine.execution.reconcile import ReconcileLimits, Reconciler
-from engine.execution.resolver import Resolver, ResolverLimits
-
-RUN_ID = "abcdef012345"
-FAST = ResolverLimits(
-    attempts=4, first_wait_s=0.001, longest_wait_s=0.002, fill_attempts=2, fill_wait_s=0.001
-)
-
-
-def fill(trade_id: str, lots: int, order_no: int = 1, **fields: Any) -> VenueFill:
-    values: dict[str, Any] = {
-        "instrument": 0, "venue_order_id": "", "client_order_id": client_order_id(RUN_ID, order_no),
-        "trade_id": trade_id, "side": 1, "price_ticks": 10, "size_lots": lots, "money": 10 * lots, "fee": 1,
-        "fee_asset": "USDT", "is_maker": False, "ts_event_ns": 5, **fields,
-    }  # fmt: skip
-    return VenueFill(**values)
-
-
-class Scripted:
-    """An adapter whose answers are set, and whose questions are noted."""
-
-    name = "scripted"
-
-    def __init__(self) -> None:
-        self.private_restored = asyncio.Event()
-        self.evidence: Evidence | None = None
-        self.open: list[OpenOrder] = []
-        self.trades: list[VenueFill] = []
-        self.accounts: list[AssetBalance] = []
-        self.window_ns = 0
-        self.failing = 0
-        self.asked: list[str] = []
-        self.on_place: Callable[[PlaceTicket, Callable[[], None]], Any] | None = None
-        self.on_account: Callable[[], None] = lambda: None
-
-    def note(self, question: str) -> None:
-        self.asked.append(question)
-        if self.failing:
-            self.failing -= 1
-            raise AdapterError("no answer", retry_after_s=0.001)
-
-    async def place(self, ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
-        self.asked.append(f"place {ticket.client_order_id}")
-        assert self.on_place is not None
-        answer: Evidence = await self.on_place(ticket, before_send)
-        return answer
-
-    async def cancel(self, order: OrderRef) -> Evidence:
-        self.note("cancel")
-        assert self.evidence is not None
-        return self.evidence
-
-    async def query(self, order: OrderRef) -> Evidence | None:
-        self.note("query")
-        return self.evidence
-
-    async def open_orders(self, instrument: int | None = None) -> list[OpenOrder]:
-        self.note("open_orders")
-        return self.open
-
-    async def trades_of(self, order: OrderRef) -> list[VenueFill]:
-        self.note("trades_of")
-        return self.trades
-
-    async def trades_since(self, instrument: int, since_ns: int) -> list[VenueFill]:
-        self.note(f"trades_since {since_ns}")
-        return self.trades
-
-    async def account(self) -> list[AssetBalance]:
-        self.note("account")
-        self.on_account()
-        return self.accounts
-
-    def acceptance_window_ns(self) -> int:
-        return self.window_ns
-
-
-class Bench:
-    def __init__(
-        self, recorder: Any, approved: Any, standing_order: Any, limits: ExecutorLimits | None = None
-    ) -> None:
-        self.adapter: Any = Scripted()
-        self.recorder, self.approved = recorder, approved
-        self.recorder.core.known[1] = standing_order(1, placed_ns=1000, state_name="UNKNOWN")
-        self.resolver = Resolver(self.adapter, recorder, RUN_ID, FAST)
-        self.executor = Executor(self.adapter, recorder, RUN_ID, self.resolver, limits)
-        self.reconciler = Reconciler(
-            self.adapter,
-            recorder,
-            RUN_ID,
-            self.resolver,
-            lambda: 1,
-            ReconcileLimits(first_wait_s=0.001, account_rounds=3, healthy_every_s=0.001),
-        )
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait for a condition, not for ever."""
-        for _ in range(3000):
-            if condition():
-                return
-            await asyncio.sleep(0.001)
-        raise AssertionError(f"it never came: {self.recorder.events}")
-
-    @property
-    def order(self) -> Any:
-        return self.recorder.core.known[1]
-
-    async def resolved(self, **options: bool) -> list[str]:
-        """Resolve order 1 and wait for the end; all reports of it."""
-        self.resolver.resolve(1, **options)
-        self.resolver.resolve(1)
-        assert self.resolver.unresolved == [1]
-        await self.until(lambda: not self.resolver.unresolved and not self.resolver.fills_pending)
-        reports: list[str] = self.recorder.reports(1)
-        return reports
-
-
-@pytest.fixture
-def bench_run(recorder: Any, approved: Any, standing_order: Any) -> Callable[..., None]:
-    def run(body: Callable[[Bench], Any], limits: ExecutorLimits | None = None) -> None:
-        async def main() -> None:
-            bench = Bench(recorder, approved, standing_order, limits)
-            await body(bench)
-            await bench.executor.close()
-
-        asyncio.run(asyncio.wait_for(main(), 10))
-
-    return run
-
+from tests.unit.mexc.scripted import RUN_ID, Bench, fill
 
 Run = Callable[..., None]
 
@@ -243,73 +113,6 @@ class TestResolver:
         bench_run(body)
 
 
-class TestExecutor:
-    def test_an_adapter_that_breaks_leaves_an_order_unknown(self, bench_run: Run) -> None:
-        async def broken(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
-            before_send()
-            raise ZeroDivisionError
-
-        async def body(bench: Bench) -> None:
-            bench.adapter.on_place = broken
-            bench.executor.submit(bench.approved(1))
-            await bench.until(lambda: bench.recorder.reports(1) and not bench.resolver.unresolved)
-            assert bench.recorder.reports(1) == ["AMBIGUOUS", "NEVER_ACCEPTED"]
-            assert bench.recorder.counts["execution.failures"] == 1
-            assert bench.adapter.asked.count(f"place {RUN_ID}-1") == 1
-
-        bench_run(body)
-
-    def test_an_adapter_that_does_not_redeem_is_found_out(self, bench_run: Run) -> None:
-        async def careless(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
-            return Evidence(report=OrderReport.WORKING)
-
-        async def body(bench: Bench) -> None:
-            bench.adapter.on_place = careless
-            bench.executor.submit(bench.approved(1))
-            await bench.until(lambda: bench.recorder.reports(1))
-            assert bench.recorder.reports(1)[0] == "AMBIGUOUS"
-            assert bench.executor.sent == 0
-
-        bench_run(body)
-
-    def test_an_order_that_is_being_sent_is_not_called_never_accepted(self, bench_run: Run) -> None:
-        async def body(bench: Bench) -> None:
-            released = asyncio.Event()
-
-            async def slow(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
-                await released.wait()
-                before_send()
-                return Evidence(report=OrderReport.WORKING)
-
-            bench.adapter.on_place = slow
-            bench.executor.submit(bench.approved(1))
-            await bench.reconciler.reconcile()
-            assert await bench.resolved() == []
-            assert "open_orders" not in bench.adapter.asked[bench.adapter.asked.index("account") :]
-            released.set()
-            await bench.until(lambda: bench.recorder.reports(1))
-            assert bench.recorder.reports(1) == ["WORKING"]
-
-        bench_run(body)
-
-    def test_closing_does_not_wait_for_ever(self, bench_run: Run) -> None:
-        async def stuck(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
-            await asyncio.sleep(60)
-            return Evidence(report=OrderReport.WORKING)
-
-        async def body(bench: Bench) -> None:
-            bench.adapter.on_place = stuck
-            bench.executor.submit(bench.approved(1))
-            bench.executor.submit(bench.approved(1, is_cancel=True))
-            await asyncio.sleep(0.01)
-            assert bench.executor.under_way == 2
-            await bench.executor.close()
-            assert bench.executor.under_way == 0
-            assert bench.recorder.reports(1) == []
-
-        bench_run(body, ExecutorLimits(close_timeout_s=0.05))
-
-
 class TestReconciler:
     def test_the_account_counts_only_when_nothing_is_executed_around_it(self, bench_run: Run) -> None:
         async def body(bench: Bench) -> None:
@@ -331,6 +134,41 @@ class TestReconciler:
             assert bench.recorder.counts["execution.assets_skipped"] == 1
             kinds = [each["kind"] for each in bench.recorder.events]
             assert kinds == ["FILL", "BALANCE", "RECONCILED"]
+
+        bench_run(body)
+
+    def test_an_asset_that_the_account_does_not_list_is_at_zero(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            bench.order.is_open = False
+            bench.adapter.accounts = [AssetBalance("USDT", 7, 1)]
+            bench.recorder.core.held = {"USDT": (9, 0), "MX": (5, 0), "BTC": (0, 0)}
+            assert (await bench.reconciler.reconcile()).balances == 2
+            told = [(each["asset"], each["free"], each["locked"]) for each in bench.recorder.of("BALANCE")]
+            assert told == [("USDT", 7, 1), ("MX", 0, 0)]
+            assert all(each["absolute"] for each in bench.recorder.of("BALANCE"))
+
+        bench_run(body)
+
+    def test_an_execution_that_only_the_open_order_shows_is_settled_before_the_account_counts(
+        self, bench_run: Run
+    ) -> None:
+        async def body(bench: Bench) -> None:
+            def shown(lots: int) -> list[OpenOrder]:
+                evidence = Evidence(report=OrderReport.WORKING, venue_order_id="v", cumulative_lots=lots)
+                return [OpenOrder(client_order_id(RUN_ID, 1), "v", "X", 0, evidence)]
+
+            def execute() -> None:
+                bench.adapter.open = shown(5)
+                bench.adapter.trades = [] if bench.adapter.asked.count("account") < 2 else [fill("a", 5)]
+
+            bench.adapter.open = shown(0)
+            bench.adapter.on_account = execute
+            bench.adapter.accounts = [AssetBalance("USDT", 7, 1)]
+            await bench.reconciler.reconcile()
+            assert bench.adapter.asked.count("account") >= 2
+            kinds = [each["kind"] for each in bench.recorder.events]
+            assert kinds.index("BALANCE") > kinds.index("FILL")
+            assert bench.recorder.reports(1) == ["WORKING", "WORKING"]
 
         bench_run(body)
 

@@ -431,6 +431,18 @@ def test_a_key_that_is_refused_halts_trading(desk_run: Run) -> None:
     desk_run(body)
 
 
+def test_without_a_key_no_order_goes(desk_run: Run) -> None:
+    async def body(desk: Desk) -> None:
+        line, desk.rig.adapter._line = desk.rig.adapter._line, None
+        desk.place(1, PASSIVE)
+        assert await desk.settled() == "REJECTED"
+        assert desk.rig.recorder.of("COMMAND")[0]["command"] == "HALT"
+        assert desk.rig.order_requests() == []
+        desk.rig.adapter._line = line
+
+    desk_run(body)
+
+
 def test_a_full_page_of_trades_is_split(desk_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def body(desk: Desk) -> None:
         for order_no in range(1, 7):

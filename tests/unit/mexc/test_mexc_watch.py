@@ -170,7 +170,7 @@ def test_a_listing_is_seen_watched_opened_and_let_go(rig_run: Run) -> None:
         body,
         {"listings": [listing(contract_s=0.5)], "limits": NO_LIMIT},
         weight_per_10s=100_000,
-        listings={"enabled": True, **QUICK},
+        listings={"enabled": True, **QUICK, "futures_interval_s": 0.25},
         silent_timeout_s=5.0,
     )
 

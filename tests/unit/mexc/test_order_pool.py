@@ -258,6 +258,23 @@ def test_an_order_does_not_wait_for_the_backoff(pem: Path) -> None:
     assert counts["order_connect_failures"] >= 1
 
 
+def test_a_pool_that_closes_lets_nobody_wait() -> None:
+    async def never(request: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    async def body(server: ScriptServer, pool: OrderPool) -> None:
+        sending = [asyncio.ensure_future(pool.send(lambda: REQUEST)) for _ in range(3)]
+        await until(lambda: len(server.orders) == 2)
+        await pool.close()
+        ends = await asyncio.gather(*sending, return_exceptions=True)
+        assert [getattr(each, "error_class", each) for each in ends] == [
+            ErrorClass.AMBIGUOUS, ErrorClass.AMBIGUOUS, ErrorClass.NOT_SENT,
+        ]  # fmt: skip
+        assert (await failure(pool)).error_class is ErrorClass.NOT_SENT
+
+    run(body, never, request_timeout_ms=20_000, order_wait_ms=20_000)
+
+
 def test_a_session_is_taken_up_again(pem: Path) -> None:
     async def body(server: ScriptServer, pool: OrderPool) -> None:
         await pool.send(lambda: REQUEST)

@@ -1,0 +1,145 @@
+"""The executor with an adapter that answers by script: what is sent when, and what no venue can be made to say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from engine.adapter import Evidence, PlaceTicket
+from engine.core.enums import OrderReport
+from engine.execution.executor import ExecutorLimits
+from tests.unit.mexc.scripted import RUN_ID, Bench
+
+Run = Callable[..., None]
+
+
+class TestExecutor:
+    def test_an_adapter_that_breaks_leaves_an_order_unknown(self, bench_run: Run) -> None:
+        async def broken(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+            before_send()
+            raise ZeroDivisionError
+
+        async def body(bench: Bench) -> None:
+            bench.adapter.on_place = broken
+            bench.executor.submit(bench.approved(1))
+            await bench.until(lambda: bench.recorder.reports(1) and not bench.resolver.unresolved)
+            assert bench.recorder.reports(1) == ["AMBIGUOUS", "NEVER_ACCEPTED"]
+            assert bench.recorder.counts["execution.failures"] == 1
+            assert bench.adapter.asked.count(f"place {RUN_ID}-1") == 1
+
+        bench_run(body)
+
+    def test_an_adapter_that_does_not_redeem_is_found_out(self, bench_run: Run) -> None:
+        async def careless(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+            return Evidence(report=OrderReport.WORKING)
+
+        async def body(bench: Bench) -> None:
+            bench.adapter.on_place = careless
+            bench.executor.submit(bench.approved(1))
+            await bench.until(lambda: bench.recorder.reports(1))
+            assert bench.recorder.reports(1)[0] == "AMBIGUOUS"
+            assert bench.executor.sent == 0
+
+        bench_run(body)
+
+    def test_an_order_that_is_being_sent_is_not_called_never_accepted(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            released = asyncio.Event()
+
+            async def slow(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+                await released.wait()
+                before_send()
+                return Evidence(report=OrderReport.WORKING)
+
+            bench.adapter.on_place = slow
+            bench.executor.submit(bench.approved(1))
+            await bench.reconciler.reconcile()
+            bench.adapter.asked.clear()
+            assert await bench.resolved() == []
+            assert "open_orders" not in bench.adapter.asked
+            released.set()
+            await bench.until(lambda: bench.recorder.reports(1))
+            assert bench.recorder.reports(1) == ["WORKING"]
+
+        bench_run(body)
+
+    def test_an_adapter_that_can_sends_within_submit(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            sent: list[str] = []
+
+            def at_once(ticket: PlaceTicket, before_send: Callable[[], None]) -> Any:
+                before_send()
+                sent.append(ticket.client_order_id)
+
+                async def answer() -> Evidence:
+                    return Evidence(report=OrderReport.WORKING)
+
+                return answer()
+
+            bench.adapter.place = at_once
+            bench.executor.submit(bench.approved(1))
+            assert (sent, bench.executor.sent) == ([f"{RUN_ID}-1"], 1)
+            assert bench.recorder.reports(1) == []
+            await bench.until(lambda: bench.recorder.reports(1))
+            assert bench.recorder.reports(1) == ["WORKING"]
+
+        bench_run(body)
+
+    def test_a_halt_before_submit_sends_nothing(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            sent: list[int] = []
+
+            def at_once(ticket: PlaceTicket, before_send: Callable[[], None]) -> Any:
+                before_send()
+                sent.append(ticket.order_no)
+
+            bench.adapter.place = at_once
+            bench.recorder.core.halt_epoch = 1
+            bench.executor.submit(bench.approved(1))
+            await bench.until(lambda: bench.recorder.reports(1))
+            assert bench.recorder.reports(1) == ["NEVER_ACCEPTED"]
+            assert (sent, bench.executor.sent) == ([], 0)
+
+        bench_run(body)
+
+    def test_no_more_are_under_way_than_lanes_and_each_gets_its_turn(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            under_way: set[int] = set()
+            most: list[int] = []
+            order: list[int] = []
+
+            async def slow(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+                before_send()
+                under_way.add(ticket.order_no)
+                order.append(ticket.order_no)
+                most.append(len(under_way))
+                await asyncio.sleep(0.002)
+                under_way.discard(ticket.order_no)
+                return Evidence(report=OrderReport.WORKING)
+
+            bench.adapter.on_place = slow
+            for number in range(1, 10):
+                bench.executor.submit(bench.approved(number))
+            await bench.until(lambda: not bench.executor.under_way)
+            assert max(most) == 2
+            assert order == list(range(1, 10))
+
+        bench_run(body, ExecutorLimits(parallel_places=2))
+
+    def test_closing_does_not_wait_for_ever(self, bench_run: Run) -> None:
+        async def stuck(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+            await asyncio.sleep(60)
+            return Evidence(report=OrderReport.WORKING)
+
+        async def body(bench: Bench) -> None:
+            bench.adapter.on_place = stuck
+            bench.executor.submit(bench.approved(1))
+            bench.executor.submit(bench.approved(1, is_cancel=True))
+            await asyncio.sleep(0.01)
+            assert bench.executor.under_way == 2
+            await bench.executor.close()
+            assert bench.executor.under_way == 0
+            assert bench.recorder.reports(1) == []
+
+        bench_run(body, ExecutorLimits(close_timeout_s=0.05))
