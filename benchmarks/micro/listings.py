@@ -1,4 +1,7 @@
-"""One sweep over the evidence of 2,500 symbols: the Numba kernel, warm, beside the plain-Python oracle."""
+"""Listings: a sweep over the evidence of 2,500 symbols beside its oracle, and the event that enters an opening symbol.
+
+The entry is the whole of `process` for the book's first event with both sides: book, strategy, gate, order, timer.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ import time
 from engine.microbench import Row, percentile, row, spread
 from native.listing_patterns import Sweep
 from tests.oracles.listing_patterns import Symbol, classify
+from tests.simulation.listings_script import MINUTE, Play, Script
+from tests.simulation.listings_world import MS, START_NS, World
 
 SYMBOLS, SWEEPS, ROUNDS, BAR_US = 2_500, 2_000, 5, 50.0
+ENTRIES, ENTRY_BAR_US = 300, 40.0
 SEED = 20_261_120
 ROWS = [(2, 2, 4, 2, 0, 850), (2, 2, -1, 1, 30, 850), (2, 1, -1, 1, 120, 750), (1, 1, -1, 1, 360, 600)]
 GROUPS = [frozenset({1, 2}), frozenset({3, 4}), frozenset({5}), frozenset({7}), frozenset({8})]
@@ -50,8 +56,42 @@ def filled(symbols: list[Symbol]) -> Sweep:
     return sweep
 
 
+class TimedWorld(World):
+    """Times the event that an order comes of."""
+
+    entry_us = 0.0
+
+    def process(self, event: bytes) -> bytes:
+        """One event into the core."""
+        before = self.strategy_orders
+        started = time.perf_counter_ns()
+        outputs = super().process(event)
+        if self.strategy_orders > before and not self.entry_us:
+            self.entry_us = (time.perf_counter_ns() - started) / 1e3
+        return outputs
+
+    @property
+    def strategy_orders(self) -> int:
+        """Orders that the gate approved so far."""
+        return int(self.engine.counts()["approved"])
+
+
+def time_entry(seed: int) -> float:
+    """Microseconds of one opening: armed, then the first book."""
+    world = TimedWorld(seed, {})
+    opens_ns = START_NS + 30 * MINUTE
+    script = Script(1, "on_time", opens_ns, opens_ns, 50_000, "flat", is_thin=False, has_flag=False)
+    Play(world, script)
+    world.run(opens_ns + 5_000 * MS)
+    if not world.entry_us:
+        raise RuntimeError("the listing was not entered")
+    return world.entry_us
+
+
 def run(quick: bool = False) -> list[Row]:
     """All rows of this subject; `quick` only proves that they come about."""
+    entries = [time_entry(seed) for seed in range(3 if quick else ENTRIES)]
+    entered = percentile(entries, 0.5)
     symbols = evidence(SYMBOLS, random.Random(SEED))
     sweep = filled(symbols)
     sweeps, rounds = (5, 2) if quick else (SWEEPS, ROUNDS)
@@ -74,5 +114,9 @@ def run(quick: bool = False) -> list[Row]:
         row(
             "listing_sweep", "us", p50, "must", bar=BAR_US, p50=p50, p99=percentile(together, 0.99),
             reference=("the plain-Python oracle", oracle_us), note=f"{SYMBOLS:,} symbols; medians of {spread(medians)} us",
-        )
+        ),
+        row(
+            "listing_entry", "us", entered, "stretch", bar=ENTRY_BAR_US, p50=entered, p99=percentile(entries, 0.99),
+            note="the first time that a core goes this way: nothing is warm, as at an opening",
+        ),
     ]  # fmt: skip

@@ -77,6 +77,7 @@ class Listing:
     entry: OrderRecord | None = None
     exits: list[OrderRecord] = field(default_factory=list)
     exit_plan: ExitPlan | None = None
+    saved_high_ticks: int = 0  # the plan's highest bid that the memo has
     sold_lots: int = 0  # by exits that ended
     proceeds: int = 0  # of those, money
     exit_retry_ms: int = 0
@@ -85,6 +86,7 @@ class Listing:
     unknown_from: State = State.OPENING
     result: str = ""
     note: str = ""
+    unsaved: bool = False  # its memo is to be written after the event that sent an order
     timers_ms: list[int] = field(default_factory=list)  # when a timer of ours fires
 
     def move(self, state: State, now_ms: int, note: str = "") -> None:

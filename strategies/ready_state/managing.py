@@ -36,14 +36,29 @@ class Trader(Protocol):
     def now_ms(self) -> int: ...
     def sell(
         self, instrument: int, price_ticks: int, size_lots: int, order_type: int = ..., key: int = ...
-    ) -> int: ...
-    def cancel(self, order_no: int) -> bool: ...
-    def position(self, instrument: int) -> int: ...
-    def book(self, instrument: int) -> Book: ...
-    def spec(self, instrument: int) -> InstrumentSpec: ...
-    def alert(self, text: str) -> None: ...
-    def note_order(self, order_no: int, listing: Listing) -> None: ...
-    def changed(self, listing: Listing) -> None: ...
+    ) -> int:
+        """As `Strategy.sell`."""
+
+    def cancel(self, order_no: int) -> bool:
+        """As `Strategy.cancel`."""
+
+    def position(self, instrument: int) -> int:
+        """As `Strategy.position`."""
+
+    def book(self, instrument: int) -> Book:
+        """As `Strategy.book`."""
+
+    def spec(self, instrument: int) -> InstrumentSpec:
+        """As `Strategy.spec`."""
+
+    def alert(self, text: str) -> None:
+        """As `Strategy.alert`."""
+
+    def note_order(self, order_no: int, listing: Listing) -> None:
+        """Remember whose order it is."""
+
+    def changed(self, listing: Listing) -> None:
+        """Put the listing as it is now into its memo."""
 
 
 def plan_for(listing: Listing, spec: InstrumentSpec, settings: Settings, now_ms: int) -> ExitPlan:
@@ -92,6 +107,10 @@ class Managing:
                 self._close(listing)
             return
         why, lots = plan.decide(bid, listing.exited_lots, now_ms)
+        if plan.is_trailing and plan.high_ticks * 1000 >= listing.saved_high_ticks * 1005:
+            # A restart has to know from where the stop trails, to half a percent.
+            listing.saved_high_ticks = plan.high_ticks
+            trader.changed(listing)
         live = listing.live_exit
         if live is not None:
             if why and why != "take profit" and live.why == RESTING:
@@ -201,7 +220,7 @@ class Managing:
         step = listing.exit_step_ms * 2 or settings.exit_retry_ms
         listing.exit_step_ms = min(step, settings.exit_retry_max_ms)
         listing.exit_retry_ms = self.trader.now_ms + listing.exit_step_ms
-        if listing.note != note:
+        if listing.note != note and not listing.exit_blocked:
             listing.note = note
             self.trader.changed(listing)
 

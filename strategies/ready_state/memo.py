@@ -139,8 +139,9 @@ def decode(symbol: str, value: bytes, slot: int) -> Listing:
         listing.sold_lots = int(facts.get("sold", 0))
         listing.proceeds = int(facts.get("proceeds", 0))
         if "in" in facts:
+            no, lots, price_ticks, filled_lots, money, fee_lots = (int(each) for each in facts["in"])
             is_open = bool(document["entry"]["open"])
-            listing.entry = OrderRecord(*(int(each) for each in facts["in"]), is_open=is_open)
+            listing.entry = OrderRecord(no, lots, price_ticks, filled_lots, money, fee_lots, is_open=is_open)
         if facts.get("out"):
             no, lots, price_ticks, why = facts["out"]
             listing.exits.append(OrderRecord(int(no), int(lots), int(price_ticks), why=str(why)))

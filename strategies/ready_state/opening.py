@@ -27,8 +27,14 @@ class Buyer(Trader, Protocol):
 
     def buy(
         self, instrument: int, price_ticks: int, size_lots: int, order_type: int = ..., key: int = ...
-    ) -> int: ...
-    def position_began(self, listing: Listing) -> None: ...
+    ) -> int:
+        """As `Strategy.buy`."""
+
+    def save_later(self, listing: Listing) -> None:
+        """Write the memo once the order has left."""
+
+    def position_began(self, listing: Listing) -> None:
+        """The entry bought something: its exits begin."""
 
 
 class Opening:
@@ -116,7 +122,7 @@ class Opening:
             listing.move(State.OPENING, now_ms)
         assert listing.plan is not None
         listing.plan.key = listing.attempt_key()
-        buyer.changed(listing)
+        buyer.save_later(listing)
 
     def _denied(self, listing: Listing) -> None:
         reason = self.buyer.denied_reason

@@ -140,6 +140,8 @@ class ReadyState(Strategy):
         if listing is not None:
             now_ms = self.now_ms
             listing.timers_ms = [at for at in listing.timers_ms if at > now_ms]
+            if listing.unsaved:
+                self.changed(listing)
             self._evaluate(listing)
 
     # What the parts ask for.
@@ -156,12 +158,18 @@ class ReadyState(Strategy):
 
     def changed(self, listing: Listing) -> None:
         """Put the listing as it is now into its memo."""
+        listing.unsaved = False
         evidence = self.board.by_symbol.get(listing.symbol)
         confidence = 0 if evidence is None else self.board.confidence(evidence)
         if evidence is not None and listing.state is State.ANNOUNCED and not confidence:
             confidence = advance_opportunity(evidence.title, listing.open_ms, self.now_ms)
         spec = self.spec(listing.instrument) if listing.instrument >= 0 else None
         self.memo(listing.symbol, memo.encode(listing, evidence, confidence, spec))
+
+    def save_later(self, listing: Listing) -> None:
+        """Write the memo in an event of its own: the order of this one leaves the sooner. See _adopt."""
+        listing.unsaved = True
+        self.set_timer(listing.slot, 0)
 
     # Listings.
 
@@ -243,7 +251,7 @@ class ReadyState(Strategy):
 
     def _evaluate(self, listing: Listing) -> None:
         """Go as far as evidence and time carry it now, and set the timer for what is next."""
-        state, attempts = listing.state, listing.attempts
+        state = listing.state
         if listing.is_waiting or (state is State.OPENING and listing.live_entry is None):
             self._before_entry(listing)
         elif state is State.OPENING and 0 < self._rests_until_ms(listing) <= self.now_ms:
@@ -252,8 +260,10 @@ class ReadyState(Strategy):
             self.managing.look(listing, self.book(listing.instrument))
         if listing.state in _ENDING:
             self._settle(listing)
-        if listing.state is not state or listing.attempts != attempts:
+        if listing.state is not state and not listing.unsaved:
             self.changed(listing)
+        if listing.is_final and listing.watched:
+            self._release(listing)
         if listing.is_final and self.now_ms >= listing.since_ms + self.settings.keep_finished_s * 1000:
             self._forget(listing)
             self.memo(listing.symbol, b"")
@@ -335,7 +345,6 @@ class ReadyState(Strategy):
         if instrument >= 0 and listing.held_lots <= 0 and self.position(instrument):
             listing.note = f"{self.position(instrument)} lots on the books are not this listing's"
         listing.move(State.RECONCILED, self.now_ms)
-        self._release(listing)
         self.changed(listing)
         # Its slot is free: others may arm.
         for other in list(self.listings.values()):

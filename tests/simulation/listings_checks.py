@@ -41,6 +41,7 @@ class Result:
     attempts: int
     bought_lots: int
     sold_lots: int
+    lost_answers: int
     slippage_ppm: int | None
     problems: list[str] = field(default_factory=list)
 
@@ -90,7 +91,8 @@ def judge(world: World, watch: Watch, script: Script, params: dict[str, Any]) ->
     sold = sum(
         world.truth.get(order["no"], {}).get("lots", 0) for order in orders if order["side"] == Side.SELL
     )
-    result = Result(script, state, memo.get("result", ""), len(entries), bought, sold, None)
+    lost = sum(world.lost[order["no"]] for order in orders if order["no"] in world.lost)
+    result = Result(script, state, memo.get("result", ""), len(entries), bought, sold, lost, None)
     problem = result.problems.append
     if state not in RIGHT[script.outcome]:
         problem(f"ended as {state}, which {script.outcome} must not")
@@ -124,7 +126,11 @@ def check_entries(
     highest = 0
     for order in entries:
         is_market = order["type"] == OrderType.MARKET
-        highest = highest or order["best_ask"] * (1_000_000 + params["entry_slippage_ppm"]) // 1_000_000
+        if not highest:
+            # The first ask that was seen: at the latest the one at hand, at the earliest that of the opening.
+            seen = [ask for at_ns, ask in script.asks if at_ns <= order["at_ns"]]
+            first = max([order["best_ask"], *seen])
+            highest = first * (1_000_000 + params["entry_slippage_ppm"]) // 1_000_000
         price = order["best_ask"] if is_market else order["price"]
         if price * order["lots"] > cap:
             problem(f"order {order['no']} is worth more than max_position_usdt")
@@ -146,12 +152,12 @@ def check_entries(
 
 def simulate(
     seed: int, count: int, params: dict[str, Any], *, restarts: int = 0, ack_loss_percent: int = 10,
-    fee_in_base: bool = False,
+    fee_in_base: bool = False, spacing_ns: int = 10 * MINUTE,
 ) -> tuple[list[Result], Watch, World]:  # fmt: skip
     """Play `count` listings in one run; `restarts` kills of the core on the way."""
     world = World(seed, params, fee_in_base=fee_in_base)
     world.ack_loss_percent = ack_loss_percent
-    told = scripts(seed, count)
+    told = scripts(seed, count, spacing_ns)
     begin_ns = world.now_ns
     played = [Play(world, script) for script in told]
     watch = Watch(world, params["max_concurrent_trades"])

@@ -33,7 +33,7 @@ class Script:
     is_thin: bool
     has_flag: bool  # of a symbol that takes no API orders: whether exchangeInfo says so
     symbol: str = field(init=False)
-    first_ask: int = 0  # the best ask in the moment it opened
+    asks: list[tuple[int, int]] = field(default_factory=list)  # (time, best ask)
 
     def __post_init__(self) -> None:
         self.symbol = f"N{self.number:04d}USDT"
@@ -246,7 +246,7 @@ class Play:
         asks, bids = side(1), side(-1)
         if not age_ns and dice.random() < 0.3:
             bids = {}  # the first book has one side only
-        script.first_ask = script.first_ask or min(asks)
+        script.asks.append((world.now_ns, min(asks)))
         world.quote(script.symbol, asks, bids)
         if age_ns < LIFE:
             pause = 250 * MS if age_ns < 10 * SECOND else 2 * SECOND if age_ns < 5 * MINUTE else 15 * SECOND

@@ -70,6 +70,7 @@ class World:
         self.refusals: dict[str, Callable[[int, Any], int]] = {}  # symbol -> code of (now, approved), 0: none
         self.ack_loss_percent = 0
         self.place_log: list[dict[str, Any]] = []  # each order that the core approved
+        self.lost: dict[int, int] = {}  # order number -> 1 where its request or its answer was lost
         self.truth: dict[int, dict[str, Any]] = {}  # order number -> what the venue knows of it
         self.begin()
 
@@ -149,7 +150,7 @@ class World:
         stamped = event.stamped(what, self.seq, self.now_ns)
         if 32 <= int.from_bytes(stamped[KIND], "little") < 64:
             self.records.append(stamped)
-        outputs = list(split(self.engine.process_bytes(stamped)))
+        outputs = list(split(self.process(stamped)))
         self.records += outputs
         for approved in self.engine.gate.take():
             self.send(approved)
@@ -159,6 +160,10 @@ class World:
                 self.act(kind, describe(record))
         if self.engine.errors:
             raise RuntimeError(f"the strategy raised: {self.engine.errors}") from self.engine.errors[0][2]
+
+    def process(self, stamped: bytes) -> bytes:
+        """One event into the core; its outputs."""
+        return self.engine.process_bytes(stamped)
 
     def act(self, kind: int, output: dict[str, Any]) -> None:
         if kind == SET_TIMER:
@@ -277,7 +282,8 @@ class World:
             return
         roll = self.dice.randrange(100)
         if roll < self.ack_loss_percent // 2:
-            self.report(number, OrderReport.AMBIGUOUS)  # the request was lost
+            self.lost[number] = 1  # the request
+            self.report(number, OrderReport.AMBIGUOUS)
             return
         code = self.refusals.get(symbol, lambda now, what: 0)(self.now_ns, approved)
         if code:
@@ -297,6 +303,7 @@ class World:
         self.exchange.place(self.now_ns, request)
         self.tell_records()
         if self.truth.get(number, {}).get("lost"):
+            self.lost[number] = 1  # the answer
             self.report(number, OrderReport.AMBIGUOUS)
 
     def refuse(self, number: int, symbol: str, code: int) -> None:
