@@ -190,11 +190,7 @@ def _show_evidence(place: RunDir, symbol: str, as_json: bool) -> None:
             "time": utc_text(facts["ts_recv_ns"]),
             "source": facts["from"],
             "change": facts["change"],
-            "said": {
-                name: value
-                for name, value in facts.items()
-                if name not in HEADER_FIELDS and value not in ("", None)
-            },
+            "said": _values(facts),
         }
         for facts in history.evidence(place.path, symbol)
     ]
@@ -206,6 +202,16 @@ def _show_evidence(place: RunDir, symbol: str, as_json: bool) -> None:
         since = f"; the tape begins at {utc_text(begins)}" if begins else ""
         write_table(("time", "source", "change", "said"), table, f"no evidence of {symbol}{since}")
     raise typer.Exit(0 if rows else 1)
+
+
+def _values(facts: dict[str, Any]) -> dict[str, Any]:
+    """What a source said; a price as an exact decimal."""
+    from engine.config_models import format_money
+
+    said = {
+        name: value for name, value in facts.items() if name not in HEADER_FIELDS and value not in ("", None)
+    }
+    return said | ({"price": format_money(said["price"])} if "price" in said else {})
 
 
 def _facts(listing: Listing) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
             metadata.EntryPoint("absent", "someones_plugins:Absent", "penstock.strategies"),
         ]
     )
-    monkeypatch.setattr(metadata, "entry_points", lambda group: points.select(group=group))
+    monkeypatch.setattr(metadata, "entry_points", lambda **wanted: points.select(**wanted))
 
 
 @pytest.fixture

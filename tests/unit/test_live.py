@@ -126,7 +126,7 @@ def adapter(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], None]:
         points = metadata.EntryPoints(
             [metadata.EntryPoint("mexc", "someones_adapter:Kind", "penstock.adapters")]
         )
-        monkeypatch.setattr(metadata, "entry_points", lambda group: points.select(group=group))
+        monkeypatch.setattr(metadata, "entry_points", lambda **wanted: points.select(**wanted))
 
     return install
 

@@ -206,7 +206,7 @@ def test_a_run_without_a_journal_is_said(command: str, tmp_path: Path, capsys: C
 def listed(life: Life) -> None:
     """One listing through its states to the end, one going on, one dropped, and a memo of another kind."""
     life.tell(ListingSource.CALENDAR, open_time_ms=OPEN_MS, listing_id="ab" * 16)
-    life.tell(ListingSource.WEB, venue_codes=(2, 2, 4))
+    life.tell(ListingSource.WEB, venue_codes=(2, 2, 4), price=MONEY * 5 // 100)
     life.sequencer.ingest(event.listing(ListingSource.WEB, ListingChange.SOURCE_DOWN, text="blocked"))
     life.memo("NEWUSDT", state="ANNOUNCED", open_ms=OPEN_MS, evidence={"CALENDAR": 1}, since_ms=1)
     life.memo("NEWUSDT", state="READY", open_ms=OPEN_MS, evidence={"CALENDAR": 1, "WEB": 2}, since_ms=2)
@@ -249,7 +249,7 @@ def test_evidence_of_a_symbol(life: Life, capsys: Capture) -> None:
         ("WEB", "SEEN"),
     ]
     assert answer["evidence"][0]["said"] == {"listing_id": "ab" * 16, "open_time_ms": OPEN_MS}
-    assert answer["evidence"][1]["said"] == {"venue_codes": [2, 2, 4]}
+    assert answer["evidence"][1]["said"] == {"venue_codes": [2, 2, 4], "price": "0.05"}
     assert answer["tape_begins"] <= answer["evidence"][0]["time"]
     assert penstock("listings", place, "--evidence", "ABSENTUSDT") == 1
     assert "no evidence of ABSENTUSDT; the tape begins" in capsys.readouterr().err
