@@ -130,7 +130,7 @@ def test_a_listing_is_seen_watched_opened_and_let_go(rig_run: Run) -> None:
         await rig.until(lambda: core.book(1).is_live)
         assert (core.book(1).best_bid_ticks, core.book(1).best_ask_ticks) == (0, 0)
         assert daemon.feed("watch-NEWUSDT").frames == 0
-        await rig.until(lambda: core.spec(1).tradable == Tradable.OPENING)
+        await rig.until(lambda: Tradable.OPENING in scout.tradable)
         await rig.until(lambda: core.spec(1).tradable == Tradable.YES)
         await rig.until(
             lambda: core.book(1).is_live and core.book(1).best_bid_ticks and core.book(1).best_ask_ticks
@@ -168,7 +168,7 @@ def test_a_listing_is_seen_watched_opened_and_let_go(rig_run: Run) -> None:
 
     rig_run(
         body,
-        {"listings": [listing(contract_s=0.5)], "limits": NO_LIMIT},
+        {"listings": [listing(contract_s=0.5, list_s=1.0, api_s=2.0, open_s=4.5)], "limits": NO_LIMIT},
         weight_per_10s=100_000,
         listings={"enabled": True, **QUICK, "futures_interval_s": 0.25},
         silent_timeout_s=5.0,
