@@ -41,7 +41,7 @@ class Evidence:
     open_ms: int = -1  # the one told last by a source of the spot market
     title: str = ""
     price: int = 0  # of the futures contract, money (10^-20); 0 where not told
-    is_new: bool = False  # a source told it for the first time after its own baseline
+    is_new: bool = False  # the first word of it came after the baseline of the source that said it
 
     @property
     def latest_open_ms(self) -> int:
@@ -58,7 +58,7 @@ class Board:
         self.down: dict[int, str] = {}
         self.dirty = False
         self.touched: dict[str, Evidence] = {}  # since the last sweep
-        self.ignored = 0  # symbols beyond max_symbols
+        self.ignored = 0  # symbols beyond max_symbols, or with names that are no ASCII
         self._baseline_ns: dict[int, int] = {}
         self._free: list[int] = []
         self._rows = 0
@@ -92,8 +92,9 @@ class Board:
             self._forget(evidence, source)
             return evidence
         began_ns = self._baseline_ns.setdefault(source, told.ts_recv_ns)
-        if source not in evidence.seen_ns:
-            evidence.is_new |= told.ts_recv_ns - began_ns > self.settings.baseline_s * 1_000_000_000
+        if not evidence.seen_ns:
+            # An old symbol that trades seldom has its row long before its first ticker.
+            evidence.is_new = told.ts_recv_ns - began_ns > self.settings.baseline_s * 1_000_000_000
         evidence.seen_ns[source] = told.ts_recv_ns
         self._write(evidence, told)
         return evidence
@@ -158,6 +159,9 @@ class Board:
         market_ns = evidence.seen_ns.get(_S.MARKET_DATA)
         if market_ns is not None and (not evidence.is_new or market_ns // 1_000_000 < now_ms - window_ms):
             return False
+        opened_ms = evidence.opens_ms.get(_S.EXCHANGE_INFO, -1)
+        if self.status(evidence) == ONLINE and 0 < opened_ms <= now_ms - window_ms:
+            return False  # whatever opens at the time that others name, it is not this symbol
         if evidence.latest_open_ms > 0:
             return evidence.latest_open_ms > now_ms - window_ms
         if evidence.is_new:
@@ -188,7 +192,8 @@ class Board:
         found = self.by_symbol.get(symbol)
         if found is not None or not create or not symbol.endswith(self.settings.quotes):
             return found
-        if not self._free and self._rows == self.settings.max_symbols:
+        is_full = not self._free and self._rows == self.settings.max_symbols
+        if is_full or not symbol.isascii():
             self.ignored += 1
             return None
         row = self._free.pop() if self._free else self._rows

@@ -34,7 +34,9 @@ class Settings:
     min_sources: int = 2  # independent ones that READY needs
     paused_is_ready: bool = True  # an API row that is allowed, paused and has an opening time says "ready"
     success_rate_percent: int = 75  # of the past, for the confidence alone
-    baseline_s: int = 60  # what a source tells so soon after its first word was there before
+    baseline_s: int = (
+        60  # what a source tells so soon after its first word was there before; nothing new is followed yet
+    )
     sweep_ms: int = 50  # evidence is classified this long after it came
     # Time.
     watch_lead_s: int = 180  # the symbol's book is opened so long before

@@ -68,7 +68,7 @@ class ReadyState(Strategy):
             self._evaluate(listing)
 
     def on_listing(self, told: Told) -> None:
-        """Note the evidence. It is classified a moment later with all that comes meanwhile, at once where it is urgent."""
+        """Note the evidence. Of a listing that is followed it is classified at once, else a moment later with all others."""
         evidence = self.board.take(told)
         if not self._sweep_due:
             self._sweep_due = True
@@ -76,9 +76,8 @@ class ReadyState(Strategy):
         listing = self.listings.get(evidence.symbol) if evidence is not None else None
         if listing is None or evidence is None:
             return
-        if listing.watched or listing.state is State.READY:
-            self.board.sweep()
-            self._evaluate(listing)
+        self.board.sweep()
+        self._evaluate(listing)
         if listing.held_lots > 0 and (why := waiting.vanished(self.board, evidence)):
             self.managing.stuck(listing, why)
 
@@ -176,7 +175,13 @@ class ReadyState(Strategy):
     def _sweep(self) -> None:
         board, now_ms = self.board, self.now_ms
         board.sweep()
-        touched, board.touched = board.touched, {}
+        touched: dict[str, Evidence] = {}
+        if now_ms >= self._told_ms:
+            touched, board.touched = board.touched, {}
+        elif not self._sweep_due:
+            # Half of what the sources have to say may make an old symbol look like a new one.
+            self._sweep_due = True
+            self.set_timer(SWEEP_TIMER, self._told_ms - now_ms)
         for symbol, evidence in touched.items():
             listing = self.listings.get(symbol)
             # One that was entered, or refused, is not entered again because somebody names a new time.
@@ -195,6 +200,9 @@ class ReadyState(Strategy):
         is_full = len(self.listings) >= self.settings.max_listings and evidence.symbol not in self.listings
         if is_full and not self._make_room(evidence):
             self.unfollowed += 1
+            return
+        instrument = self.instrument_of(evidence.symbol)
+        if instrument >= 0 and any(order.is_buy and order.filled_lots for order in self.history(instrument)):
             return
         if (old := self.listings.get(evidence.symbol)) is not None:
             self._forget(old)

@@ -175,10 +175,14 @@ def test_symbols_that_traded_all_along_are_no_listings() -> None:
         facts = {"status": 1, "api_allowed": 1, "trade_side_type": 1, "order_types": 62}
         world.tell(ListingSource.EXCHANGE_INFO, f"OLD{number}USDT", open_time_ms=1_600_000_000_000, **facts)
         world.tell(ListingSource.WEB, f"OLD{number}USDT", venue_codes=(2, 2, 4))
-        world.tell(ListingSource.MARKET_DATA, f"OLD{number}USDT")
+        if number % 2:
+            world.tell(ListingSource.MARKET_DATA, f"OLD{number}USDT")
+    world.run(world.now_ns + 110 * SECOND)
+    assert world.strategy.listings == {}
+    for number in range(0, 50, 2):
+        world.tell(ListingSource.MARKET_DATA, f"OLD{number}USDT")  # it trades seldom
     world.run(world.now_ns + 10 * SECOND)
     assert world.strategy.listings == {}
-    world.run(world.now_ns + 100 * SECOND)
     world.tell(
         ListingSource.EXCHANGE_INFO, "NEWUSDT", status=1, api_allowed=1, trade_side_type=1, order_types=62
     )
@@ -327,6 +331,28 @@ def test_a_finished_listing_and_its_memo_are_forgotten_in_time() -> None:
     assert stage.world.strategy.memos() == {}
 
 
+def test_nothing_new_is_followed_before_all_sources_had_their_say() -> None:
+    world = World(1, {})
+    world.tell(ListingSource.CALENDAR, "OLDUSDT", open_time_ms=OPENS // MS)
+    world.tell(ListingSource.CALENDAR, "NEWUSDT", open_time_ms=OPENS // MS)
+    world.run(world.now_ns + 30 * SECOND)
+    world.tell(ListingSource.MARKET_DATA, "OLDUSDT")
+    assert world.strategy.listings == {}
+    world.run(world.now_ns + 31 * SECOND)
+    assert list(world.strategy.listings) == ["NEWUSDT"]
+
+
+def test_what_was_entered_once_is_not_entered_again_by_a_session_that_forgot_it() -> None:
+    stage = Stage(hold_s=30, keep_finished_s=60).until(300 * SECOND)
+    assert stage.world.strategy.listings == {}
+    assert len(stage.entries) == 1
+    later = (OPENS + 20 * MINUTE) // MS
+    stage.world.restart()
+    stage.world.tell(ListingSource.CALENDAR, stage.symbol, open_time_ms=later)
+    stage.until(25 * MINUTE)
+    assert len(stage.entries) == 1
+
+
 def test_a_halt_blocks_entries() -> None:
     stage = Stage().until(-10 * SECOND)
     stage.world.push(event.command(CommandKind.HALT))
@@ -339,9 +365,17 @@ def test_no_more_listings_are_followed_than_there_is_room_for() -> None:
     world = World(1, {"max_listings": 3})
     for number in range(6):
         world.tell(ListingSource.CALENDAR, f"N{number}USDT", open_time_ms=OPENS // MS)
-    world.run(world.now_ns + 1 * SECOND)
+    world.run(world.now_ns + 61 * SECOND)
     assert len(world.strategy.listings) == 3
     assert world.strategy.unfollowed == 3
+
+
+def test_a_name_that_is_no_ascii_is_counted_and_survived() -> None:
+    world = World(1, {})
+    world.tell(ListingSource.CALENDAR, "币安人生USDT", open_time_ms=OPENS // MS)
+    world.run(world.now_ns + 1 * SECOND)
+    assert world.strategy.listings == {}
+    assert world.strategy.board.ignored == 1
 
 
 def test_no_more_symbols_are_kept_than_there_is_room_for() -> None:
