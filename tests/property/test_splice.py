@@ -30,14 +30,16 @@ def order(number: int, send_ms: int) -> bytes:
 def cut(
     events: list[tuple[str, int]], rng: random.Random, start: int, send_ms: int
 ) -> list[tuple[int, bytes]]:
-    """A connection's frames from an event on, each with the number of its last event; deals in frames of 1 to 3."""
+    """A connection's frames from an event on, each with the place of its first event; deals in frames of 1 to 3."""
     frames: list[tuple[int, bytes]] = []
-    waiting: list[int] = []
+    waiting: list[int] = []  # deals, whose number is their place
     version = {number: at for at, (_, number) in enumerate(e for e in events if e[0] == DEPTH)}
 
-    def flush(at: int) -> None:
+    def flush() -> None:
         if waiting:
-            frames.append((at, deals_frame(DEALS, "MXUSDT", send_ms, [deal(each) for each in waiting])))
+            frames.append(
+                (waiting[0], deals_frame(DEALS, "MXUSDT", send_ms, [deal(each) for each in waiting]))
+            )
             waiting.clear()
 
     for at, (channel, number) in enumerate(events):
@@ -46,13 +48,13 @@ def cut(
         if channel == DEALS:
             waiting.append(number)
             if len(waiting) >= rng.randint(1, 3):
-                flush(at)
+                flush()
         elif channel == DEPTH:
             update = DepthUpdate(100 + version[number], 100 + version[number], [("3.5", "1")], [])
             frames.append((at, depth_frame(DEPTH, "MXUSDT", send_ms, update)))
         else:
             frames.append((at, order(number, send_ms)))
-    flush(len(events))
+    flush()
     return frames
 
 

@@ -75,9 +75,10 @@ class Poller:
 
     async def _ask(self) -> None:
         plan, teller = self.plan, self._teller
+        asked_s = self.ledger.now_s()
         try:
             reading = plan.parse(await plan.fetch())
-            changes = self.ledger.changes(reading.facts, is_whole=plan.is_list)
+            changes = self.ledger.changes(reading.facts, is_whole=plan.is_list, asked_s=asked_s)
         except ShapeError as error:
             self._fail("shape", str(error))
         except VenueError as error:

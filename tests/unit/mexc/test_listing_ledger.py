@@ -83,6 +83,24 @@ def test_a_part_of_a_list_makes_nothing_gone() -> None:
     assert set(ledger.told()) == {"A", "B", "C"}
 
 
+def test_a_list_does_not_take_back_what_was_told_since_it_was_asked_for() -> None:
+    now_s = 10.0
+    ledger = Ledger(lambda: now_s)
+    list(ledger.changes({**facts("A", status=2), **facts("B")}, is_whole=True))
+    # Asked at 20, answered at 30; in between a question about A alone, and a push of a new row, were newer.
+    now_s = 25.0
+    list(ledger.changes({**facts("A", status=1), **facts("C")}, is_whole=False))
+    late = {**facts("A", status=2), **facts("B", status=5)}
+    assert [each.symbol for _, each in ledger.changes(late, is_whole=True, asked_s=20.0)] == ["B"]
+    assert ledger.told()["A"].status == 1
+    # A list that was asked for after that is believed again.
+    later = list(ledger.changes(late, is_whole=True, asked_s=26.0))
+    assert [(change, each.symbol, each.status) for change, each in later] == [(SEEN, "A", 2)]
+    assert [(change, each.symbol) for change, each in ledger.changes(late, is_whole=True, asked_s=27.0)] == [
+        (GONE, "C")
+    ]
+
+
 @given(st.lists(st.dictionaries(st.sampled_from("ABCDEFG"), st.integers(0, 2), max_size=7), max_size=12))
 def test_the_changes_tell_the_state(answers: list[dict[str, int]]) -> None:
     """Applied one after another, the changes give what the ledger holds; a told row is never lost without GONE."""

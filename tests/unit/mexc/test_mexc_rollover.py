@@ -11,11 +11,9 @@ from tests.unit.mexc.real_core import Daemon
 
 Run = Callable[..., None]
 SHORT = {
-    "connection_life_s": 0.5,
-    "rollover_overlap_s": 0.15,
-    "rollover_timeout_s": 5.0,
-    "recv_window_ms": 2000,
-}
+    "connection_life_s": 0.5, "rollover_overlap_s": 0.15, "rollover_timeout_s": 5.0, "recv_window_ms": 2000,
+    "silent_timeout_s": 20.0, "pong_timeout_s": 20.0, "first_frame_timeout_s": 20.0,
+}  # fmt: skip
 LIVELY = {"seeded_rates": {"maker_rate_hz": 200, "taker_rate_hz": 80}}
 SYMBOLS = ("MXUSDT", "BTCUSDT")
 

@@ -39,7 +39,7 @@ class Counts(collections.Counter[str]):
 
 def settings(url: str, **fields: Any) -> MexcConfig:
     fast = {
-        "request_timeout_ms": 300, "connect_timeout_ms": 1000, "order_connections": 2, "order_wait_ms": 200,
+        "request_timeout_ms": 1000, "connect_timeout_ms": 3000, "order_connections": 2, "order_wait_ms": 1000,
         "backoff_initial_s": 0.01, "backoff_max_s": 0.05, **fields,
     }  # fmt: skip
     return MexcConfig(rest_url=url, **fast)
@@ -149,12 +149,12 @@ def test_none_free_in_time_is_definitely_not_sent() -> None:
         error = await failure(pool, before_send=lambda: called.append(1))
         assert error.error_class is ErrorClass.NOT_SENT
         assert called == []
-        assert len(server.orders) == 2
         for each in busy:
             assert each is not None
             with pytest.raises(VenueError) as caught:
                 await pool.answer(each)
             assert caught.value.error_class is ErrorClass.AMBIGUOUS
+        assert len(server.orders) == 2
 
     run(body, never, request_timeout_ms=400, order_wait_ms=50)
 
@@ -243,7 +243,7 @@ def test_a_silent_venue_is_found_by_the_ping() -> None:
         await until(lambda: len(server.writers) >= 4 and pool.free == 2)
 
     counts = run(body, order_ping_s=0.05, request_timeout_ms=100)
-    assert counts["order_connections_stale"] == 2
+    assert counts["order_connections_stale"] >= 2
 
 
 def test_an_order_does_not_wait_for_the_backoff(pem: Path) -> None:
