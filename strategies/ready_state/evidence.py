@@ -154,8 +154,12 @@ class Board:
         """
         if self.is_gone(evidence) or self.is_offline(evidence):
             return False
+        window_ms = self.settings.late_window_s * 1000
+        market_ns = evidence.seen_ns.get(_S.MARKET_DATA)
+        if market_ns is not None and (not evidence.is_new or market_ns // 1_000_000 < now_ms - window_ms):
+            return False
         if evidence.latest_open_ms > 0:
-            return evidence.latest_open_ms > now_ms - self.settings.late_window_s * 1000
+            return evidence.latest_open_ms > now_ms - window_ms
         if evidence.is_new:
             return True
         trades = self.has_market(evidence) or self.status(evidence) == ONLINE

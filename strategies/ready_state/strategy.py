@@ -179,7 +179,9 @@ class ReadyState(Strategy):
         touched, board.touched = board.touched, {}
         for symbol, evidence in touched.items():
             listing = self.listings.get(symbol)
-            if listing is None or (listing.is_final and evidence.latest_open_ms > listing.open_ms):
+            # One that was entered, or refused, is not entered again because somebody names a new time.
+            missed = listing is not None and listing.state in (State.CANCELLED, State.STALE)
+            if listing is None or (missed and evidence.latest_open_ms > listing.open_ms):
                 if board.is_candidate(evidence, now_ms):
                     self._follow(evidence, 0 if listing is None else listing.generation + 1)
                 elif listing is None:
