@@ -119,3 +119,18 @@ def test_a_private_connection_ends_with_its_listen_key() -> None:
         assert (await client.signed("GET", "/api/v3/userDataStream"))[1]["listenKey"] == []
 
     play(scenario, limits={"listen_key_life_s": 1})
+
+
+def test_listen_keys_and_their_connections_have_limits() -> None:
+    async def scenario(client: Client) -> None:
+        _, made = await client.signed("POST", "/api/v3/userDataStream")
+        assert (await client.signed("POST", "/api/v3/userDataStream"))[0] == 200
+        assert (await client.signed("POST", "/api/v3/userDataStream"))[0] == 400
+        url = f"{client.venue.ws_url}?listenKey={made['listenKey']}"
+        async with client.session.ws_connect(url) as first:
+            await first.send_json({"method": "PING"})
+            assert (await first.receive_json())["msg"] == "PONG"
+            async with client.session.ws_connect(url) as second:
+                assert (await second.receive(timeout=5)).data == "Invalid listen key"
+
+    play(scenario, limits={"listen_keys": 2, "connections_per_key": 1})

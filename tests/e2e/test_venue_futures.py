@@ -244,3 +244,20 @@ def test_twenty_requests_in_two_seconds_and_no_more() -> None:
         assert (await client.get(f"{BASE}/ping"))[1]["code"] == 0
 
     play(scenario)
+
+
+def test_faults_of_the_futures_websocket() -> None:
+    async def scenario(client: Client) -> None:
+        await client.fault("refuse_upgrade", match="/edge", count=1)
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            async with edge(client):
+                pass
+        async with edge(client) as cut, client.socket() as spot:
+            await client.fault("refuse_subscription", match="sub.deal", count=1)
+            assert (await cut.ask("sub.deal", symbol="BTC_USDT"))["channel"] == "rs.error"
+            assert (await cut.ask("sub.deal", symbol="BTC_USDT"))["data"] == "success"
+            await client.fault("disconnect", match="edge", count=1)
+            await asyncio.wait_for(until_closed(cut), 5)
+            assert (await spot.ask("PING"))["msg"] == "PONG"
+
+    play(scenario)
