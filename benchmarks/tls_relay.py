@@ -104,7 +104,7 @@ async def serve(venue_port: int, notes_file: Path) -> None:
     sys.stdout.write(json.dumps({"port": port, "ca_pem_path": str(certificate.ca_pem_path)}) + "\n")
     sys.stdout.flush()
     await stop.wait()
-    notes_file.write_bytes(msgspec.msgpack.encode(relay.notes))
+    notes_file.write_bytes(msgspec.msgpack.encode(relay.notes))  # noqa: ASYNC240 - the relay is over
     certificate.remove()
 
 
