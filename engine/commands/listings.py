@@ -226,7 +226,8 @@ def _heard(listing: Listing) -> str:
 
 
 def _line(change: dict[str, Any]) -> str:
-    words = [change["time"], f"{change['state']:<12}", change["result"], change["note"]]
+    note = "" if change["note"] in change["result"] else change["note"]
+    words = [change["time"], f"{change['state']:<12}", change["result"], note]
     return "  ".join(word for word in words if word).rstrip()
 
 

@@ -179,9 +179,12 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
         load(tmp_path / "absent.toml")
 
 
-@pytest.mark.parametrize("name", ["demo.toml", "replay.toml"])
+@pytest.mark.parametrize("name", ["demo.toml", "replay.toml", "mexc-paper.toml", "mexc-live.toml"])
 def test_shipped_configs_load(name: str) -> None:
     config = load(ROOT / "configs" / name)
+    assert plugin_problems(config) == []
+    assert config.mode == ("live" if name == "mexc-live.toml" else "paper")
+    assert config.venue.embedded is not name.startswith("mexc")
     assert {symbol for strategy in config.strategy for symbol in strategy.symbols} == set(config.symbols)
 
 
