@@ -30,12 +30,17 @@ class VenueProcess:
     """The local venue on its own, ended with the test."""
 
     def __init__(
-        self, folder: Path, *arguments: str, symbols: str = "BTCUSDT,ETHUSDT", seed: int = 7
+        self,
+        folder: Path,
+        *arguments: str,
+        symbols: str = "BTCUSDT,ETHUSDT",
+        seed: int = 7,
+        settings: str = "",
     ) -> None:
-        settings = folder / "venue.toml"
-        settings.write_text(f'[[accounts]]\napi_key = "{API_KEY}"\nsecret = "{API_SECRET}"\n')
+        file = folder / "venue.toml"
+        file.write_text(f'{settings}\n[[accounts]]\napi_key = "{API_KEY}"\nsecret = "{API_SECRET}"\n')
         command = [
-            sys.executable, "-m", "adapters.mexc.venue", "--json", "--die-with-parent", "--config", str(settings),
+            sys.executable, "-m", "adapters.mexc.venue", "--json", "--die-with-parent", "--config", str(file),
             "--symbols", symbols, "--seed", str(seed), *arguments,
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=folder)
