@@ -55,7 +55,14 @@ announce_s = 7
 open_s = 500
 [[strategy]]
 name = "ready_state"
-params = { baseline_s = 2, watch_lead_s = 6, arm_lead_s = 5, hold_s = 3, take_profit = "scalping", max_spread_ppm = 200000, entry_slippage_ppm = 100000 }
+[strategy.params]
+baseline_s = 2
+watch_lead_s = 6
+arm_lead_s = 5
+hold_s = 3
+take_profit = "scalping"
+max_spread_ppm = 200000
+entry_slippage_ppm = 100000
 """
 FINISHED = {"NO_FILL", "BLOCKED", "CLOSED", "RECONCILED", "CANCELLED", "STALE"}
 

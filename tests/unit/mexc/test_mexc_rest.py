@@ -52,7 +52,7 @@ def run(
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        settings = MexcConfig(rest_url=url, **{"request_timeout_ms": 400, "clock_samples": 2, **config})
+        settings = MexcConfig(rest_url=url, **{"request_timeout_ms": 3000, "clock_samples": 2, **config})
         client = RestClient(settings, Credentials("mx0", SECRET) if with_key else None)
         await client.open()
         try:
