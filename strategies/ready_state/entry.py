@@ -33,6 +33,7 @@ def plan_entry(
         spec.band_up_ppm,
         order_type,
         spec.tradable,
+        spec.opens_ns // 1_000_000,
         premium,
     )
 

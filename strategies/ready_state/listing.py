@@ -44,6 +44,7 @@ class EntryPlan:
     band_up_ppm: int
     order_type: int
     tradable: int
+    opens_ms: int = 0  # when the exchange opens it, by its own word; 0: it is open, or does not say
     premium_ticks: int = 0  # over the futures' price; 0: no such bound
     key: int = 0  # of the next attempt
 

@@ -49,6 +49,8 @@ class Opening:
         if plan is None or not plan.tradable:
             return False
         early_ms = self.buyer.settings.opening_early_ms
+        if plan.opens_ms:
+            return plan.opens_ms <= now_ms + early_ms  # before that the gate lets nothing pass
         return plan.tradable == 1 or (0 < listing.open_ms <= now_ms + early_ms)
 
     def look(self, listing: Listing, book: Book) -> None:

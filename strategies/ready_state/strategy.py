@@ -250,8 +250,8 @@ class ReadyState(Strategy):
         if not book.best_ask_ticks or not book.best_bid_ticks:
             return
         now_ms, spec = self.now_ms, self.spec(book.instrument)
-        due = 0 < listing.open_ms <= now_ms + self.settings.opening_early_ms
-        if spec.tradable == 1 or (spec.tradable and due):
+        due = 0 < (spec.opens_ns // 1_000_000 or listing.open_ms) <= now_ms + self.settings.opening_early_ms
+        if (spec.tradable == 1 and not spec.opens_ns) or (spec.tradable and due):
             self.board.note_market(listing.symbol, self.now_ns)
             self.board.sweep()
             listing.opened_ms = now_ms

@@ -134,6 +134,19 @@ def test_a_time_that_moves_away_disarms_and_arms_again() -> None:
     assert stage.listing.rearmed == 1
 
 
+def test_a_book_before_the_exchange_opens_it_is_no_opening() -> None:
+    """Online, with orders in its book, and a time of its own that lies ahead."""
+    stage = Stage().until(-100 * SECOND)
+    stage.world.change(stage.symbol, tradable=1)
+    stage.world.quote(stage.symbol, {50_100: 10_000}, {49_900: 10_000})
+    stage.until(-1 * SECOND)
+    assert stage.entries == []
+    assert stage.state is State.ARMED
+    stage.until(10 * SECOND)
+    assert len(stage.entries) == 1
+    assert stage.entries[0]["at_ns"] >= OPENS - 500 * MS
+
+
 def test_an_opening_before_its_time_is_taken() -> None:
     stage = Stage("early", delay_ns=-100 * SECOND).until(-90 * SECOND)
     assert len(stage.entries) == 1
