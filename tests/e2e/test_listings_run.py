@@ -55,7 +55,14 @@ announce_s = 7
 open_s = 500
 [[strategy]]
 name = "ready_state"
-params = { baseline_s = 2, watch_lead_s = 6, arm_lead_s = 5, hold_s = 3, take_profit = "scalping", max_spread_ppm = 200000, entry_slippage_ppm = 100000 }
+[strategy.params]
+baseline_s = 2
+watch_lead_s = 6
+arm_lead_s = 5
+hold_s = 3
+take_profit = "scalping"
+max_spread_ppm = 200000
+entry_slippage_ppm = 100000
 """
 FINISHED = {"NO_FILL", "BLOCKED", "CLOSED", "RECONCILED", "CANCELLED", "STALE"}
 
@@ -94,7 +101,10 @@ def test_listings_of_a_run(tmp_path: Path) -> None:
     assert "NEWUSDT" in console.export_text()
 
     candidates = {row["symbol"]: row for row in facts(tmp_path, "listings", "run")}
-    assert candidates["SOONUSDT"]["open_ms"] - candidates["SOONUSDT"]["since_ms"] > 400_000
+    assert set(candidates) == {"SOONUSDT"}
+    said = [row["said"] for row in facts(tmp_path, "listings", "run", "--evidence", "SOONUSDT")["evidence"]]
+    (opens_ms,) = {each["open_time_ms"] for each in said if "open_time_ms" in each}
+    assert opens_ms - candidates["SOONUSDT"]["since_ms"] > 400_000
     (finished,) = facts(tmp_path, "listings", "run", "--history")
     assert finished["symbol"] == "NEWUSDT"
     states = [change["state"] for change in finished["changes"]]

@@ -178,9 +178,9 @@ def test_nothing_but_the_executor_uses_one_up_or_sends_an_order() -> None:
             if calls(path, "redeem"):
                 assert name == "engine/execution/executor.py"
             if calls(path, "place"):
-                # The local venue and the backtest's exchange have a `place` of their own: they are the other side.
+                # The backtest's exchange, the local venue and paper fills have a `place` of their own: the other side.
                 assert name == "engine/execution/executor.py" or name.startswith(
-                    ("backtest/", "adapters/mexc/venue/")
+                    ("backtest/", "adapters/mexc/venue/", "adapters/mexc/paper/")
                 )
         elif ".redeem(" in path.read_text():
             raise AssertionError(f"{name} uses an approval up")
