@@ -128,7 +128,7 @@ class Supervisor:
         self.view.show(None, "examining venue and key")
         try:
             findings = examine_venue(self.config)
-        except BaseException:  # raised again: the view must not stay on the terminal
+        except BaseException:  # raised again: the terminal must be given back first
             self.view.close()
             raise
         # What a run that goes on holds must be looked after, whatever became of its symbols.

@@ -47,7 +47,7 @@ class _Memo(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One candidate as it stands; times are ms UTC, 0 where not known. `result` says what came of it so far."""
+    """One candidate as it stands; times are ms UTC, 0 or less where not known. `result` says what came of it so far."""
 
     symbol: str
     state: str
@@ -102,14 +102,14 @@ def ordered(listings: Iterable[Listing]) -> list[Listing]:
         key=lambda each: (
             (True, -each.since_ms, each.symbol)
             if each.is_finished
-            else (False, each.open_ms or 1 << 62, each.symbol)
+            else (False, each.open_ms if each.open_ms > 0 else 1 << 62, each.symbol)
         ),
     )
 
 
 def countdown(open_ms: int, now_ms: int) -> str:
     """Time to an opening, as in `1:02:03`, `-0:05` after it; `-` where it is not known."""
-    if not open_ms:
+    if open_ms <= 0:
         return "-"
     seconds = abs(open_ms - now_ms) // 1000
     days, hours, rest = seconds // 86_400, seconds // 3600 % 24, seconds % 3600

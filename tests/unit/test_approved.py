@@ -178,7 +178,7 @@ def test_nothing_but_the_executor_uses_one_up_or_sends_an_order() -> None:
             if calls(path, "redeem"):
                 assert name == "engine/execution/executor.py"
             if calls(path, "place"):
-                # The matching engine has a `place` of its own: it is the other side.
+                # The backtest's exchange, the local venue and paper fills have a `place` of their own: the other side.
                 assert name == "engine/execution/executor.py" or name.startswith(
                     ("backtest/", "adapters/mexc/venue/", "adapters/mexc/paper/")
                 )
