@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from engine import InstrumentSpec, OrderType
+from engine.core.enums import Side
+from engine.core.state.books import Book
 from strategies.ready_state.listing import EntryPlan
 from strategies.ready_state.presets import PPM
 from strategies.ready_state.settings import Settings
+
+WALKED_LEVELS = 100  # of our own book, for what a market order would pay
 
 
 def plan_entry(
@@ -63,6 +67,21 @@ def entry_price(
         limit = min(limit, (bid_ticks + ask_ticks) * ppm // (2 * PPM))
     limit -= limit % plan.tick_step
     return limit if limit >= ask_ticks else 0
+
+
+def why_no_price(plan: EntryPlan, bid_ticks: int, ask_ticks: int, cap_ticks: int, settings: Settings) -> str:
+    """Which bound it was that left `entry_price` without one, for people."""
+    if (ask_ticks - bid_ticks) * PPM > bid_ticks * settings.max_spread_ppm:
+        return "the spread is over max_spread_ppm"
+    if ask_ticks > cap_ticks:
+        is_premium = cap_ticks == plan.premium_ticks
+        return f"the ask is over the cap of {'max_premium_ppm' if is_premium else 'entry_slippage_ppm'}"
+    return "the ask is outside of the venue's price band"
+
+
+def reaches(book: Book, limit_ticks: int, lots: int) -> bool:
+    """Whether our own book sells so many lots at no more than the limit."""
+    return sum(size for price, size in book.levels(Side.SELL, WALKED_LEVELS) if price <= limit_ticks) >= lots
 
 
 def entry_lots(plan: EntryPlan, limit_ticks: int) -> int:

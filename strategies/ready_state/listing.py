@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from engine.core.order import Order
 from strategies.ready_state.exits import ExitPlan
 from strategies.ready_state.states import FINAL, HOLDING, TRANSITIONS, WAITING, State
+
+RECORDS_KEPT = 8  # of orders that executed nothing; all others are kept
 
 
 class IllegalTransition(RuntimeError):
@@ -25,6 +28,23 @@ class OrderRecord:
     fee_lots: int = 0  # of the filled lots, what the venue kept as its fee
     why: str = ""
     is_open: bool = True
+
+    @property
+    def is_idle(self) -> bool:
+        """Ended without having executed anything."""
+        return not self.is_open and not self.filled_lots
+
+
+def pruned(records: list[OrderRecord]) -> list[OrderRecord]:
+    """The records without the oldest of those that executed nothing. What is gone so can be told anew from zero."""
+    idle = sum(record.is_idle for record in records)
+    kept = []
+    for record in records:
+        if record.is_idle and idle > RECORDS_KEPT:
+            idle -= 1
+        else:
+            kept.append(record)
+    return kept
 
 
 @dataclass(slots=True)
@@ -72,10 +92,14 @@ class Listing:
     refusal: str = ""  # the newest answer that kept us from entering
     retry_ms: int = 0  # no attempt before this
     retry_step_ms: int = 0
+    cancel_ms: int = 0  # no cancel of an entry before this
+    cancel_step_ms: int = 0
+    waited: tuple[str, ...] = ()  # what kept the price of an entry out, each told once
     switched: bool = False  # MARKET was refused, and IOC took its place
     repriced: bool = False  # the band refused the limit, and the ask took its place
     last_no: int = 0  # of its newest order: what the core has beyond it was placed after the newest memo
     entry: OrderRecord | None = None
+    earlier: list[OrderRecord] = field(default_factory=list)  # entries before that one
     exits: list[OrderRecord] = field(default_factory=list)
     exit_plan: ExitPlan | None = None
     saved_high_ticks: int = 0  # the plan's highest bid that the memo has
@@ -83,6 +107,9 @@ class Listing:
     proceeds: int = 0  # of those, money
     exit_retry_ms: int = 0
     exit_step_ms: int = 0
+    exit_why: str = ""  # whose back-off that is: another reason to sell begins with none
+    exit_at_bid: bool = False  # the venue's band refused the limit: the next one is the best bid
+    exit_told: set[str] = field(default_factory=set)  # why it cannot be sold, as people were told
     exit_blocked: str = ""  # why no exit is possible now; told once
     unknown_from: State = State.OPENING
     result: str = ""
@@ -112,9 +139,16 @@ class Listing:
         return self.state in HOLDING
 
     @property
+    def entries(self) -> list[OrderRecord]:
+        """All entries that are remembered, the newest last."""
+        return self.earlier if self.entry is None else [*self.earlier, self.entry]
+
+    @property
     def live_entry(self) -> OrderRecord | None:
         """The entry that is open or UNKNOWN: while there is one, there is no other."""
-        return self.entry if self.entry is not None and self.entry.is_open else None
+        if self.entry is not None and self.entry.is_open:
+            return self.entry
+        return next((record for record in self.earlier if record.is_open), None) if self.earlier else None
 
     @property
     def live_exit(self) -> OrderRecord | None:
@@ -123,13 +157,18 @@ class Listing:
 
     @property
     def filled_lots(self) -> int:
-        """What the entry executed."""
-        return self.entry.filled_lots if self.entry is not None else 0
+        """What the entries executed."""
+        return sum(record.filled_lots for record in self.entries)
+
+    @property
+    def filled_money(self) -> int:
+        """What was paid for it."""
+        return sum(record.filled_money for record in self.entries)
 
     @property
     def bought_lots(self) -> int:
-        """What the entry brought, its fee taken off where it was paid in the base asset: what can be sold."""
-        return self.entry.filled_lots - self.entry.fee_lots if self.entry is not None else 0
+        """What the entries brought, the fee taken off where it was paid in the base asset: what can be sold."""
+        return sum(record.filled_lots - record.fee_lots for record in self.entries)
 
     @property
     def exited_lots(self) -> int:
@@ -139,8 +178,37 @@ class Listing:
 
     @property
     def held_lots(self) -> int:
-        """What is left of the entry."""
+        """What is left of the entries."""
         return self.bought_lots - self.exited_lots
+
+    def enter_with(self, record: OrderRecord) -> None:
+        """A new entry; those before it are kept track of."""
+        if self.entry is not None:
+            self.earlier = pruned([*self.earlier, self.entry])
+        self.entry = record
+
+    def exit_with(self, record: OrderRecord) -> None:
+        """A new exit; those before it are kept track of."""
+        self.exits = pruned([*self.exits, record])
+
+    def find(self, order_no: int) -> OrderRecord | None:
+        """The record of an order."""
+        for records in (self.entries, self.exits):
+            for record in records:
+                if record.no == order_no:
+                    return record
+        return None
+
+    def recall(self, order: Order) -> OrderRecord:
+        """The record of an order of this listing, begun anew where it was dropped: then it had executed nothing."""
+        record = self.find(order.order_no)
+        if record is None:
+            record = OrderRecord(
+                order.order_no, order.size_lots, order.price_ticks, why="recalled", is_open=False
+            )
+            records = self.earlier if order.is_buy else self.exits
+            records.insert(0, record)
+        return record
 
     def attempt_key(self) -> int:
         """The idempotency key of the next attempt: the same listing and attempt never give two orders."""

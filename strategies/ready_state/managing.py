@@ -15,14 +15,21 @@ from engine.core.risk.reasons import Reason
 from engine.core.state.books import Book
 from strategies.ready_state.exits import ExitPlan, Scale, average_micro, exit_price, plan_exits
 from strategies.ready_state.listing import Listing, OrderRecord
-from strategies.ready_state.refusals import PASSING, reason_name
+from strategies.ready_state.refusals import PASSING, PRICE_CODES, TRANSIENT, reason_name
 from strategies.ready_state.settings import Settings
 from strategies.ready_state.states import State
 
 # MEXC: suspended, direction not allowed, trading disabled, no permission, selling suspended by risk control.
 HALT_CODES = frozenset({10007, 30000, 30001, 30016, 30020, 30028})
 RESTING = "resting"
-_TELLING = frozenset({Reason.NOT_TRADABLE, Reason.SIDE_NOT_ALLOWED, Reason.HALTED})
+OUT_OF_BAND = "the bid is outside of the price band"
+_URGENT = frozenset({"stop loss", "trailing stop", "time"})
+_TELLING: dict[int, str] = {
+    Reason.NOT_TRADABLE: "it is not tradable by API",
+    Reason.SIDE_NOT_ALLOWED: "it may only be bought",
+    Reason.HALTED: "denied, HALTED",
+}
+_PRICING = frozenset({Reason.PRICE_BAND, Reason.PRICE_COLLAR, Reason.SLIPPAGE})
 
 
 class Trader(Protocol):
@@ -62,11 +69,9 @@ class Trader(Protocol):
 
 
 def plan_for(listing: Listing, spec: InstrumentSpec, settings: Settings, now_ms: int) -> ExitPlan:
-    """The exits of what the entry bought. Time runs from the first plan."""
-    entry = listing.entry
-    assert entry is not None
+    """The exits of what the entries bought. Time runs from the first plan."""
     old = listing.exit_plan
-    micro = average_micro(entry.filled_money, entry.filled_lots, spec.notional(1, 1))
+    micro = average_micro(listing.filled_money, listing.filled_lots, spec.notional(1, 1))
     plan = plan_exits(
         Scale.of(spec),
         micro,
@@ -91,7 +96,8 @@ class Managing:
         """A position came to be, or grew by a late fill."""
         trader = self.trader
         listing.exit_plan = plan_for(listing, trader.spec(listing.instrument), trader.settings, trader.now_ms)
-        if listing.state is not State.MANAGING:
+        is_sought = listing.state is State.UNKNOWN and listing.live_exit is not None
+        if listing.state is not State.MANAGING and not is_sought:
             listing.move(State.MANAGING, trader.now_ms)
         trader.changed(listing)
 
@@ -116,6 +122,9 @@ class Managing:
             if why and why != "take profit" and live.why == RESTING:
                 trader.cancel(live.no)
             return
+        reason = why or (RESTING if trader.settings.resting_exits else "")
+        if reason and reason != listing.exit_why:
+            listing.exit_why, listing.exit_retry_ms, listing.exit_step_ms = reason, 0, 0
         if now_ms < listing.exit_retry_ms:
             return
         if why:
@@ -150,11 +159,12 @@ class Managing:
         """The instrument changed: tell where it can no longer be sold, and try at once where it can again."""
         spec = self.trader.spec(listing.instrument)
         if spec.tradable != 1:
-            self.stuck(listing, "it is not tradable by API")
+            self.stuck(listing, _TELLING[Reason.NOT_TRADABLE])
         elif not spec.sides & SELL_BIT:
-            self.stuck(listing, "it may only be bought")
+            self.stuck(listing, _TELLING[Reason.SIDE_NOT_ALLOWED])
         elif listing.exit_blocked:
             listing.exit_blocked = ""
+            listing.exit_told.clear()
             listing.note = "it can be sold again"
             listing.exit_retry_ms = listing.exit_step_ms = 0
             self.trader.changed(listing)
@@ -166,11 +176,14 @@ class Managing:
         bid = book.best_bid_ticks
         if not scale.is_sellable(lots, bid):
             return self._too_small(listing, plan, lots)
-        price = exit_price(
-            scale, bid, book.best_ask_ticks, settings.exit_slippage_ppm, settings.band_margin_ppm
+        slippage_ppm = 0 if listing.exit_at_bid else settings.exit_slippage_ppm
+        ask = book.best_ask_ticks
+        price = exit_price(scale, bid, ask, slippage_ppm, settings.band_margin_ppm) or exit_price(
+            scale, bid, ask, slippage_ppm, 0
         )
         if not price:
-            return self._rest_a_while(listing, f"{why}: the bid is outside of the price band")
+            self._rest_a_while(listing, f"{why}: {OUT_OF_BAND}", grows=False)
+            return self.stuck(listing, OUT_OF_BAND)
         lots = scale.capped(lots, bid)
         self._send(listing, price, lots - lots % scale.lot_step, OrderType.IOC, why)
 
@@ -188,15 +201,18 @@ class Managing:
         trader = self.trader
         number = trader.sell(listing.instrument, price, lots, order_type)
         if number:
-            listing.exits.append(OrderRecord(number, lots, price, why=why))
-            del listing.exits[:-8]
+            listing.exit_with(OrderRecord(number, lots, price, why=why))
             trader.note_order(number, listing)
             trader.changed(listing)
             return
         reason = trader.denied_reason
-        self._rest_a_while(listing, f"{why}: denied, {reason_name(reason)}")
-        if reason in _TELLING or (reason not in PASSING and why != RESTING):
-            self.stuck(listing, f"denied, {reason_name(reason)}")
+        self._rest_a_while(listing, f"{why}: denied, {reason_name(reason)}", grows=reason not in TRANSIENT)
+        if (
+            reason in _TELLING
+            or (reason in _PRICING and why in _URGENT)
+            or (reason not in PASSING and why != RESTING)
+        ):
+            self.stuck(listing, _TELLING.get(reason, f"denied, {reason_name(reason)}"))
 
     def _after(self, listing: Listing, record: OrderRecord, order: Order) -> None:
         """An exit ended: done, go on at once, or later."""
@@ -205,21 +221,34 @@ class Managing:
             return
         if order.filled_lots:
             listing.exit_retry_ms = listing.exit_step_ms = 0
-            listing.exit_blocked = ""
+            listing.exit_blocked, listing.exit_at_bid = "", False
+            listing.exit_told.clear()
             self.look(listing, self.trader.book(listing.instrument))
         elif record.why == RESTING and order.is_canceled:
             self.look(listing, self.trader.book(listing.instrument))
         else:
             code = order.venue_code
-            self._rest_a_while(listing, f"{record.why}: refused, {code}" if code else f"{record.why}: missed")
+            note = f"{record.why}: refused, {code}" if code else f"{record.why}: missed"
+            self._rest_a_while(listing, note, is_halted=code in HALT_CODES)
             if code in HALT_CODES:
                 self.stuck(listing, f"the venue refuses sales, {code}")
+            elif code in PRICE_CODES:
+                if listing.exit_at_bid:
+                    self.stuck(listing, f"{OUT_OF_BAND}, {code}")
+                listing.exit_at_bid = True
 
-    def _rest_a_while(self, listing: Listing, note: str) -> None:
+    def _rest_a_while(
+        self, listing: Listing, note: str, *, grows: bool = True, is_halted: bool = False
+    ) -> None:
+        """No exit for a while. A stop waits for no more than a moment, but where the venue refuses whatever is sold."""
         settings = self.trader.settings
-        step = listing.exit_step_ms * 2 or settings.exit_retry_ms
-        listing.exit_step_ms = min(step, settings.exit_retry_max_ms)
-        listing.exit_retry_ms = self.trader.now_ms + listing.exit_step_ms
+        is_short = listing.exit_why in _URGENT and not is_halted
+        most_ms = settings.stop_retry_max_ms if is_short else settings.exit_retry_max_ms
+        step = listing.exit_step_ms * 2 if grows else listing.exit_step_ms
+        wait_ms = min(step or settings.exit_retry_ms, most_ms)
+        if grows:
+            listing.exit_step_ms = wait_ms
+        listing.exit_retry_ms = self.trader.now_ms + wait_ms
         if listing.note != note and not listing.exit_blocked:
             listing.note = note
             self.trader.changed(listing)
@@ -231,10 +260,11 @@ class Managing:
             self._close(listing, "dust")
 
     def stuck(self, listing: Listing, why: str) -> None:
-        """It cannot be sold now: people are told once, until something was sold or may be again."""
+        """It cannot be sold now: people are told each reason once, until something was sold or may be again."""
         if listing.exit_blocked == why:
             return
-        if not listing.exit_blocked:
+        if why not in listing.exit_told:
+            listing.exit_told.add(why)
             self.trader.alert(f"{listing.symbol}: {listing.held_lots} lots cannot be sold: {why}")
         listing.exit_blocked = why
         listing.note = f"cannot be sold: {why}"
@@ -242,14 +272,12 @@ class Managing:
 
     def _close(self, listing: Listing, left: str = "") -> None:
         spec = self.trader.spec(listing.instrument)
-        entry = listing.entry
-        spent = entry.filled_money if entry is not None else 0
         if left:
             listing.result = f"{left}: {spec.size_text(listing.held_lots)} {spec.base} kept"
         elif listing.held_lots > 0:
             listing.result = "sold by others"
         else:
-            cents = (listing.proceeds - spent) // 10**14
+            cents = (listing.proceeds - listing.filled_money) // 10**14
             listing.result = f"{cents / 10**6:+.6f} {spec.quote} before fees"
         listing.move(State.CLOSED, self.trader.now_ms)
         self.trader.changed(listing)

@@ -17,6 +17,7 @@ from strategies.ready_state.states import State
 
 MEMO_MOST = 1000
 EXITS_SHOWN = 4
+MORE_SHOWN = 2
 NOTE_MOST = 100
 
 
@@ -77,6 +78,17 @@ def _order(record: OrderRecord, spec: InstrumentSpec | None) -> dict[str, Any]:
     return found
 
 
+def _merged(records: list[OrderRecord]) -> list[OrderRecord]:
+    """The newest as they are, older ones as one, numbered less than 0: a memo has little room."""
+    older, newest = records[:-MORE_SHOWN], records[-MORE_SHOWN:]
+    if not older:
+        return newest
+    lots, money, fee_lots = (
+        sum(getattr(each, name) for each in older) for name in ("filled_lots", "filled_money", "fee_lots")
+    )
+    return [OrderRecord(-abs(older[-1].no), lots, 0, lots, money, fee_lots), *newest]
+
+
 def _restart_facts(listing: Listing) -> dict[str, Any]:
     found: dict[str, Any] = {
         "gen": listing.generation,
@@ -96,6 +108,8 @@ def _restart_facts(listing: Listing) -> dict[str, Any]:
             record.filled_money,
             record.fee_lots,
         ]
+    if more := _merged([record for record in listing.earlier if record.filled_lots]):
+        found["more"] = [[each.no, each.filled_lots, each.filled_money, each.fee_lots] for each in more]
     if listing.state is State.UNKNOWN:
         found["from"] = listing.unknown_from.value
     plan = listing.exit_plan
@@ -142,6 +156,9 @@ def decode(symbol: str, value: bytes, slot: int) -> Listing:
             no, lots, price_ticks, filled_lots, money, fee_lots = (int(each) for each in facts["in"])
             is_open = bool(document["entry"]["open"])
             listing.entry = OrderRecord(no, lots, price_ticks, filled_lots, money, fee_lots, is_open=is_open)
+        for row in facts.get("more", ()):
+            no, lots, money, fee_lots = (int(each) for each in row)
+            listing.earlier.append(OrderRecord(no, lots, 0, lots, money, fee_lots, is_open=False))
         if facts.get("out"):
             no, lots, price_ticks, why = facts["out"]
             listing.exits.append(OrderRecord(int(no), int(lots), int(price_ticks), why=str(why)))
@@ -153,10 +170,9 @@ def decode(symbol: str, value: bytes, slot: int) -> Listing:
 def restore_plan(listing: Listing, value: bytes, spec: InstrumentSpec, trailing_ppm: int) -> ExitPlan | None:
     """The exits as the memo has them, None where it has none."""
     facts = json.loads(value).get("x", {})
-    if "steps" not in facts or listing.entry is None:
+    if "steps" not in facts or not listing.entries:
         return None
-    entry = listing.entry
-    micro = average_micro(entry.filled_money, entry.filled_lots, spec.notional(1, 1))
+    micro = average_micro(listing.filled_money, listing.filled_lots, spec.notional(1, 1))
     return ExitPlan(
         Scale.of(spec),
         micro,

@@ -13,7 +13,7 @@ from engine.core.order import Order
 from engine.core.risk.limits import MONEY_DECIMALS
 from engine.core.risk.reasons import Reason
 from engine.core.state.books import Book
-from strategies.ready_state.entry import entry_cap, entry_lots, entry_price
+from strategies.ready_state.entry import entry_cap, entry_lots, entry_price, reaches, why_no_price
 from strategies.ready_state.listing import Listing, OrderRecord
 from strategies.ready_state.managing import Trader
 from strategies.ready_state.refusals import PASSING, Answer, after_refusal, reason_name
@@ -29,6 +29,12 @@ class Buyer(Trader, Protocol):
         self, instrument: int, price_ticks: int, size_lots: int, order_type: int = ..., key: int = ...
     ) -> int:
         """As `Strategy.buy`."""
+
+    def order(self, order_no: int) -> Order | None:
+        """As `Strategy.order`."""
+
+    def history(self, instrument: int) -> list[Order]:
+        """As `Strategy.history`."""
 
     def save_later(self, listing: Listing) -> None:
         """Write the memo once the order has left."""
@@ -71,13 +77,20 @@ class Opening:
         if not listing.cap_ticks:
             listing.cap_ticks = entry_cap(plan, ask, settings)
         price = entry_price(plan, bid, ask, listing.cap_ticks, settings, at_ask=listing.repriced)
-        lots = entry_lots(plan, price) if price else 0
-        if not lots:
-            if price:
-                self._block(listing, "max_position_usdt buys less than the venue's minimum")
+        if not price:
+            self._note_wait(listing, why_no_price(plan, bid, ask, listing.cap_ticks, settings))
             return
-        order_type = plan.order_type
-        limit = 0 if order_type == OrderType.MARKET else price
+        lots = entry_lots(plan, price)
+        if not lots:
+            self._block(listing, "max_position_usdt buys less than the venue's minimum")
+            return
+        order_type, limit = plan.order_type, price
+        if order_type == OrderType.MARKET:
+            if reaches(book, price, lots):
+                limit = 0
+            else:
+                # Our own book does not sell that much up to the limit: what is there is bought, and no more paid.
+                order_type = OrderType.IOC
         number = buyer.buy(plan.instrument, limit, lots, order_type, plan.key)
         if number:
             self._sent(listing, number, lots, price)
@@ -88,36 +101,59 @@ class Opening:
         """The entry was acknowledged, filled, ended or lost sight of."""
         buyer, now_ms = self.buyer, self.buyer.now_ms
         fee_lots = self._fee_lots(listing, order)
-        grown = order.filled_lots > record.filled_lots or fee_lots != record.fee_lots
+        grown, fees_moved = order.filled_lots > record.filled_lots, fee_lots != record.fee_lots
         record.filled_lots, record.filled_money = order.filled_lots, order.filled_money
         record.fee_lots = fee_lots
         record.is_open = order.is_open
         state = listing.state
-        if order.state_name == "UNKNOWN":
+        is_entering = state is State.OPENING or (
+            state is State.UNKNOWN and listing.unknown_from is State.OPENING
+        )
+        if record is not listing.entry or not is_entering:
+            if listing.held_lots > 0 and (grown or (fees_moved and state is State.MANAGING)):
+                self._filled_late(listing, record)
+        elif order.state_name == "UNKNOWN":
             if state is State.OPENING:
                 listing.unknown_from = State.OPENING
                 listing.move(State.UNKNOWN, now_ms, f"entry {order.order_no} is being looked for")
         elif order.is_open:
-            if state is State.UNKNOWN and listing.unknown_from is State.OPENING:
+            if state is State.UNKNOWN:
                 listing.move(State.OPENING, now_ms)
-        elif state is State.OPENING or (state is State.UNKNOWN and listing.unknown_from is State.OPENING):
+        else:
             self._ended(listing, record, order)
-        elif grown and listing.held_lots > 0:
-            self._filled_late(listing)
         buyer.changed(listing)
 
-    def overdue(self, listing: Listing) -> None:
-        """A LIMIT entry rested for its time: take it back."""
+    def take_back_ms(self, listing: Listing) -> int:
+        """When the entry that rests is to be cancelled (again), 0 where none is: `entry_rest_ms` after it was sent, or
+        at once where the listing went on without it.
+        """
         record = listing.live_entry
-        if record is not None and listing.state is State.OPENING:
-            self.buyer.cancel(record.no)
+        order = self.buyer.order(record.no) if record is not None else None
+        if order is None or order.order_type != OrderType.LIMIT or order.state_name == "UNKNOWN":
+            return 0
+        due_ms = order.placed_ns // 1_000_000
+        if record is listing.entry and listing.state is State.OPENING:
+            due_ms += self.buyer.settings.entry_rest_ms
+        return max(due_ms, listing.cancel_ms)
+
+    def take_back(self, listing: Listing) -> None:
+        """Cancel what rested for its time, again and ever more slowly until it is not open any more."""
+        buyer, record = self.buyer, listing.live_entry
+        if record is None or not 0 < self.take_back_ms(listing) <= buyer.now_ms:
+            return
+        settings = buyer.settings
+        step = listing.cancel_step_ms * 2 or settings.cancel_retry_ms
+        listing.cancel_step_ms = min(step, settings.cancel_retry_max_ms)
+        listing.cancel_ms = buyer.now_ms + listing.cancel_step_ms
+        buyer.cancel(record.no)
 
     # Steps.
 
     def _sent(self, listing: Listing, number: int, lots: int, price: int) -> None:
         buyer, now_ms = self.buyer, self.buyer.now_ms
         listing.attempts += 1
-        listing.entry = OrderRecord(number, lots, price, why=f"attempt {listing.attempts}")
+        listing.cancel_ms = listing.cancel_step_ms = 0
+        listing.enter_with(OrderRecord(number, lots, price, why=f"attempt {listing.attempts}"))
         listing.refusal = ""
         buyer.note_order(number, listing)
         if listing.state is State.ARMED:
@@ -126,11 +162,23 @@ class Opening:
         listing.plan.key = listing.attempt_key()
         buyer.save_later(listing)
 
+    def _note_wait(self, listing: Listing, why: str) -> None:
+        """The memo says why there is no price for it, each reason once."""
+        if why not in listing.waited:
+            listing.waited = (*listing.waited, why)
+            listing.note = f"waits for a price: {why}"
+            self.buyer.changed(listing)
+
     def _denied(self, listing: Listing) -> None:
         reason = self.buyer.denied_reason
         if reason == Reason.DUPLICATE_INTENT:
-            # Sent before a restart, and no longer open: the next attempt is another one.
-            listing.attempts += 1
+            # Either an attempt of our own that the memo forgot, or somebody else entered this listing.
+            ours = sum(order.is_buy for order in self.buyer.history(listing.instrument))
+            if ours <= listing.attempts:
+                self._block(listing, "denied, DUPLICATE_INTENT: it was entered already")
+                return
+            listing.spent += ours - listing.attempts
+            listing.attempts = ours
             if listing.plan is not None:
                 listing.plan.key = listing.attempt_key()
         elif reason not in PASSING:
@@ -174,11 +222,11 @@ class Opening:
         elif answer is Answer.AT_ASK:
             listing.repriced = True
         else:
-            self._wait(listing)
+            self._wait(listing, settings.busy_retry_ms if answer is Answer.LATER else settings.retry_ms)
             return
         self.look(listing, buyer.book(listing.instrument))
 
-    def _wait(self, listing: Listing) -> None:
+    def _wait(self, listing: Listing, first_ms: int) -> None:
         """Not yet: again later, within the budget. What was tried before its time does not use up that of its time."""
         settings, now_ms = self.buyer.settings, self.buyer.now_ms
         if listing.attempts - listing.spent >= settings.max_attempts:
@@ -189,13 +237,13 @@ class Opening:
             listing.spent = listing.attempts
             listing.opened_ms, listing.retry_ms, listing.retry_step_ms = listing.open_ms, opening_ms, 0
             return
-        self._pause(listing, settings.retry_ms)
+        self._pause(listing, first_ms)
 
     def _pause(self, listing: Listing, first_ms: int) -> None:
         """Nothing is sent for a while, which grows from one refusal to the next."""
         settings = self.buyer.settings
-        step = listing.retry_step_ms * settings.retry_growth_percent // 100 or first_ms
-        listing.retry_step_ms = min(step, settings.retry_max_ms)
+        step = listing.retry_step_ms * settings.retry_growth_percent // 100
+        listing.retry_step_ms = max(min(step, settings.retry_max_ms), first_ms)
         listing.retry_ms = self.buyer.now_ms + listing.retry_step_ms
 
     def _block(self, listing: Listing, why: str) -> None:
@@ -210,9 +258,12 @@ class Opening:
             return 0
         return int(-(-order.fees // 10 ** (MONEY_DECIMALS - spec.size_decimals)))
 
-    def _filled_late(self, listing: Listing) -> None:
+    def _filled_late(self, listing: Listing, record: OrderRecord) -> None:
+        """An order executed after it was given up, or after the listing had ended: it is held, so it is managed."""
         buyer = self.buyer
-        if listing.is_final:
-            buyer.alert(f"{listing.symbol}: a fill came after the listing was finished: look after it")
-        else:
-            buyer.position_began(listing)
+        if record is not listing.entry or listing.state is not State.MANAGING:
+            buyer.alert(
+                f"{listing.symbol}: order {record.no} was executed late ({listing.state.value}): "
+                f"{listing.held_lots} lots are held and managed"
+            )
+        buyer.position_began(listing)

@@ -14,6 +14,7 @@ class Answer(Enum):
     """What to do after a refusal."""
 
     AGAIN = "again"  # later, as a new order
+    LATER = "later"  # the same after a longer wait: the venue has too much of us
     AS_LIMIT = "as limit"  # the venue takes no market order: at once, with a limit
     AT_ASK = "at ask"  # the band refused the limit: at once, at the best ask
     BLOCKED = "blocked"
@@ -22,6 +23,10 @@ class Answer(Enum):
 # MEXC: market orders disabled, by venue or API; this order type not possible; no opposite order or price for one.
 MARKET_CODES = frozenset({30018, 30019, 30041, 30051, 30010, 30025})
 PRICE_CODES = frozenset({30087})
+# Our clock or the way took too long: the next order has a time stamp of its own.
+CLOCK_CODES = frozenset({700003})
+# Too many requests; the most open orders.
+BUSY_CODES = frozenset({429, 510, 30029})
 
 # The gate's reasons that pass by themselves. Every other one stands until somebody changes something.
 PASSING = frozenset(
@@ -33,6 +38,15 @@ PASSING = frozenset(
     }
 )  # fmt: skip
 
+# Of these, what is nobody's refusal of this order: an exit is tried again as soon as before.
+TRANSIENT = frozenset(
+    {
+        Reason.BOOK_NOT_LIVE, Reason.BOOK_EMPTY, Reason.BOOK_CROSSED, Reason.FEED_DOWN, Reason.FEED_STALE,
+        Reason.FEED_LAGGING, Reason.CLOCK_SKEW, Reason.RECONCILIATION_PENDING, Reason.ORDERS_PER_SECOND,
+        Reason.ORDERS_PER_WINDOW, Reason.INTENTS_PER_EVENT, Reason.UNKNOWN_EXPOSURE,
+    }
+)  # fmt: skip
+
 
 def after_refusal(order: Order, settings: Settings, *, switched: bool, repriced: bool) -> Answer:
     """What an entry that FAILED without an execution leads to. `switched`, `repriced`: that way was taken before."""
@@ -40,6 +54,10 @@ def after_refusal(order: Order, settings: Settings, *, switched: bool, repriced:
     if code in settings.not_yet_codes or code == 0:
         # 0: it was never accepted, and no longer can be; nothing was sent, or nothing arrived.
         return Answer.AGAIN
+    if code in CLOCK_CODES:
+        return Answer.AGAIN
+    if code in BUSY_CODES:
+        return Answer.LATER
     if code in MARKET_CODES and order.order_type == OrderType.MARKET and not switched:
         return Answer.AS_LIMIT
     if code in PRICE_CODES and not repriced:

@@ -55,13 +55,18 @@ class Settings:
     max_premium_ppm: int = 200_000  # over the futures' price where one is told; 0: not looked at
     band_margin_ppm: int = 1_000  # stay so far inside the venue's price band
     entry_rest_ms: int = 500  # a LIMIT entry is cancelled after this
+    cancel_retry_ms: int = 500  # until it is cancelled again, growing up to cancel_retry_max_ms
+    cancel_retry_max_ms: int = 10_000
     not_yet_codes: tuple[int, ...] = (10007, 30000, 30016)
     retry_ms: int = 50  # after such an answer; grows by retry_growth_percent up to retry_max_ms
     retry_growth_percent: int = 150
     retry_max_ms: int = 2_000
+    busy_retry_ms: int = (
+        1_000  # after "too many requests" (429, 510) or "too many orders" (30029); grows alike
+    )
     max_attempts: int = 12  # orders sent for one entry
     entry_window_s: int = 60  # from the first sign of an open market until the entry is given up
-    real_data_delay_s: int = 0  # paper: enter so long after the first sign, as a slower reader would
+    real_data_delay_s: int = 0  # for paper alone: enter so long after the first sign, as a slower reader would
     # Exits.
     take_profit: str | list[list[int]] = "normal"  # a preset, or [gain_ppm, share_ppm] rows
     stop_loss_ppm: int = 50_000
@@ -69,8 +74,9 @@ class Settings:
     trailing_start_ppm: int = 150_000  # gain from which it trails
     hold_s: int = 3_600  # what is held then is sold
     exit_slippage_ppm: int = 30_000  # under the best bid
-    exit_retry_ms: int = 250  # between exits that did not fill, growing up to exit_retry_max_ms
-    exit_retry_max_ms: int = 60_000
+    exit_retry_ms: int = 250  # between exits that did not fill, growing; each reason to sell begins anew
+    exit_retry_max_ms: int = 60_000  # of take profits, and of any while the venue refuses all sales
+    stop_retry_max_ms: int = 1_000  # of stop loss, trailing stop and time
     resting_exits: bool = False  # take profits rest as LIMIT orders instead of being watched for
     # Filled in from the above.
     phases: tuple[tuple[int, int], ...] = field(init=False, default=())

@@ -29,10 +29,11 @@ class State(StrEnum):
 
 _S = State
 _BEFORE = {_S.ANNOUNCED, _S.LISTED, _S.PRE_READY, _S.READY}
+FINAL = frozenset({_S.RECONCILED, _S.CANCELLED, _S.STALE})
 _ENDS_BEFORE_ENTRY = {_S.CANCELLED, _S.STALE, _S.BLOCKED, _S.NO_FILL}
 _ENTRY_OUTCOMES = {_S.ENTERED, _S.PARTIAL, _S.NO_FILL, _S.BLOCKED}
 
-TRANSITIONS: dict[State, frozenset[State]] = {
+_ONWARDS: dict[State, frozenset[State]] = {
     _S.ANNOUNCED: frozenset(_BEFORE | {_S.POSTPONED} | _ENDS_BEFORE_ENTRY),
     _S.LISTED: frozenset(_BEFORE | {_S.POSTPONED} | _ENDS_BEFORE_ENTRY),
     _S.PRE_READY: frozenset(_BEFORE | {_S.POSTPONED} | _ENDS_BEFORE_ENTRY),
@@ -43,16 +44,18 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     _S.UNKNOWN: frozenset({_S.OPENING, _S.MANAGING, _S.CLOSED} | _ENTRY_OUTCOMES),
     _S.ENTERED: frozenset({_S.MANAGING}),
     _S.PARTIAL: frozenset({_S.MANAGING}),
-    # A fill that the venue tells late turns a miss into a position.
-    _S.NO_FILL: frozenset({_S.MANAGING, _S.RECONCILED}),
-    _S.BLOCKED: frozenset({_S.MANAGING, _S.RECONCILED}),
+    _S.NO_FILL: frozenset({_S.RECONCILED}),
+    _S.BLOCKED: frozenset({_S.RECONCILED}),
     _S.MANAGING: frozenset({_S.UNKNOWN, _S.CLOSED}),
-    _S.CLOSED: frozenset({_S.MANAGING, _S.RECONCILED}),
+    _S.CLOSED: frozenset({_S.RECONCILED}),
     _S.RECONCILED: frozenset(),
     _S.CANCELLED: frozenset(),
     _S.STALE: frozenset(),
 }
-FINAL = frozenset(state for state, targets in TRANSITIONS.items() if not targets)
+# A fill that the venue tells late turns whatever there is, an end as well, into a position.
+TRANSITIONS: dict[State, frozenset[State]] = {
+    state: targets if state is _S.MANAGING else targets | {_S.MANAGING} for state, targets in _ONWARDS.items()
+}
 # Before an order: evidence and time alone move it.
 WAITING = frozenset(_BEFORE | {_S.POSTPONED, _S.ARMED})
 # These hold one of the `max_concurrent_trades`.

@@ -65,6 +65,7 @@ class ReadyState(Strategy):
             self._enlist(listing)
             if not listing.is_final:
                 self._resume(listing, value)
+            self._catch_up(listing)
             self._evaluate(listing)
 
     def on_listing(self, told: Told) -> None:
@@ -117,16 +118,14 @@ class ReadyState(Strategy):
 
     def on_order(self, order: Order) -> None:
         """To the listing whose order it is."""
-        listing = self.by_order.get(order.order_no)
+        listing = self.by_order.get(order.order_no) or self._owner(order)
         if listing is None:
             return
-        entry = listing.entry
-        if entry is not None and entry.no == order.order_no:
-            self.opening.on_order(listing, entry, order)
+        record = listing.recall(order)
+        if order.is_buy:
+            self.opening.on_order(listing, record, order)
         else:
-            for record in listing.exits:
-                if record.no == order.order_no:
-                    self.managing.on_order(listing, record, order)
+            self.managing.on_order(listing, record, order)
         self._evaluate(listing)
 
     def on_timer(self, timer_id: int) -> None:
@@ -152,6 +151,7 @@ class ReadyState(Strategy):
 
     def position_began(self, listing: Listing) -> None:
         """The entry bought something: its exits begin."""
+        self._watch(listing, must=True)
         self.managing.begin(listing)
         self.managing.look(listing, self.book(listing.instrument))
 
@@ -262,10 +262,9 @@ class ReadyState(Strategy):
     def _evaluate(self, listing: Listing) -> None:
         """Go as far as evidence and time carry it now, and set the timer for what is next."""
         state = listing.state
+        self.opening.take_back(listing)
         if listing.is_waiting or (state is State.OPENING and listing.live_entry is None):
             self._before_entry(listing)
-        elif state is State.OPENING and 0 < self._rests_until_ms(listing) <= self.now_ms:
-            self.opening.overdue(listing)
         elif state is State.MANAGING:
             self.managing.look(listing, self.book(listing.instrument))
         if listing.state in _ENDING:
@@ -274,7 +273,8 @@ class ReadyState(Strategy):
             self.changed(listing)
         if listing.is_final and listing.watched:
             self._release(listing)
-        if listing.is_final and self.now_ms >= listing.since_ms + self.settings.keep_finished_s * 1000:
+        is_over = listing.is_final and listing.live_entry is None
+        if is_over and self.now_ms >= listing.since_ms + self.settings.keep_finished_s * 1000:
             self._forget(listing)
             self.memo(listing.symbol, b"")
             self.board.drop(listing.symbol)
@@ -309,9 +309,31 @@ class ReadyState(Strategy):
         if listing.state is State.OPENING:
             self.opening.look(listing, self.book(listing.instrument))
 
-    def _watch(self, listing: Listing) -> None:
+    def _owner(self, order: Order) -> Listing | None:
+        """The listing of an order that none is known to have sent: the symbol's, or one anew for what is held of it."""
+        symbol = self.book(order.instrument).symbol
+        listing = self.listings.get(symbol)
+        if listing is None:
+            if not order.is_buy or not order.filled_lots or self._bought(order.instrument) <= 0:
+                return None
+            listing = Listing(
+                symbol, self._next_slot(), State.BLOCKED, self.now_ms, note="forgotten, and executed"
+            )
+            listing.enter_with(OrderRecord(order.order_no, order.size_lots, order.price_ticks, is_open=False))
+            self._enlist(listing)
+        listing.instrument = order.instrument
+        self.note_order(order.order_no, listing)
+        return listing
+
+    def _bought(self, instrument: int) -> int:
+        """What this strategy's orders bought and did not sell, as far as it is still there, lots."""
+        net = sum(each.filled_lots if each.is_buy else -each.filled_lots for each in self.history(instrument))
+        return min(net, self.position(instrument))
+
+    def _watch(self, listing: Listing, *, must: bool = False) -> None:
+        """Open its book; `must` is for what is held, whatever max_watched says."""
         if not listing.watched:
-            if sum(each.watched for each in self.listings.values()) >= self.settings.max_watched:
+            if not must and sum(each.watched for each in self.listings.values()) >= self.settings.max_watched:
                 return
             listing.watched = True
             self.watch(listing.symbol)
@@ -361,18 +383,11 @@ class ReadyState(Strategy):
             if other.state is State.READY:
                 self._evaluate(other)
 
-    def _rests_until_ms(self, listing: Listing) -> int:
-        """When a resting entry is taken back; 0 where none rests."""
-        record = listing.live_entry
-        order = self.order(record.no) if record is not None else None
-        if order is None or order.order_type != OrderType.LIMIT:
-            return 0
-        return order.placed_ns // 1_000_000 + self.settings.entry_rest_ms
-
     def _wake(self, listing: Listing) -> None:
         """A timer for the earliest moment at which time alone changes something."""
         now_ms = self.now_ms
-        ahead = [at for at in self._moments(listing) if at > now_ms]
+        moments = (*self._moments(listing), self.opening.take_back_ms(listing))
+        ahead = [at for at in moments if at > now_ms]
         if ahead and (not listing.timers_ms or min(listing.timers_ms) > min(ahead)):
             at = min(ahead)
             listing.timers_ms.append(at)
@@ -387,7 +402,7 @@ class ReadyState(Strategy):
         if state is State.MANAGING and listing.exit_plan is not None:
             return [listing.exit_retry_ms, listing.exit_plan.until_ms]
         if state is State.OPENING and listing.live_entry is not None:
-            return [self._rests_until_ms(listing)]
+            return []
         evidence = self.board.by_symbol.get(listing.symbol)
         if not (listing.is_waiting or state is State.OPENING):
             return []
@@ -416,7 +431,7 @@ class ReadyState(Strategy):
                 self.alert(f"{listing.symbol}: its memo has orders, but the core has no instrument of it")
             return
         self._adopt(listing)
-        if listing.entry is None:
+        if not listing.entries:
             # Armed or not is decided anew from the evidence, which every source tells again.
             if listing.state is State.OPENING:
                 listing.move(State.POSTPONED, self.now_ms, "the session was restarted")
@@ -425,7 +440,7 @@ class ReadyState(Strategy):
         listing.exit_plan = memo.restore_plan(
             listing, value, self.spec(instrument), self.settings.trailing_ppm
         )
-        for record in [listing.entry, *listing.exits]:
+        for record in [*listing.entries, *listing.exits]:
             self.by_order[record.no] = listing
             order = self.order(record.no)
             if order is not None:
@@ -434,6 +449,20 @@ class ReadyState(Strategy):
                 self.alert(f"{listing.symbol}: order {record.no} is not known any more: look after it")
         if listing.state in (State.ENTERED, State.PARTIAL):
             self.position_began(listing)
+
+    def _catch_up(self, listing: Listing) -> None:
+        """Attempts that had ended, and that the memo does not have: what they executed since is held."""
+        instrument = self.instrument_of(listing.symbol)
+        merged = -min((record.no for record in listing.earlier), default=0)
+        for order in self.history(instrument) if instrument >= 0 else ():
+            if not order.is_buy or order.order_no <= merged or order.order_no in self.by_order:
+                continue
+            self.by_order[order.order_no] = listing
+            record = listing.find(order.order_no)
+            known = record.filled_lots if record is not None else 0
+            if order.filled_lots > known and self._bought(instrument) > 0:
+                listing.instrument = instrument
+                self.on_order(order)
 
     def _adopt(self, listing: Listing) -> None:
         """Orders that were placed after the newest memo: a session may have ended between the two."""
@@ -445,9 +474,9 @@ class ReadyState(Strategy):
             record = OrderRecord(order.order_no, order.size_lots, order.price_ticks, why="adopted")
             if not order.is_buy:
                 record.why = RESTING if order.order_type == OrderType.LIMIT else record.why
-                listing.exits.append(record)
+                listing.exit_with(record)
             else:
-                listing.entry = record
+                listing.enter_with(record)
                 listing.attempts += 1
                 if listing.state is State.ARMED:
                     listing.move(State.OPENING, self.now_ms)

@@ -91,7 +91,7 @@ def test_nothing_breaks_it(steps: list[tuple[Any, ...]], seed: int, path: str) -
         do(world, step)
         for listing in world.strategy.listings.values():
             old = before.get(listing.generation, State.ANNOUNCED)
-            assert old not in FINAL or listing.state is old
+            assert old not in FINAL or listing.state in (old, State.MANAGING)
             assert reachable(old, listing.state)
             before[listing.generation] = listing.state
         for book in world.engine.books:
