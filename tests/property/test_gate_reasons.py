@@ -215,19 +215,6 @@ def not_open_yet(beyond: bool) -> Denial:
     return buy(session)
 
 
-def test_a_public_trade_shows_that_it_is_open() -> None:
-    session = ready()
-    far = replace(COIN, tradable=Tradable.OPENING, opens_ns=session.now_ns + 3600 * SECOND_NS)
-    session.push(event.instrument(far))
-    denied = buy(session)
-    assert denied is not None and denied["reason"] == Reason.NOT_OPEN_YET.name
-    session.push(event.trades(0, [(10_000, 1, BUY, session.now_ns)]))
-    assert buy(session) is None
-    session.push(event.instrument(replace(far, tradable=Tradable.NO)))
-    denied = buy(session)
-    assert denied is not None and denied["reason"] == Reason.NOT_TRADABLE.name
-
-
 @case(Reason.SIDE_NOT_ALLOWED)
 def side_not_allowed(beyond: bool) -> Denial:
     session = ready(replace(COIN, sides=0b10))
