@@ -50,10 +50,12 @@ class Opening:
         self.buyer = buyer
 
     def shows_open(self, listing: Listing, now_ms: int) -> bool:
-        """Whether a live book means that it trades: the exchange says so, or its time has come."""
+        """Whether a live book means that it trades: a trade was seen, the exchange says so, or its time has come."""
         plan = listing.plan
         if plan is None or not plan.tradable:
             return False
+        if listing.traded:
+            return True
         early_ms = self.buyer.settings.opening_early_ms
         if plan.opens_ms:
             return plan.opens_ms <= now_ms + early_ms  # before that the gate lets nothing pass
@@ -121,7 +123,8 @@ class Opening:
                 listing.move(State.OPENING, now_ms)
         else:
             self._ended(listing, record, order)
-        buyer.changed(listing)
+        if not listing.unsaved:  # as of the next attempt, which has just left
+            buyer.changed(listing)
 
     def take_back_ms(self, listing: Listing) -> int:
         """When the entry that rests is to be cancelled (again), 0 where none is: `entry_rest_ms` after it was sent, or

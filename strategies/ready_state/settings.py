@@ -66,7 +66,9 @@ class Settings:
     )
     max_attempts: int = 12  # orders sent for one entry
     entry_window_s: int = 60  # from the first sign of an open market until the entry is given up
-    real_data_delay_s: int = 0  # for paper alone: enter so long after the first sign, as a slower reader would
+    real_data_delay_s: int = (
+        0  # for paper alone: enter so long after the first sign, as a slower reader would
+    )
     # Exits.
     take_profit: str | list[list[int]] = "normal"  # a preset, or [gain_ppm, share_ppm] rows
     stop_loss_ppm: int = 50_000
