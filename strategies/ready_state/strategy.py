@@ -431,18 +431,7 @@ class ReadyState(Strategy):
             return []
         if evidence is None:
             return [self._told_ms]
-        moments = [listing.retry_ms, waiting.limit_ms(listing, evidence, settings)]
-        if listing.opened_ms:
-            moments.append(listing.opened_ms + settings.real_data_delay_s * 1000)
-        if listing.open_ms > 0:
-            leads_ms = (
-                settings.watch_lead_s * 1000,
-                settings.arm_lead_s * 1000,
-                settings.opening_early_ms,
-                0,
-            )
-            moments += [listing.open_ms - lead for lead in leads_ms]
-        return moments
+        return waiting.moments(listing, evidence, settings)
 
     # Restart.
 
@@ -463,7 +452,7 @@ class ReadyState(Strategy):
         listing.exit_plan = memo.restore_plan(
             listing, value, self.spec(instrument), self.settings.trailing_ppm
         )
-        for record in [*listing.entries, *listing.exits]:
+        for record in [each for each in (*listing.entries, *listing.exits) if each.no > 0]:
             self.by_order[record.no] = listing
             order = self.order(record.no)
             if order is not None:
@@ -483,8 +472,8 @@ class ReadyState(Strategy):
             self.by_order[order.order_no] = listing
             record = listing.find(order.order_no)
             known = record.filled_lots if record is not None else 0
+            listing.instrument = instrument
             if order.filled_lots > known and self._bought(instrument) > 0:
-                listing.instrument = instrument
                 self.on_order(order)
 
     def _adopt(self, listing: Listing) -> None:

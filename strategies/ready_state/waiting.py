@@ -104,6 +104,22 @@ def limit_ms(listing: Listing, evidence: Evidence, settings: Settings) -> int:
     return since + settings.stale_ready_s * 1000 if since else -1
 
 
+def moments(listing: Listing, evidence: Evidence, settings: Settings) -> list[int]:
+    """When time alone changes something of a listing that waits for its opening or its price, ms."""
+    found = [listing.retry_ms, limit_ms(listing, evidence, settings)]
+    if listing.opened_ms:
+        found.append(listing.opened_ms + settings.real_data_delay_s * 1000)
+    if listing.open_ms > 0:
+        leads_ms = (
+            settings.watch_lead_s * 1000,
+            settings.arm_lead_s * 1000,
+            settings.opening_early_ms,
+            0,
+        )
+        found += [listing.open_ms - lead for lead in leads_ms]
+    return found
+
+
 def verdict(listing: Listing, board: Board, evidence: Evidence) -> tuple[State, str]:
     """What becomes of a listing whose time is over without an order that was filled."""
     if board.is_refused(evidence):

@@ -1,0 +1,135 @@
+"""Exits that the venue, the band or the gate stand against: a stop waits for no more than a moment, and nobody is left untold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.core import event
+from engine.core.enums import Side
+from strategies.ready_state.states import State
+from tests.simulation import listings_world
+from tests.unit.listings.test_ready_state import MS, OPENS, SECOND, Stage
+
+
+def entered(**params: Any) -> Stage:
+    """A position, whose market is the test's from now on."""
+    stage = Stage(**{"hold_s": 3_000, **params})
+    stage.until(-1 * MS)
+    while stage.symbol not in stage.world.strategy.listings or stage.state is not State.MANAGING:
+        stage.world.run(stage.world.now_ns + 100 * MS)
+        assert stage.world.now_ns < OPENS + 60 * SECOND
+    stage.play.tick = lambda: None  # type: ignore[method-assign]
+    stage.world.run(stage.world.now_ns + 20 * SECOND)  # the ticks that were scheduled before
+    return stage
+
+
+def quote(stage: Stage, percent: int, spread_ticks: int = 4) -> None:
+    """The market's mid in percent of the entry."""
+    assert stage.listing.entry is not None
+    mid = stage.listing.entry.price_ticks * percent // 100
+    half = spread_ticks // 2
+    turn = stage.world.now_ns // MS % 2
+    stage.world.quote(stage.symbol, {mid + half: 10**6 + turn}, {mid - half: 10**6 + turn})
+
+
+def play(stage: Stage, percent: int, seconds: int) -> None:
+    for _ in range(seconds * 10):
+        quote(stage, percent)
+        stage.world.run(stage.world.now_ns + 101 * MS)
+
+
+def sales(stage: Stage) -> list[dict[str, Any]]:
+    return [order for order in stage.world.place_log if order["side"] == Side.SELL]
+
+
+@pytest.fixture
+def own_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script's market ends with the entry."""
+    from tests.simulation.listings_script import Play
+
+    tick = Play.tick
+
+    def until_entered(self: Play) -> None:
+        listing = self.world.strategy.listings.get(self.script.symbol)
+        if listing is None or listing.state is not State.MANAGING:
+            tick(self)
+
+    monkeypatch.setattr(Play, "tick", until_entered)
+
+
+pytestmark = pytest.mark.usefixtures("own_ticks")
+
+
+def test_a_stop_does_not_wait_for_the_pauses_of_take_profits() -> None:
+    stage = entered(take_profit="scalping")
+    stage.world.refusals[stage.symbol] = lambda now, approved: 30087
+    play(stage, 107, 150)
+    listing = stage.listing
+    assert listing.exit_step_ms >= 32_000
+    assert listing.exit_retry_ms > stage.world.now_ns // MS + 2_000
+    stage.world.refusals.clear()
+    play(stage, 90, 1)
+    assert stage.position == 0
+    assert sales(stage)[-1]["lots"] == listing.sold_lots
+
+
+def test_a_stop_that_is_refused_is_sent_again_within_its_short_cap() -> None:
+    stage = entered(take_profit="none")
+    stage.world.refusals[stage.symbol] = lambda now, approved: 30087
+    play(stage, 90, 60)
+    times = [order["at_ns"] for order in sales(stage)]
+    assert len(times) > 40
+    assert max(b - a for a, b in zip(times[3:], times[4:], strict=False)) < 1_300 * MS
+    # The first reaches below the bid; once the venue's band refused that, the bid itself is asked for.
+    assert sales(stage)[0]["price"] < sales(stage)[1]["price"]
+    assert len([text for text in stage.world.alerts if "outside of the price band" in text]) == 1
+
+
+def test_denials_that_pass_by_themselves_do_not_lengthen_the_pauses() -> None:
+    stage = entered(take_profit="scalping")
+    world = stage.world
+    world.push(event.disconnected()) if hasattr(event, "disconnected") else None
+    for _ in range(300):
+        world.push(event.feed(world.feeds[stage.symbol], False))
+        quote(stage, 107)
+        world.run(world.now_ns + 100 * MS)
+    assert stage.listing.exit_step_ms <= 250
+    assert stage.position > 0
+
+
+def test_a_bid_outside_of_the_band_is_told_once_and_tried_for_on_and_on() -> None:
+    stage = entered(take_profit="none")
+    for _ in range(300):
+        quote(stage, 80, spread_ticks=stage.play.script.price // 2)
+        stage.world.run(stage.world.now_ns + 100 * MS)
+    assert stage.position > 0
+    told = [text for text in stage.world.alerts if "outside of the price band" in text]
+    assert len(told) == 1
+    assert stage.memo["note"] == "cannot be sold: the bid is outside of the price band"
+    play(stage, 80, 1)
+    assert stage.position == 0
+
+
+def test_a_sale_is_sent_at_the_edge_of_the_band_where_that_takes() -> None:
+    """20 % under the mid is the band's floor; `band_margin_ppm` above it would leave out the bid."""
+    stage = entered(take_profit="none", band_margin_ppm=100_000)
+    assert stage.listing.entry is not None
+    ask = stage.listing.entry.price_ticks
+    bid = ask * 7 // 10  # 17.6 % under the mid
+    for turn in range(20):
+        stage.world.quote(stage.symbol, {ask: 10**6 + turn % 2}, {bid: 10**6 + turn % 2})
+        stage.world.run(stage.world.now_ns + 100 * MS)
+    assert stage.position == 0
+    assert sales(stage)[0]["price"] <= bid
+
+
+def test_a_position_that_grew_over_the_limits_on_money_is_sold_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {"max_order_notional": "12", "max_position_notional": "12", "proposer_budget_notional": "15"}
+    monkeypatch.setattr(listings_world, "WIDE", {**listings_world.WIDE, **limits})
+    stage = entered(max_position_usdt="10", take_profit="conservative")
+    assert stage.position > 0
+    play(stage, 300, 3)
+    assert stage.position == 0
+    assert sum(order["lots"] for order in sales(stage)) == stage.listing.bought_lots
