@@ -162,7 +162,7 @@ class Managing:
             self.stuck(listing, _TELLING[Reason.NOT_TRADABLE])
         elif not spec.sides & SELL_BIT:
             self.stuck(listing, _TELLING[Reason.SIDE_NOT_ALLOWED])
-        elif listing.exit_blocked:
+        elif listing.exit_blocked and not listing.exit_blocked.startswith(OUT_OF_BAND):
             listing.exit_blocked = ""
             listing.exit_told.clear()
             listing.note = "it can be sold again"

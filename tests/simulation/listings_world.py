@@ -50,6 +50,8 @@ CODES = {
 class World:
     """Events by time; `at` schedules, `run` lets them happen."""
 
+    more_names: tuple[str, ...] = ()  # of further strategies of the same kind
+
     def __init__(self, seed: int, params: dict[str, Any], *, fee_in_base: bool = False) -> None:
         self.dice = random.Random(seed)
         self.params = params
@@ -111,7 +113,11 @@ class World:
             **WIDE, "max_open_orders_per_instrument": 4, "max_rejects_per_window": 200, "max_slippage_bps": 1_000,
             "price_collar_bps": 5_000,
         }  # fmt: skip
-        config = {"mode": "paper", "risk": limits, "strategy": [{"id": NAME}]}
+        config = {
+            "mode": "paper",
+            "risk": limits,
+            "strategy": [{"id": each} for each in (NAME, *self.more_names)],
+        }
         self.push(event.config(json.dumps(config).encode()))
         for book in list(self.engine.books):
             spec = self.engine.spec(book.instrument)
@@ -119,6 +125,9 @@ class World:
                 self.push(event.instrument(replace(spec, source=0)))
         self.strategy = ReadyState(**self.params)
         self.engine.attach(self.strategy, NAME, [])
+        self.others = [ReadyState(**self.params) for _ in self.more_names]
+        for strategy, name in zip(self.others, self.more_names, strict=True):
+            self.engine.attach(strategy, name, [])
         if not self.session:
             self.push(event.balance("USDT", FUNDS * MONEY, 0, True))
         for instrument in range(len(self.engine.books)):

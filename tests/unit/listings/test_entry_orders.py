@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from engine.core.engine import Engine
 from engine.core.enums import OrderReport, OrderType, Side
-from strategies.ready_state import ReadyState
 from strategies.ready_state.states import State
-from tests.unit.listings.test_ready_state import MS, SECOND, Stage
+from tests.simulation.listings_script import Play
+from tests.simulation.listings_stage import Stage
+from tests.simulation.listings_world import MS, SECOND, World
 
 
 def refuse_once(stage: Stage, code: int) -> None:
@@ -53,22 +54,14 @@ def test_other_refusals_end_it(code: int) -> None:
 
 
 def test_two_strategies_do_not_enter_the_same_listing(monkeypatch: pytest.MonkeyPatch) -> None:
-    others: list[ReadyState] = []
-    attach = Engine.attach
-
-    def attach_two(engine: Engine, strategy: ReadyState, name: str, instruments: list[Any]) -> None:
-        attach(engine, strategy, name, instruments)
-        others.append(ReadyState())
-        attach(engine, others[-1], "other", instruments)
-
-    monkeypatch.setattr("tests.simulation.listings_world.Engine.attach", attach_two)
+    monkeypatch.setattr(World, "more_names", ("other",))
     stage = Stage().until(20 * SECOND)
     assert len(stage.entries) == 1
-    states = {stage.state, others[-1].listings[stage.symbol].state}
+    states = {stage.state, stage.world.others[0].listings[stage.symbol].state}
     assert State.MANAGING in states
     blocked = next(
         each.listings[stage.symbol]
-        for each in (stage.world.strategy, others[-1])
+        for each in (stage.world.strategy, stage.world.others[0])
         if each.listings[stage.symbol].state is not State.MANAGING
     )
     assert blocked.result == "blocked: denied, DUPLICATE_INTENT: it was entered already"
@@ -84,14 +77,19 @@ def test_a_resting_entry_is_cancelled_until_it_is_gone(answer: str) -> None:
         sent.append(world.now_ns)
         if len(sent) > 5:
             cancel(approved)
-        elif answer == "rejected":
-            world.report(approved.order_no, OrderReport.CANCEL_REJECTED, venue_code=-1)
+            return
+        if answer == "lost":
+            # Its order is then found working: so the resolver tells that the cancel did nothing.
+            world.report(approved.order_no, OrderReport.AMBIGUOUS)
+        world.after(
+            100 * MS, lambda: world.report(approved.order_no, OrderReport.CANCEL_REJECTED, venue_code=-1)
+        )
 
     world.cancel = fail  # type: ignore[method-assign]
     thin_out(stage)
     stage.until(60 * SECOND)
     assert len(sent) == 6
-    gaps = [later - sooner for sooner, later in zip(sent, sent[1:], strict=False)]
+    gaps = [later - sooner for sooner, later in pairwise(sent)]
     assert min(gaps) >= 400 * MS
     assert gaps[-1] > 5 * SECOND
     assert stage.listing.live_entry is None
@@ -120,7 +118,6 @@ def test_a_market_order_is_sent_only_where_our_book_fills_it_within_the_money(
     lots_at_ask: int, kind: OrderType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """50 USDT at 0.5 are 1,000 lots: beyond the few at the ask, a deep level costs 5 % more."""
-    from tests.simulation.listings_script import Play
 
     def tick(self: Play) -> None:
         mid = self.script.price
@@ -138,7 +135,10 @@ def test_a_market_order_is_sent_only_where_our_book_fills_it_within_the_money(
     ("params", "why"),
     [
         ({"max_spread_ppm": 1}, "the spread is over max_spread_ppm"),
-        ({"band_margin_ppm": 999_999}, "the ask is outside of the venue's price band"),
+        (
+            {"band_margin_ppm": 999_999, "entry_slippage_ppm": 500_000},
+            "the ask is outside of the venue's price band",
+        ),
     ],
 )
 def test_a_listing_that_waits_for_a_price_says_why(params: dict[str, Any], why: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 from engine.core import event
 from engine.core.enums import OrderReport, Side
 from strategies.ready_state.states import State
-from tests.unit.listings.test_ready_state import MS, SECOND, Stage
+from tests.simulation.listings_stage import Stage
+from tests.simulation.listings_world import MS, SECOND
 
 HOLDS: dict[str, object] = {"take_profit": "none", "stop_loss_ppm": 900_000, "trailing_ppm": 0}
 

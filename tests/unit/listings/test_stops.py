@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from engine.core import event
 from engine.core.enums import Side
 from strategies.ready_state.states import State
 from tests.simulation import listings_world
-from tests.unit.listings.test_ready_state import MS, OPENS, SECOND, Stage
+from tests.simulation.listings_script import Play
+from tests.simulation.listings_stage import OPENS, Stage
+from tests.simulation.listings_world import MS, SECOND
 
 
 def entered(**params: Any) -> Stage:
@@ -20,8 +23,6 @@ def entered(**params: Any) -> Stage:
     while stage.symbol not in stage.world.strategy.listings or stage.state is not State.MANAGING:
         stage.world.run(stage.world.now_ns + 100 * MS)
         assert stage.world.now_ns < OPENS + 60 * SECOND
-    stage.play.tick = lambda: None  # type: ignore[method-assign]
-    stage.world.run(stage.world.now_ns + 20 * SECOND)  # the ticks that were scheduled before
     return stage
 
 
@@ -47,8 +48,6 @@ def sales(stage: Stage) -> list[dict[str, Any]]:
 @pytest.fixture
 def own_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The script's market ends with the entry."""
-    from tests.simulation.listings_script import Play
-
     tick = Play.tick
 
     def until_entered(self: Play) -> None:
@@ -81,7 +80,7 @@ def test_a_stop_that_is_refused_is_sent_again_within_its_short_cap() -> None:
     play(stage, 90, 60)
     times = [order["at_ns"] for order in sales(stage)]
     assert len(times) > 40
-    assert max(b - a for a, b in zip(times[3:], times[4:], strict=False)) < 1_300 * MS
+    assert max(later - sooner for sooner, later in pairwise(times)) < 1_300 * MS
     # The first reaches below the bid; once the venue's band refused that, the bid itself is asked for.
     assert sales(stage)[0]["price"] < sales(stage)[1]["price"]
     assert len([text for text in stage.world.alerts if "outside of the price band" in text]) == 1
@@ -89,14 +88,17 @@ def test_a_stop_that_is_refused_is_sent_again_within_its_short_cap() -> None:
 
 def test_denials_that_pass_by_themselves_do_not_lengthen_the_pauses() -> None:
     stage = entered(take_profit="scalping")
-    world = stage.world
-    world.push(event.disconnected()) if hasattr(event, "disconnected") else None
-    for _ in range(300):
-        world.push(event.feed(world.feeds[stage.symbol], False))
-        quote(stage, 107)
-        world.run(world.now_ns + 100 * MS)
-    assert stage.listing.exit_step_ms <= 250
+    world, listing = stage.world, stage.listing
+    world.push(event.feed(0, False, private=True))
+    play(stage, 107, 30)
     assert stage.position > 0
+    assert listing.note == "take profit: denied, RECONCILIATION_PENDING"
+    assert listing.exit_retry_ms - world.now_ns // MS <= 250
+    assert sales(stage) == []
+    world.push(event.feed(0, True, private=True))
+    world.push(event.reconciled())
+    play(stage, 107, 1)
+    assert sales(stage)
 
 
 def test_a_bid_outside_of_the_band_is_told_once_and_tried_for_on_and_on() -> None:
