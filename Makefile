@@ -1,6 +1,7 @@
 # make run    starts the engine on paper against the local MEXC venue
 # make test   lint, types and all tests, against the installed package
 # make setup  both call it first; it does nothing when nothing changed
+# make docs   the pages that are generated
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV   := .venv
 BIN    := $(CURDIR)/$(VENV)/bin
@@ -59,6 +60,13 @@ test: lint types
 	@ln -sfn $(CURDIR)/tests build/tests/tests
 	@cd build/tests && $(BIN)/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) $(CURDIR)/tests \
 	  -n 2 --dist loadgroup --cov --cov-config $(CURDIR)/pyproject.toml --cov-fail-under 85 -q
+
+# The generated pages. From another folder, as the tests: the installed package writes them.
+docs: setup
+	@mkdir -p build/tests
+	@cd build/tests && $(BIN)/python -m engine.core.risk.reasons > page && mv page $(CURDIR)/docs/risk-checks.md
+	@cd build/tests && $(BIN)/python -m engine.config_reference > page && mv page $(CURDIR)/docs/configuration.md
+	@cd build/tests && $(BIN)/python -m adapters.mexc.error_codes > page && mv page $(CURDIR)/docs/mexc-errors.md
 
 bench: setup
 	@$(BIN)/penstock bench

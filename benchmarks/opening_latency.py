@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import signal
 import subprocess
@@ -31,8 +32,9 @@ from adapters.mexc.schema import PushDataV3ApiWrapper  # noqa: E402
 from engine.microbench import machine, percentile  # noqa: E402
 from tests.e2e.live_run import VenueProcess, make_run  # noqa: E402
 
-FIRST_OPEN_S, EVERY_S, LIFE_S = 16.0, 0.75, 20.0
+FIRST_OPEN_S, EVERY_S, LIFE_S = 16.0, 1.0, 4.0
 BARS_NS = {"p50": 300_000, "p99": 1_000_000}
+STAGES = ("decode", "core", "journal", "frame", "send")
 _ORDER = re.compile(rb"POST /api/v3/order\?\S*?symbol=([A-Z0-9]+)")
 
 VENUE = """
@@ -162,8 +164,18 @@ def first_orders(notes: list[tuple[int, str, int, bytes]]) -> dict[str, int]:
     return found
 
 
-def play(folder: Path, listings: int, spin: bool) -> list[tuple[int, str, int, bytes]]:
-    """One run with so many openings; the relay's notes."""
+def pin(pid: int, core: int, priority: int) -> None:
+    """A core and, above 0, a real-time priority for a process and its threads; needs root."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {core})
+        if priority:
+            os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(priority))
+
+
+def play(
+    folder: Path, listings: int, spin: bool, priority: bool
+) -> tuple[list[tuple[int, str, int, bytes]], dict[str, Any]]:
+    """One run with so many openings; the relay's notes, and what the daemon itself measured of all its frames."""
     text = VENUE
     for number in range(listings):
         opens_s = FIRST_OPEN_S + EVERY_S * number
@@ -182,15 +194,22 @@ def play(folder: Path, listings: int, spin: bool) -> list[tuple[int, str, int, b
             facts = json.loads(relay.stdout.readline())
             config = RUN.format(port=facts["port"], ca_file=facts["ca_pem_path"], spin=str(spin).lower())
             core = venue.core(make_run(folder / "run", config))
+            if priority:
+                # A process that spins with real-time priority would starve what else its core has to do.
+                pin(core.process.pid, 1, 0 if spin else 40)
+                pin(relay.pid, 0, 41)
+                pin(int(venue.facts["pid"]), 0, 39)
             deadline = time.monotonic() + FIRST_OPEN_S + EVERY_S * listings + 2
             while time.monotonic() < deadline:
                 assert core.process.poll() is None, core.output()
                 time.sleep(0.5)
             core.end()
+            stages = json.loads(core.place.summary_file.read_text())["latency_us"]
         finally:
             relay.send_signal(signal.SIGTERM)
             relay.wait(60)
-    return msgspec.msgpack.decode(notes_file.read_bytes(), type=list[tuple[int, str, int, bytes]])
+    notes = msgspec.msgpack.decode(notes_file.read_bytes(), type=list[tuple[int, str, int, bytes]])
+    return notes, {name: stages[name] for name in STAGES if name in stages}
 
 
 def main() -> None:
@@ -200,11 +219,15 @@ def main() -> None:
     parser.add_argument(
         "--spin", action="store_true", help="poll after each packet instead of sleeping (run.spin)"
     )
+    parser.add_argument(
+        "--priority", action="store_true",
+        help="real-time priority and a core of its own for the daemon, as a machine for trading has it",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     header = machine()
     with tempfile.TemporaryDirectory(prefix="penstock-opening-") as name:
-        notes = play(Path(name), options.listings, options.spin)
+        notes, stages = play(Path(name), options.listings, options.spin, options.priority)
     opened, ordered = shown_open(notes), first_orders(notes)
     waits = sorted(ordered[symbol] - opened[symbol] for symbol in ordered if symbol in opened)
     result: dict[str, Any] = {"listings": options.listings, "opened": len(opened), "ordered": len(ordered)}
@@ -216,7 +239,7 @@ def main() -> None:
             for share, at in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
         }
         result |= {"max_us": reactions[-1] / 1000}
-    result |= {"spin": options.spin, **header}
+    result |= {"spin": options.spin, "priority": options.priority, "stages_us": stages, **header}
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(json.dumps(result, indent=2) + "\n")

@@ -266,7 +266,7 @@ class RiskConfig(Section):
 LIVE_LIMITS = tuple(
     name
     for name in RiskConfig.model_fields
-    if name.startswith(("max_", "proposer_budget")) and not name.endswith(("_bps", "_ms"))
+    if name.startswith(("max_", "price_collar", "proposer_budget")) and not name.endswith("_ms")
 )
 
 

@@ -22,7 +22,7 @@ class ErrorClass(StrEnum):
     RATE = "rate"  # too many requests or too many orders
     GONE = "gone"  # no such order: query, trades and open orders tell the rest
     CALLER = "caller"  # a mistake of ours in the request
-    SUSPENDED = "suspended"  # the venue stopped one direction of a symbol: an exit may be impossible
+    SUSPENDED = "suspended"  # the venue closed a direction of a symbol, or the pair to this key: an exit may be impossible
     HALT = "halt"  # account or risk control: stop and call a person
     AMBIGUOUS = "ambiguous"  # no answer, or one that proves nothing
     WAF = "waf"  # the web firewall's page: slow down, not JSON
@@ -65,7 +65,8 @@ ACTIONS: dict[Action, str] = {
     Action.BACK_OFF: "The endpoint is closed for Retry-After (418: all endpoints). Orders meanwhile fail as never sent; "
     "questions wait.",
     Action.FEWER_ORDERS: "The order failed. Too many are open: the strategy waits or cancels.",
-    Action.ALERT: "The order failed, and it is logged as an error: one direction is closed, an exit may be impossible.",
+    Action.ALERT: "The order failed, and it is logged as an error: a direction, or the pair, is closed to us, and an exit"
+    " may be impossible.",
     Action.HALT: "The order failed. Where an order or a cancel gets it, trading halts (a HALT command in the journal), and it is "
     "logged as an error: a person must look and resume.",
     Action.QUERY_ORDER: "The order is UNKNOWN until the venue has told what became of it; it is never sent again.",
@@ -145,7 +146,7 @@ CODES: dict[int, ErrorCode] = {
     33333: _row("param error", _C.CALLER, _A.FIX_REQUEST),
     44444: _row("Parameter cannot be null", _C.CALLER, _A.FIX_REQUEST),
     60005: _row("Account abnormal", _C.HALT, _A.HALT),
-    70011: _row("Pair user ban trade apikey", _C.HALT, _A.HALT),
+    70011: _row("Pair user ban trade apikey", _C.SUSPENDED, _A.ALERT),
     700001: _row("API-key format invalid", _C.AUTH, _A.HALT),
     700002: _row("Signature for this request is not valid", _C.AUTH, _A.HALT),
     700003: _row("Timestamp for this request is outside of the recvWindow", _C.CLOCK, _A.RESYNC_CLOCK),

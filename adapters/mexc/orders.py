@@ -60,7 +60,7 @@ def evidence_of(record: Mapping[str, object], spec: InstrumentSpec) -> Evidence:
 
 def refused_report(error: VenueError, spec: InstrumentSpec) -> int:
     """How a refused order is told: as not open yet, where its symbol is expected to open."""
-    is_opening = int(spec.tradable) == _OPENING and error.code in NOT_YET_CODES
+    is_opening = (int(spec.tradable) == _OPENING or spec.opens_ns) and error.code in NOT_YET_CODES
     return OrderReport.NOT_YET if is_opening else OrderReport.REJECTED
 
 

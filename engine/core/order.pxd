@@ -24,6 +24,7 @@ cdef class Order:
     cdef readonly str venue_order_id
     cdef readonly object filled_money
     cdef readonly object fees
+    cdef readonly object base_fees
     cdef readonly str fee_asset
 
 cdef Order order_view(const order_t* order)

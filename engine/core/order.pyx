@@ -52,5 +52,6 @@ cdef Order order_view(const order_t* order):
     view.venue_order_id = order.venue_order_id[:48].split(b"\0", 1)[0].decode("ascii", "replace")
     view.filled_money = money_int(order.filled_money)
     view.fees = money_int(order.fees)
+    view.base_fees = money_int(order.base_fees)
     view.fee_asset = order.fee_asset[:16].split(b"\0", 1)[0].decode("ascii", "replace")
     return view

@@ -209,9 +209,7 @@ class Opening:
     def _fee_lots(self, listing: Listing, order: Order) -> int:
         """The lots that a fee in the base asset took, rounded up."""
         spec = self.buyer.spec(listing.instrument)
-        if order.fee_asset != spec.base or not order.fees:
-            return 0
-        return int(-(-order.fees // 10 ** (MONEY_DECIMALS - spec.size_decimals)))
+        return int(-(-order.base_fees // 10 ** (MONEY_DECIMALS - spec.size_decimals)))
 
     def _filled_late(self, listing: Listing) -> None:
         buyer = self.buyer

@@ -251,7 +251,7 @@ def _size(w: World, it: Intent) -> Verdict:
         return Reason.NOTIONAL_BELOW_MIN, spec.min_notional, worth
     if worth > spec.max_notional:
         return Reason.NOTIONAL_ABOVE_MAX, spec.max_notional, worth
-    if worth > limits["max_order_notional"]:
+    if worth > limits["max_order_notional"] and not is_reduction(w, it):
         return Reason.ORDER_NOTIONAL, limits["max_order_notional"], worth
     exposed = None if is_reduction(w, it) else _exposure(w, it)
     if exposed is not None:
@@ -297,7 +297,7 @@ def _funds(w: World, it: Intent) -> Verdict:
     spec, ledger = w.specs[it.instrument], w.ledger
     worth, fee = _notional(w, it)
     fees = ledger.fees_worth + fee
-    if fees > w.limits["max_fees_per_day"]:
+    if fees > w.limits["max_fees_per_day"] and not is_reduction(w, it):
         return Reason.FEE_BUDGET, w.limits["max_fees_per_day"], fees
     asset, need = (
         (spec.quote, worth + fee)
@@ -314,7 +314,7 @@ def _authority(w: World, it: Intent) -> Verdict:
     used = _notional(w, it)[0]
     if w.now_ns - w.budget_since_ns < w.limits["proposer_window_ns"]:
         used += w.budget_used
-    if used > w.limits["proposer_budget_notional"]:
+    if used > w.limits["proposer_budget_notional"] and not is_reduction(w, it):
         return Reason.PROPOSER_BUDGET, w.limits["proposer_budget_notional"], used
     if it.key and it.key in w.keys:
         return Reason.DUPLICATE_INTENT, 0, 1

@@ -127,11 +127,11 @@ def test_a_live_config_has_limits_of_its_own_and_no_local_venue() -> None:
     assert "embedded" not in found
 
 
-def test_every_limit_that_is_money_or_a_count_must_be_set_for_live() -> None:
-    counts = {"OrderCount", "OutcomeCount"}
+def test_every_limit_that_is_money_a_count_or_a_share_must_be_set_for_live() -> None:
+    counts = {"OrderCount", "OutcomeCount", "Bps"}
     source = (ROOT / "engine" / "config_models.py").read_text()
     section = source[source.index("class RiskConfig") : source.index("LIVE_LIMITS")]
-    pattern = r"^    (\w+): (Money|OrderCount|OutcomeCount) ="
+    pattern = r"^    (\w+): (Money|OrderCount|OutcomeCount|Bps) ="
     assert {kind for _, kind in re.findall(pattern, section, re.M)} == {"Money", *counts}
     assert {name for name, _ in re.findall(pattern, section, re.M)} == set(LIVE_LIMITS)
 
@@ -243,9 +243,7 @@ def test_secrets_that_are_not_safe_are_refused(tmp_path: Path) -> None:
 
 def test_reference_is_current() -> None:
     page = ROOT / "docs" / "configuration.md"
-    assert page.read_text() == config_reference.render(), (
-        "docs/configuration.md is not current: python -m engine.config_reference > docs/configuration.md"
-    )
+    assert page.read_text() == config_reference.render(), "docs/configuration.md is not current: make docs"
 
 
 @pytest.mark.parametrize("text", ["", '[risk]\nmax_fees_per_day = "99999.00000000000000000001"\n'])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.core import event
-from tests.core_session import BUY, LIMIT_MAKER, SELL, ready
+from tests.core_session import BUY, COIN, LIMIT_MAKER, MONEY, SELL, ready
 
 
 @pytest.mark.parametrize("limit", ["max_daily_loss", "max_drawdown", "max_volatility_bps"])
@@ -22,3 +24,24 @@ def test_an_open_breaker_lets_the_position_out(limit: str) -> None:
         _, denial = session.place(side, 8_900, size)
         assert (denial is not None) == denied
         assert denial is None or denial["reason"].startswith("BREAKER_")
+
+
+def test_no_limit_on_money_keeps_a_position_in() -> None:
+    """What was bought within the limits is sold in one order, though it is worth three times as much by now."""
+    session = ready(COIN, max_order_notional="100.1", max_fees_per_day="0.06", proposer_budget_notional="101")
+    session.push(event.instrument(replace(COIN, taker_fee_ppm=500)))
+    number, denied = session.place(BUY, 10_000, 1_000, LIMIT_MAKER)
+    assert denied is None
+    session.fill(number, 1_000, fee=5 * MONEY // 100)
+    session.book(bids=[(29_990, 50_000)], asks=[(30_010, 50_000)])
+    assert session.place(BUY, 29_990, 4)[1] is not None
+    assert session.place(SELL, 29_990, 1_000)[1] is None
+
+
+def test_fees_of_several_assets_are_not_mixed() -> None:
+    session = ready()
+    number, _ = session.place(BUY, 10_010, 1_000)
+    session.fill(number, 400, fee=MONEY, fee_asset="MX", trade_id="a")
+    session.fill(number, 400, fee=3 * MONEY, fee_asset="AAA", trade_id="b")
+    session.fill(number, 200, fee=4 * MONEY, fee_asset="MX", trade_id="c")
+    assert session.engine.order(number).base_fees == 3 * MONEY

@@ -74,7 +74,7 @@ def test_every_reason_is_explained_in_the_order_of_the_codes() -> None:
 
 def test_the_page_of_checks_is_current() -> None:
     page = (ROOT / "docs" / "risk-checks.md").read_text()
-    assert page == table(), "run: python -m engine.core.risk.reasons > docs/risk-checks.md"
+    assert page == table(), "run: make docs"
 
 
 SPEC = InstrumentSpec("AAAUSDT", "AAA", "USDT", 2, 3)

@@ -274,7 +274,8 @@ cdef int check_size(const state_t* s, const intent_t* intent, verdict_t* verdict
         return deny(verdict, NOTIONAL_BELOW_MIN, money_get(instrument.min_notional), verdict.notional)
     if money_less(money_get(instrument.max_notional), verdict.notional):
         return deny(verdict, NOTIONAL_ABOVE_MAX, money_get(instrument.max_notional), verdict.notional)
-    if money_less(limits.max_order_notional, verdict.notional):
+    # What only shrinks a position must get out, whatever it is worth by now.
+    if not is_reduction(s, intent) and money_less(limits.max_order_notional, verdict.notional):
         return deny(verdict, ORDER_NOTIONAL, limits.max_order_notional, verdict.notional)
     if check_exposure(s, intent, verdict):
         return <int>verdict.reason
@@ -289,7 +290,7 @@ cdef int check_funds(const state_t* s, const intent_t* intent, verdict_t* verdic
     cdef const instrument_t* instrument = &s.instruments[intent.instrument]
     cdef const asset_t* asset
     cdef int128_t fees = money_add(s.totals.fees_today, verdict.fee), need, free_
-    if money_less(s.limits.max_fees_per_day, fees):
+    if not is_reduction(s, intent) and money_less(s.limits.max_fees_per_day, fees):
         return deny(verdict, FEE_BUDGET, s.limits.max_fees_per_day, fees)
     if intent.side == SIDE_BUY:
         asset = &s.assets[instrument.quote_asset]
@@ -310,7 +311,7 @@ cdef int check_authority(const state_t* s, const intent_t* intent, verdict_t* ve
         return refuse(verdict, PROPOSER_STOPPED, 0, 1)
     if s.now_ns - strategy.budget_since_ns < s.limits.proposer_window_ns:
         used = money_add(used, strategy.budget_used)
-    if money_less(s.limits.proposer_budget_notional, used):
+    if not is_reduction(s, intent) and money_less(s.limits.proposer_budget_notional, used):
         return deny(verdict, PROPOSER_BUDGET, s.limits.proposer_budget_notional, used)
     if intent.key and recent_has(&s.intent_keys, intent.key):
         return refuse(verdict, DUPLICATE_INTENT, 0, 1)

@@ -151,7 +151,9 @@ CHECKS: dict[Reason, Check] = {
         "Walking the book to this size costs too much, or the depth is unknown.",
     ),
     Reason.SELF_TRADE: Check("price", "none", "It would trade with an open order of our own."),
-    Reason.ORDER_NOTIONAL: Check("size", "risk.max_order_notional", "The order is too large."),
+    Reason.ORDER_NOTIONAL: Check(
+        "size", "risk.max_order_notional", "The order is too large. Reductions pass."
+    ),
     Reason.POSITION: Check(
         "size", "risk.max_position_notional", "The worst-case position would be too large."
     ),
@@ -175,7 +177,9 @@ CHECKS: dict[Reason, Check] = {
         "size", "risk.max_orders_per_window", "Too many orders within order_window_s."
     ),
     Reason.FEE_BUDGET: Check(
-        "size", "risk.max_fees_per_day", "Fees paid today and this order's would be too large."
+        "size",
+        "risk.max_fees_per_day",
+        "Fees paid today and this order's would be too large. Reductions pass.",
     ),
     Reason.BALANCE: Check(
         "size", "none", "The balance, less what is in flight, does not cover it with its fee."
@@ -184,7 +188,7 @@ CHECKS: dict[Reason, Check] = {
     Reason.PROPOSER_BUDGET: Check(
         "authority",
         "risk.proposer_budget_notional",
-        "The strategy used up its budget of this proposer_window_s.",
+        "The strategy used up its budget of this proposer_window_s. Reductions pass.",
     ),
     Reason.DUPLICATE_INTENT: Check(
         "authority", "none", "An intent with this idempotency key was seen before."

@@ -262,6 +262,8 @@ cdef order_t* fill_order(state_t* s, const event_t* header, const fill_t* fill, 
     order.updated_ns = header.ts_recv_ns
     order.fees = money_add(order.fees, money_get(fill.fee))
     memcpy(order.fee_asset, fill.fee_asset, sizeof(order.fee_asset))
+    if fee_asset == <int64_t>s.instruments[header.instrument].base_asset:
+        order.base_fees = money_add(order.base_fees, money_get(fill.fee))
     order.dealt_lots += fill.size_lots
     order.dealt_money = money_add(order.dealt_money, money_get(fill.money))
     execute(s, order)

@@ -128,6 +128,7 @@ ctypedef struct order_t:
     int128_t reported_money
     int128_t dealt_money
     int128_t fees              # in fee_asset of its newest fill
+    int128_t base_fees         # of them, what was paid in the base asset
     int128_t reserved_money    # of the quote (buy) or base (sell) asset
     char fee_asset[16]
 

@@ -44,7 +44,7 @@ ROWS = [
     (30025, C.NOT_TRADABLE, A.REFUSE), (30026, C.CALLER, A.FIX_REQUEST), (30027, C.SUSPENDED, A.ALERT),
     (30028, C.SUSPENDED, A.ALERT), (30029, C.RATE, A.FEWER_ORDERS), (30032, C.FILTER, A.REFUSE),
     (30041, C.NOT_TRADABLE, A.USE_LIMIT), (30087, C.FILTER, A.STAY_IN_BAND), (33333, C.CALLER, A.FIX_REQUEST),
-    (60005, C.HALT, A.HALT), (70011, C.HALT, A.HALT), (700001, C.AUTH, A.HALT), (700003, C.CLOCK, A.RESYNC_CLOCK),
+    (60005, C.HALT, A.HALT), (70011, C.SUSPENDED, A.ALERT), (700001, C.AUTH, A.HALT), (700003, C.CLOCK, A.RESYNC_CLOCK),
     (700004, C.CALLER, A.FIX_REQUEST), (700005, C.CALLER, A.FIX_REQUEST), (700006, C.AUTH, A.HALT),
     (700007, C.AUTH, A.HALT), (700008, C.CALLER, A.FIX_REQUEST), (700013, C.CALLER, A.FIX_REQUEST),
     (11444, C.HALT, A.HALT), (10200, C.AMBIGUOUS, A.NOT_USED), (10269, C.AMBIGUOUS, A.NOT_USED),
@@ -104,4 +104,4 @@ def test_every_action_is_explained_and_used() -> None:
 
 def test_the_page_of_errors_is_current() -> None:
     text = (ROOT / "docs" / "mexc-errors.md").read_text()
-    assert text == page(), "run: python -m adapters.mexc.error_codes > docs/mexc-errors.md"
+    assert text == page(), "run: make docs"

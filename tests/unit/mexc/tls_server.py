@@ -63,7 +63,10 @@ class ScriptServer:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.writers.append(writer)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+        # Cancelled with its loop, it must not end cancelled: asyncio's streams would say so at length.
+        with contextlib.suppress(
+            asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError, ssl.SSLError
+        ):
             while True:
                 request = await reader.readuntil(b"\r\n\r\n")
                 self.requests.append(request)
