@@ -105,13 +105,17 @@ def report(seed: int, sessions: list[tuple[str, list[Result], Watch, int]]) -> s
     blocked = Counter(
         each.result.removeprefix("blocked: ") for each in results if each.result.startswith("blocked")
     )
+    ahead = sum(each.is_ahead for each in results)
+    by_trades = sum(each.by_trades for each in results)
     dust = sum(each.result.startswith("dust") for each in results)
     lines = [
         f"Seed {seed}: {len(results):,} listings, {events:,} events, "
         f"{sum(each.attempts for each in results):,} orders to enter. Ended wrongly: "
         f"{sum(bool(each.problems) for each in results)}. Double entries: {double}. Entries outside limits: {outside}. "
         f"Positions that do not equal the sum of their fills: {sum('the fills come to' in text for text in problems)}.",
-        "", *outcomes_table(results), "", *sessions_table(sessions), "",
+        "", *outcomes_table(results), "",
+        f"Entered before their announced time: {ahead}, {by_trades} of them by public trades alone.",
+        "", *sessions_table(sessions), "",
         "Why those that were blocked were: "
         + "; ".join(f"{why} ({count})" for why, count in sorted(blocked.items(), key=lambda item: (-item[1], item[0])))
         + f". {dust} positions ended with a rest that is less than the venue takes.",

@@ -71,9 +71,9 @@ Money = Annotated[
 Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN)]
 Symbols = Annotated[tuple[Symbol, ...], BeforeValidator(_as_tuple), Field(max_length=1024)]
 Bps = Annotated[int, Field(ge=1, le=100_000)]
-# The core keeps windows and order tables in rings of this size (engine/core/risk/limits.py).
+# The core keeps windows and order tables in rings of a fixed size (engine/core/risk/limits.py).
 OrderCount = Annotated[int, Field(ge=1, le=1024)]
-OutcomeCount = Annotated[int, Field(ge=1, le=256)]
+OutcomeCount = Annotated[int, Field(ge=1, le=255)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 Megabytes = Annotated[int, Field(ge=1, le=1_048_576)]

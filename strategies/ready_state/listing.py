@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 from strategies.ready_state.exits import ExitPlan
 from strategies.ready_state.states import FINAL, HOLDING, TRANSITIONS, WAITING, State
@@ -65,6 +66,7 @@ class Listing:
     instrument: int = -1
     ready_ms: int = 0  # since when it is ready without a break, 0: it is not
     opened_ms: int = 0  # the first sign of an open market
+    traded: bool = False  # a public trade of it was seen in this session
     plan: EntryPlan | None = None
     cap_ticks: int = 0  # the highest limit of an entry, fixed by the first ask; 0 until then
     attempts: int = 0  # orders sent to enter
@@ -88,6 +90,9 @@ class Listing:
     result: str = ""
     note: str = ""
     unsaved: bool = False  # its memo is to be written after the event that sent an order
+    told: tuple[Any, ...] = ()  # the gist of its memo
+    saved_ms: int = 0  # when that was written
+    refresh_ms: int = 0  # when it is to be written anew, 0: it says all there is to say
     timers_ms: list[int] = field(default_factory=list)  # when a timer of ours fires
 
     def move(self, state: State, now_ms: int, note: str = "") -> None:

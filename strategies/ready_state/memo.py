@@ -37,6 +37,20 @@ def encode(
         shown, note = (shown - 1, note) if shown else (0, "")
 
 
+def gist(listing: Listing, evidence: Evidence, confidence: int) -> tuple[Any, ...]:
+    """What may change in a memo while its listing stays in its state; cheap to make and to compare."""
+    seen = tuple(evidence.seen_ns.items())
+    return (
+        listing.open_ms,
+        listing.listing_id,
+        listing.opened_ms,
+        listing.note,
+        listing.result,
+        confidence,
+        seen,
+    )
+
+
 def _document(
     listing: Listing,
     evidence: Evidence | None,

@@ -44,10 +44,12 @@ class Opening:
         self.buyer = buyer
 
     def shows_open(self, listing: Listing, now_ms: int) -> bool:
-        """Whether a live book means that it trades: the exchange says so, or its time has come."""
+        """Whether a live book means that it trades: a trade was seen, the exchange says so, or its time has come."""
         plan = listing.plan
         if plan is None or not plan.tradable:
             return False
+        if listing.traded:
+            return True
         early_ms = self.buyer.settings.opening_early_ms
         if plan.opens_ms:
             return plan.opens_ms <= now_ms + early_ms  # before that the gate lets nothing pass
@@ -104,7 +106,8 @@ class Opening:
             self._ended(listing, record, order)
         elif grown and listing.held_lots > 0:
             self._filled_late(listing)
-        buyer.changed(listing)
+        if not listing.unsaved:  # as of the next attempt, which has just left
+            buyer.changed(listing)
 
     def overdue(self, listing: Listing) -> None:
         """A LIMIT entry rested for its time: take it back."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine import OrderType, Strategy
+from engine.core.enums import Tradable
 from engine.core.order import Order
 from engine.core.state.books import Book
 from engine.core.strategy import Listing as Told
@@ -25,6 +26,7 @@ from strategies.ready_state.states import State
 
 SWEEP_TIMER = 0
 SETTLE_MS = 2_000  # a listing that ended stays so long before it is taken as reconciled
+MEMO_EVERY_MS = 1_000  # what changes without a change of state is written so often at most
 _ENDING = frozenset({State.NO_FILL, State.BLOCKED, State.CLOSED})
 _BUYING = frozenset({State.ARMED, State.OPENING})
 
@@ -110,10 +112,13 @@ class ReadyState(Strategy):
             self._see_market(listing, book)
 
     def on_trade(self, trade: Trade) -> None:
-        """A trade shows a market as open as a book does; price and size come from the book."""
+        """A trade shows a market as open as nothing else does, before its time, too; price and size come from the book."""
         listing = self.by_instrument.get(trade.instrument)
-        if listing is not None and listing.state in _BUYING:
-            self.opening.look(listing, self.book(trade.instrument))
+        if listing is None:
+            return
+        listing.traded = True
+        if listing.state is not State.MANAGING:
+            self.on_book(self.book(trade.instrument))
 
     def on_order(self, order: Order) -> None:
         """To the listing whose order it is."""
@@ -142,6 +147,8 @@ class ReadyState(Strategy):
             if listing.unsaved:
                 self.changed(listing)
             self._evaluate(listing)
+            if 0 < listing.refresh_ms <= now_ms and not listing.unsaved:
+                self.changed(listing)
 
     # What the parts ask for.
 
@@ -159,16 +166,31 @@ class ReadyState(Strategy):
         """Put the listing as it is now into its memo."""
         listing.unsaved = False
         evidence = self.board.by_symbol.get(listing.symbol)
-        confidence = 0 if evidence is None else self.board.confidence(evidence)
-        if evidence is not None and listing.state is State.ANNOUNCED and not confidence:
-            confidence = advance_opportunity(evidence.title, listing.open_ms, self.now_ms)
+        confidence = self._confidence(listing, evidence)
         spec = self.spec(listing.instrument) if listing.instrument >= 0 else None
         self.memo(listing.symbol, memo.encode(listing, evidence, confidence, spec))
+        listing.saved_ms, listing.refresh_ms = self.now_ms, 0
+        if evidence is not None:
+            listing.told = memo.gist(listing, evidence, confidence)
 
     def save_later(self, listing: Listing) -> None:
         """Write the memo in an event of its own: the order of this one leaves the sooner. See _adopt."""
         listing.unsaved = True
         self.set_timer(listing.slot, 0)
+
+    def _confidence(self, listing: Listing, evidence: Evidence | None) -> int:
+        confidence = 0 if evidence is None else self.board.confidence(evidence)
+        if evidence is not None and listing.state is State.ANNOUNCED and not confidence:
+            confidence = advance_opportunity(evidence.title, listing.open_ms, self.now_ms)
+        return confidence
+
+    def _refresh_later(self, listing: Listing) -> None:
+        """Where the memo would say something else than it does: write it in a timer's event, once a second at most."""
+        evidence = self.board.by_symbol.get(listing.symbol)
+        if evidence is None or listing.is_final or listing.unsaved or listing.refresh_ms:
+            return
+        if memo.gist(listing, evidence, self._confidence(listing, evidence)) != listing.told:
+            listing.refresh_ms = max(self.now_ms + 1, listing.saved_ms + MEMO_EVERY_MS)
 
     # Listings.
 
@@ -247,11 +269,12 @@ class ReadyState(Strategy):
 
     def _see_market(self, listing: Listing, book: Book) -> None:
         """A book of a listing that is not armed: an early opening, or one that evidence lags behind."""
-        if not book.best_ask_ticks or not book.best_bid_ticks:
+        if not book.best_ask_ticks or not book.best_bid_ticks or not book.is_live:
             return
         now_ms, spec = self.now_ms, self.spec(book.instrument)
         due = 0 < (spec.opens_ns // 1_000_000 or listing.open_ms) <= now_ms + self.settings.opening_early_ms
-        if (spec.tradable == 1 and not spec.opens_ns) or (spec.tradable and due):
+        online = spec.tradable == Tradable.YES and not spec.opens_ns
+        if online or (spec.tradable and (due or listing.traded)):
             self.board.note_market(listing.symbol, self.now_ns)
             self.board.sweep()
             listing.opened_ms = now_ms
@@ -272,6 +295,7 @@ class ReadyState(Strategy):
             self._settle(listing)
         if listing.state is not state and not listing.unsaved:
             self.changed(listing)
+        self._refresh_later(listing)
         if listing.is_final and listing.watched:
             self._release(listing)
         if listing.is_final and self.now_ms >= listing.since_ms + self.settings.keep_finished_s * 1000:
@@ -329,7 +353,6 @@ class ReadyState(Strategy):
             return
         self._plan(listing)
         listing.move(State.ARMED, now_ms)
-        self.changed(listing)
 
     def _plan(self, listing: Listing) -> None:
         evidence = self.board.by_symbol.get(listing.symbol)
@@ -372,7 +395,7 @@ class ReadyState(Strategy):
     def _wake(self, listing: Listing) -> None:
         """A timer for the earliest moment at which time alone changes something."""
         now_ms = self.now_ms
-        ahead = [at for at in self._moments(listing) if at > now_ms]
+        ahead = [at for at in (*self._moments(listing), listing.refresh_ms) if at > now_ms]
         if ahead and (not listing.timers_ms or min(listing.timers_ms) > min(ahead)):
             at = min(ahead)
             listing.timers_ms.append(at)
@@ -449,5 +472,7 @@ class ReadyState(Strategy):
             else:
                 listing.entry = record
                 listing.attempts += 1
-                if listing.state is State.ARMED:
-                    listing.move(State.OPENING, self.now_ms)
+                if listing.is_waiting:
+                    # An early opening is armed and entered in one event, before any memo of it.
+                    for state in (State.READY, State.ARMED, State.OPENING):
+                        listing.move(state, self.now_ms)

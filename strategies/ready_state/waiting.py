@@ -47,6 +47,7 @@ def retime(listing: Listing, open_ms: int, now_ms: int, settings: Settings) -> N
     if is_later and not is_near and listing.state is not _S.POSTPONED:
         listing.move(_S.POSTPONED, now_ms, note)
         listing.opened_ms = listing.cap_ticks = 0
+        listing.traded = False
         listing.plan = None
     else:
         listing.note = note

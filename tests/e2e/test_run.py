@@ -144,7 +144,7 @@ def test_a_run_among_faults(tmp_path: Path) -> None:
     with VenueProcess(tmp_path) as venue:
         for name, settings in FAULTS.items():
             venue.control("faults", {"name": name, **settings})
-        limits = "[risk]\nmax_errors_per_window = 256\nmax_rejects_per_window = 256\n"
+        limits = "[risk]\nmax_errors_per_window = 255\nmax_rejects_per_window = 255\n"
         place = make_run(tmp_path / "run", config_text(venue, limits))
         core = venue.core(place)
         # An order whose fate is unknown holds up its instrument until there is evidence: this takes a while.

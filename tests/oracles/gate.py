@@ -25,6 +25,7 @@ class Market:
     bids: list[tuple[int, int]] = field(default_factory=list)
     asks: list[tuple[int, int]] = field(default_factory=list)
     live: int = 1  # BookTrust
+    last_trade: int = 0  # price of the newest public trade of this session, 0: none was seen
 
     @property
     def bid(self) -> int:
@@ -62,10 +63,12 @@ class World:
     keys: set[int] = field(default_factory=set)
 
     def mark(self, i: int) -> int:
-        """The mid, else the position's average cost, else the one side that there is."""
+        """The mid, else the last trade, else the position's average cost, else the one side that there is."""
         market, position = self.markets[i], self.ledger.position[i]
         if market.bid and market.ask:
             return (market.bid + market.ask) // 2
+        if market.last_trade:
+            return market.last_trade
         if position:
             return abs(self.ledger.cost[i]) // (self.specs[i].notional(1, 1) * abs(position))
         return market.bid or market.ask
@@ -201,7 +204,7 @@ def _instrument(w: World, it: Intent) -> Verdict:
     if it.size > min(spec.max_lots, room):
         return Reason.SIZE_ABOVE_MAX, spec.max_lots if it.size > spec.max_lots else room, it.size
     earliest_ns, venue_ns = spec.opens_ns - limits["opening_early_ns"], w.now_ns - w.skew_ns
-    if venue_ns < earliest_ns:
+    if venue_ns < earliest_ns and not w.markets[it.instrument].last_trade:
         return Reason.NOT_OPEN_YET, earliest_ns, venue_ns
     return None
 

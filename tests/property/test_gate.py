@@ -63,7 +63,13 @@ class Pair:
         else:
             self.session.push(event.snapshot(i, version, asks, bids, source=source))
         if market.live != 1:
-            self.world.markets[i] = Market(bids, asks, live=2)
+            self.world.markets[i] = Market(bids, asks, live=2, last_trade=market.last_trade)
+
+    def trade(self, i: int, price: int) -> None:
+        source = self.world.specs[i].source
+        self.world.feed_heard_ns[source] = self.session.now_ns
+        self.session.push(event.trades(i, [(price, 1, BUY, self.session.now_ns)], source=source))
+        self.world.markets[i].last_trade = price
 
     def limits(self, changes: dict[str, Any], live: bool) -> None:
         self.session.limits(mode="live" if live else "paper", **changes)
@@ -150,6 +156,7 @@ SPECS = st.builds(
     band_up_ppm=st.sampled_from([0] * 4 + [2_000, 33_333]), band_down_ppm=st.sampled_from([0] * 4 + [2_000, 33_333]),
     taker_fee_ppm=st.sampled_from([0, 500, 777]),
     min_notional=st.sampled_from([0] * 4 + [MONEY]), max_notional=st.sampled_from([10**38] * 6 + [1000 * MONEY]),
+    opens_ns=st.sampled_from([0] * 6 + [START_NS + 4 * SECOND_NS]),
 )  # fmt: skip
 PAIRS = st.tuples(SPECS, SPECS, st.sampled_from([0, 1])).map(
     lambda drawn: [
@@ -211,6 +218,7 @@ COMMON = st.one_of(
 )
 AMOUNTS = st.integers(0, 100_000).map(lambda n: n * MONEY)
 RARE = st.one_of(
+    st.tuples(st.just("trade"), WHICH, st.integers(MID - 100, MID + 100)),
     st.tuples(st.just("limits"), CHANGES, st.just(True)),
     st.tuples(st.just("balance"), st.sampled_from(["AAA", "BBB", "USDT"]), AMOUNTS),
     st.tuples(st.just("command"), st.sampled_from([CommandKind.HALT, CommandKind.REDUCE_ONLY])),

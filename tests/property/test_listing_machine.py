@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core import event
-from engine.core.enums import CommandKind, ListingChange, ListingSource
+from engine.core.enums import CommandKind, ListingChange, ListingSource, Side
+from strategies.ready_state.listing import Listing
 from strategies.ready_state.states import FINAL, TRANSITIONS, State
 from tests.core_session import START_NS
 from tests.simulation.listings_script import MINUTE, Play, Script
@@ -26,6 +28,7 @@ STEPS = st.one_of(
     st.tuples(st.just("refuse"), st.sampled_from([0, 10007, 30000, 30019, 30028, 30087, 10101])),
     st.tuples(st.just("lose"), st.sampled_from([0, 50, 100])),
     st.tuples(st.just("restart")),
+    st.tuples(st.just("trade")),
     st.tuples(st.just("command"), st.sampled_from([CommandKind.HALT, CommandKind.RESUME, CommandKind.CANCEL_ALL])),
 )  # fmt: skip
 
@@ -59,6 +62,8 @@ def do(world: World, step: tuple[Any, ...]) -> None:
         world.push(event.listing(step[1], change, text="it says why"))
     elif what == "row" and SYMBOL in world.specs:
         world.change(SYMBOL, tradable=step[1], sides=step[2])
+    elif what == "trade":
+        world.trade(SYMBOL, 30_000, 1, Side.BUY)
     elif what == "refuse":
         world.refusals[SYMBOL] = lambda now, approved: step[1]
     elif what == "lose":
@@ -80,6 +85,17 @@ def reachable(old: State, new: State) -> bool:
     return True
 
 
+def assert_memo_is_current(world: World, listing: Listing) -> None:
+    """Of a listing that goes on: it says what is known, unless it is to be written within a second."""
+    evidence = world.strategy.board.by_symbol.get(SYMBOL)
+    if listing.is_final or evidence is None or listing.unsaved or listing.refresh_ms:
+        assert listing.refresh_ms <= world.now_ns // MS + 1_000
+        return
+    memo = json.loads(world.strategy.memos()[SYMBOL])
+    assert (memo["state"], memo["open_ms"]) == (listing.state.value, listing.open_ms)
+    assert set(memo.get("evidence", {})) == {ListingSource(source).name for source in evidence.seen_ns}
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, max_size=40), st.integers(0, 1000), st.sampled_from(["pump", "dump", "flat"]))
 def test_nothing_breaks_it(steps: list[tuple[Any, ...]], seed: int, path: str) -> None:
@@ -94,6 +110,7 @@ def test_nothing_breaks_it(steps: list[tuple[Any, ...]], seed: int, path: str) -
             assert old not in FINAL or listing.state is old
             assert reachable(old, listing.state)
             before[listing.generation] = listing.state
+            assert_memo_is_current(world, listing)
         for book in world.engine.books:
             assert sum(order.is_buy for order in world.engine.open_orders(book.instrument)) <= 1
     bought = [order["no"] for order in world.place_log if order["side"] == 1]

@@ -43,6 +43,10 @@ class Result:
     sold_lots: int
     lost_answers: int
     slippage_ppm: int | None
+    is_ahead: bool = (
+        False  # it was entered before its announced time, and more than the gate lets pass without a trade
+    )
+    by_trades: bool = False  # and the exchange's row said that it opens later: public trades alone showed it
     problems: list[str] = field(default_factory=list)
 
 
@@ -114,6 +118,8 @@ def judge(world: World, watch: Watch, script: Script, params: dict[str, Any]) ->
     if filled:
         truth = world.truth[filled[0]["no"]]
         average_ppm = truth["money"] * 1_000_000 // (truth["lots"] * MONEY // 10**6)
+        result.is_ahead = filled[0]["at_ns"] < script.announced_ns - 500 * MS
+        result.by_trades = result.is_ahead and filled[0]["opens_ns"] > filled[0]["at_ns"] + 500 * MS
         result.slippage_ppm = average_ppm // filled[0]["best_ask"] - 1_000_000
     return result
 

@@ -71,7 +71,7 @@ class Play:
         self.world, self.script = world, script
         self.dice = random.Random(f"{script.number} {script.outcome} {script.price}")
         self.mid = script.price
-        self.paused_until = 0
+        self.is_trading = False
         self.sells_from = 0
         symbol, base = script.symbol, script.symbol.removesuffix("USDT")
         self.min_notional = self.dice.choice((1, 5)) * MONEY
@@ -180,13 +180,16 @@ class Play:
         world, script = self.world, self.script
         symbol = script.symbol
         world.exchange.change_symbol(symbol, status=SymbolStatus.TRADING)
+        self.is_trading = True
         if script.outcome == "band_moved":
             world.exchange.change_symbol(symbol, band_up_ppm=self.dice.choice((2_000, 12_000)))
         delay = self.dice.randrange(300, 3_000) * MS
-        world.after(delay, self.told_open, of_session=False)
-        if script.outcome == "early":
-            # What tells of it first is the exchange's own row, and its market data.
+        if script.outcome == "early" and self.dice.random() < 0.5:
+            # The exchange's row keeps its time: only trades tell that it is open.
+            delay += script.announced_ns - script.opens_ns
+        elif script.outcome == "early":
             self.told_open()
+        world.after(delay, self.told_open, of_session=False)
         if script.outcome == "sell_suspended":
             self.sells_from = world.now_ns + self.dice.randrange(30, 400) * SECOND
         if script.outcome == "paused":
@@ -205,6 +208,7 @@ class Play:
     def pause(self) -> None:
         world, script = self.world, self.script
         world.exchange.change_symbol(script.symbol, status=SymbolStatus.PAUSED)
+        self.is_trading = False
         until = self.dice.randrange(10, 120) * SECOND
         world.after(self.dice.randrange(200, 2_000) * MS, self.pause_told, of_session=False)
         world.after(until, self.resume, of_session=False)
@@ -215,6 +219,7 @@ class Play:
 
     def resume(self) -> None:
         self.world.exchange.change_symbol(self.script.symbol, status=SymbolStatus.TRADING)
+        self.is_trading = True
         if self.script.symbol in self.world.specs:
             self.world.change(self.script.symbol, tradable=1)
 
@@ -248,6 +253,11 @@ class Play:
             bids = {}  # the first book has one side only
         script.asks.append((world.now_ns, min(asks)))
         world.quote(script.symbol, asks, bids)
+        if self.is_trading and dice.random() < (0.2 if script.is_thin else 0.6):
+            price = max(bids) if bids and dice.random() < 0.5 else min(asks)
+            world.trade(
+                script.symbol, price, dice.randrange(1, 500), Side.BUY if price in asks else Side.SELL
+            )
         if age_ns < LIFE:
             pause = 250 * MS if age_ns < 10 * SECOND else 2 * SECOND if age_ns < 5 * MINUTE else 15 * SECOND
             world.after(pause + dice.randrange(100) * MS, self.tick, of_session=False)

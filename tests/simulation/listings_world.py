@@ -254,6 +254,13 @@ class World:
                 )
             )  # fmt: skip
 
+    def trade(self, symbol: str, price_ticks: int, size_lots: int, side: Side) -> None:
+        """Others traded: told over the feed where there is one. Their orders are none of the matching engine's."""
+        instrument = self.engine.instrument_of(symbol)
+        if instrument >= 0 and self.engine.spec(instrument).source == self.feeds.get(symbol, -1):
+            item = price_ticks, size_lots, side, self.now_ns
+            self.push(event.trades(instrument, [item], source=self.feeds[symbol]))
+
     # Orders.
 
     def send(self, approved: Any) -> None:
@@ -269,6 +276,7 @@ class World:
                 "price": approved.price_ticks, "lots": approved.size_lots, "type": approved.order_type,
                 "best_ask": self.engine.book(approved.instrument).best_ask_ticks,
                 "tradable": self.engine.spec(approved.instrument).tradable,
+                "opens_ns": self.engine.spec(approved.instrument).opens_ns,
             }
         )  # fmt: skip
         self.after(delay_ns, lambda: self.arrive(approved, symbol))

@@ -31,6 +31,10 @@ def test_every_listing_ends_rightly(params: dict[str, Any], conditions: dict[str
     assert set(by_outcome(results)) == set(OUTCOMES)
     assert sum(bool(each.bought_lots) for each in results) >= 20
     assert world.engine.counts()["unknown_orders"] == 0
+    ahead = [each for each in results if each.is_ahead]
+    assert {each.script.outcome for each in ahead} == {"early"}
+    assert any(each.by_trades for each in ahead)
+    assert not all(each.by_trades for each in ahead)
 
 
 def test_the_same_seed_gives_the_same_actions() -> None:

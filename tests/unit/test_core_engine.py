@@ -14,6 +14,7 @@ from engine.core.describe import describe
 from engine.core.engine import Engine
 from engine.core.enums import BreakerKind, CommandKind, OrderReport
 from engine.core.instrument import InstrumentSpec
+from engine.core.risk.limits import HIGHEST
 from tests.core_session import BUY, COIN, MONEY, NO_STRATEGY, SECOND_NS, SELL, START_NS, Session, ready
 
 DAY_NS = 86_400 * SECOND_NS
@@ -223,6 +224,22 @@ def test_errors_count_within_their_window_only() -> None:
         assert "BREAKER" not in lose_sight()
     session.now_ns += SECOND_NS
     assert "BREAKER" in lose_sight()
+
+
+def test_the_highest_limit_of_rejects_counts_within_its_window_only() -> None:
+    """More rejects than there are places to keep their times: old ones do not count, and the ring does not lap itself."""
+    most = HIGHEST["max_rejects_per_window"]
+    session = ready(max_rejects_per_window=most, breaker_window_s=10)
+
+    def refuse() -> list[str]:
+        number, _ = session.place(BUY, 9_000, 10)
+        return kinds(session.update(number, OrderReport.REJECTED))
+
+    for _ in range(2):
+        assert all("BREAKER" not in refuse() for _ in range(most))
+        session.now_ns += 10 * SECOND_NS
+    assert all("BREAKER" not in refuse() for _ in range(most))
+    assert "BREAKER" in refuse()
 
 
 def shift(session: Session, ticks: int) -> list[dict[str, Any]]:

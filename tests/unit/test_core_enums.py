@@ -113,7 +113,8 @@ def test_sizes_are_those_that_journals_hold(name: str) -> None:
 def test_limits_of_rings_equal_the_compiled_ones() -> None:
     slots = compiled_enum(CORE / "state/state.pxd")
     assert limits.HIGHEST["max_orders_per_window"] == slots["SEND_SLOTS"]
-    assert limits.HIGHEST["max_errors_per_window"] == slots["OUTCOME_SLOTS"]
+    assert limits.HIGHEST["max_errors_per_window"] == slots["OUTCOME_SLOTS"] - 1
+    assert limits.HIGHEST["max_rejects_per_window"] == slots["OUTCOME_SLOTS"] - 1
     assert limits.HIGHEST["max_open_orders"] < slots["ORDER_SLOTS"]
 
 

@@ -10,8 +10,9 @@ import pytest
 from engine.core import event
 from engine.core.engine import Engine
 from engine.core.enums import ListingChange, ListingSource, OrderReport, Tradable
+from engine.core.risk.reasons import Reason
 from engine.core.strategy import Listing, Strategy
-from tests.core_session import BUY, COIN, MONEY, Session, ready
+from tests.core_session import BUY, COIN, MONEY, SECOND_NS, Session, ready
 
 NEW = replace(COIN, symbol="NEWUSDT", base="NEW", source=7, tradable=Tradable.OPENING)
 
@@ -195,3 +196,16 @@ def test_not_yet_ends_an_order_and_opens_no_breaker() -> None:
         session.update(number, OrderReport.NOT_YET, venue_code=30000)
         order = session.engine.order(number)
         assert (order.state_name, order.venue_code, order.is_open) == ("FAILED", 30000, False)
+
+
+def test_a_public_trade_shows_that_it_is_open() -> None:
+    session = ready()
+    far = replace(COIN, tradable=Tradable.OPENING, opens_ns=session.now_ns + 3600 * SECOND_NS)
+    session.push(event.instrument(far))
+    denied = session.place(BUY, 9_990, 1_000)[1]
+    assert denied is not None and denied["reason"] == Reason.NOT_OPEN_YET.name
+    session.push(event.trades(0, [(10_000, 1, BUY, session.now_ns)]))
+    assert session.place(BUY, 9_990, 1_000)[1] is None
+    session.push(event.instrument(replace(far, tradable=Tradable.NO)))
+    denied = session.place(BUY, 9_990, 1_000)[1]
+    assert denied is not None and denied["reason"] == Reason.NOT_TRADABLE.name

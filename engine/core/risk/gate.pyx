@@ -143,7 +143,8 @@ cdef int check_instrument(const state_t* s, const intent_t* intent, verdict_t* v
         return refuse(verdict, SIZE_ABOVE_MAX, instrument.max_lots, intent.size_lots)
     if intent.size_lots > lots_left(&s.exposures[intent.instrument]):
         return refuse(verdict, SIZE_ABOVE_MAX, lots_left(&s.exposures[intent.instrument]), intent.size_lots)
-    if venue_ns < instrument.opens_ns - s.limits.opening_early_ns:
+    # A public trade is better evidence than an announced time: it is open.
+    if venue_ns < instrument.opens_ns - s.limits.opening_early_ns and s.markets[intent.instrument].last_trade_ticks <= 0:
         return refuse(verdict, NOT_OPEN_YET, instrument.opens_ns - s.limits.opening_early_ns, venue_ns)
     return 0
 

@@ -43,13 +43,14 @@ INTEGER_FIELDS: dict[str, tuple[str, int]] = {
     "intent_ttl_ms": ("intent_ttl_ns", 1_000_000),
     "opening_early_ms": ("opening_early_ns", 1_000_000),
 }
-# Windows are kept as rings of this many times (ORDER_SLOTS, SEND_SLOTS and OUTCOME_SLOTS of the state).
+# Windows are kept as rings of times (SEND_SLOTS and OUTCOME_SLOTS of the state). A breaker opens on more than its limit, so
+# that it needs the time of one more.
 HIGHEST = {
     "max_open_orders": 1024,
     "max_orders_per_second": 1024,
     "max_orders_per_window": 1024,
-    "max_errors_per_window": 256,
-    "max_rejects_per_window": 256,
+    "max_errors_per_window": 255,
+    "max_rejects_per_window": 255,
 }
 
 

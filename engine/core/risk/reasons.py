@@ -137,7 +137,9 @@ CHECKS: dict[Reason, Check] = {
     Reason.NOTIONAL_BELOW_MIN: Check("instrument", "venue", "Price times size is under the venue's minimum."),
     Reason.NOTIONAL_ABOVE_MAX: Check("instrument", "venue", "Price times size is over the venue's maximum."),
     Reason.NOT_OPEN_YET: Check(
-        "instrument", "risk.opening_early_ms", "It opens later than that, by the venue's clock."
+        "instrument",
+        "risk.opening_early_ms",
+        "It opens later than that, by the venue's clock, and no public trade was seen.",
     ),
     Reason.BOOK_EMPTY: Check("price", "none", "A side of our book that the check needs is empty."),
     Reason.BOOK_CROSSED: Check("price", "none", "Our book's best bid is not under its best ask."),

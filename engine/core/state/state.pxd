@@ -21,7 +21,7 @@ cdef enum:
     MAX_MEMOS = 4096
     ORDER_SLOTS = 2048         # live and recent orders; a power of two
     SEND_SLOTS = 1024          # times of the newest sends; also the largest rate limit
-    OUTCOME_SLOTS = 256        # times of the newest errors and rejects; also their largest limit
+    OUTCOME_SLOTS = 256        # times of the newest errors and rejects; their largest limit is one less
     NO_STRATEGY = 0xFFFF
 
 cdef extern from *:

@@ -10,61 +10,13 @@ from typing import Any
 
 import pytest
 
+from backtest.exchange_types import SymbolStatus
 from engine.core import event
 from engine.core.enums import CommandKind, EventKind, ListingChange, ListingSource, Side
-from engine.core.order import Order
-from strategies.ready_state.listing import Listing
 from strategies.ready_state.states import State
-from tests.core_session import START_NS
 from tests.simulation.listings_script import MINUTE, Play, Script
+from tests.simulation.listings_stage import ASKS, BIDS, OPENS, Stage, kinds_of
 from tests.simulation.listings_world import MS, SECOND, World
-
-OPENS = START_NS + 60 * MINUTE
-
-
-class Stage:
-    """One world with one script."""
-
-    def __init__(
-        self, outcome: str = "on_time", *, path: str = "flat", delay_ns: int = 0, **params: Any
-    ) -> None:
-        self.world = World(7, params)
-        self.script = Script(
-            1, outcome, OPENS, 0 if outcome == "never" else OPENS + delay_ns, 50_000, path, is_thin=False, has_flag=False
-        )  # fmt: skip
-        self.symbol = self.script.symbol
-        self.play = Play(self.world, self.script)
-
-    def until(self, offset_ns: int) -> Stage:
-        """Let it be so long before (negative) or after the announced opening."""
-        self.world.run(OPENS + offset_ns)
-        return self
-
-    @property
-    def listing(self) -> Listing:
-        return self.world.strategy.listings[self.symbol]
-
-    @property
-    def state(self) -> State:
-        return self.listing.state
-
-    @property
-    def memo(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.world.strategy.memos()[self.symbol])
-        return told
-
-    @property
-    def orders(self) -> list[Order]:
-        instrument = self.world.engine.instrument_of(self.symbol)
-        return self.world.engine.known_orders(instrument) if instrument >= 0 else []
-
-    @property
-    def entries(self) -> list[dict[str, Any]]:
-        return [order for order in self.world.place_log if order["side"] == Side.BUY]
-
-    @property
-    def position(self) -> int:
-        return self.world.engine.position_lots(self.listing.instrument)
 
 
 def test_a_listing_goes_from_the_first_word_to_the_last_exit() -> None:
@@ -138,7 +90,7 @@ def test_a_book_before_the_exchange_opens_it_is_no_opening() -> None:
     """Online, with orders in its book, and a time of its own that lies ahead."""
     stage = Stage().until(-100 * SECOND)
     stage.world.change(stage.symbol, tradable=1)
-    stage.world.quote(stage.symbol, {50_100: 10_000}, {49_900: 10_000})
+    stage.world.quote(stage.symbol, ASKS, BIDS)
     stage.until(-1 * SECOND)
     assert stage.entries == []
     assert stage.state is State.ARMED
@@ -147,10 +99,30 @@ def test_a_book_before_the_exchange_opens_it_is_no_opening() -> None:
     assert stage.entries[0]["at_ns"] >= OPENS - 500 * MS
 
 
-def test_an_opening_before_its_time_is_taken() -> None:
-    stage = Stage("early", delay_ns=-100 * SECOND).until(-90 * SECOND)
-    assert len(stage.entries) == 1
-    assert stage.entries[0]["at_ns"] < OPENS - 95 * SECOND
+def test_the_memo_follows_evidence_and_time_without_a_change_of_state() -> None:
+    world = World(1, {"baseline_s": 1})
+    world.tell(ListingSource.ANNOUNCEMENT, "OLDUSDT", text="an old one")
+    world.run(world.now_ns + 2 * SECOND)
+    world.tell(ListingSource.ANNOUNCEMENT, "N0001USDT", text="MEXC will list it")
+    world.run(world.now_ns + 100 * MS)
+    assert json.loads(world.strategy.memos()["N0001USDT"])["open_ms"] == -1
+    written = len(world.records)
+    world.tell(ListingSource.CALENDAR, "N0001USDT", open_time_ms=OPENS // MS)
+    world.run(world.now_ns + 1 * SECOND)
+    memo = json.loads(world.strategy.memos()["N0001USDT"])
+    assert (memo["state"], memo["open_ms"]) == ("ANNOUNCED", OPENS // MS)
+    assert set(memo["evidence"]) == {"ANNOUNCEMENT", "CALENDAR"}
+    for _ in range(
+        50
+    ):  # a source that changes its mind ten times a second, and then again what it said at first
+        world.tell(ListingSource.CALENDAR, "N0001USDT", open_time_ms=(OPENS + world.now_ns % MINUTE) // MS)
+        world.run(world.now_ns + 100 * MS)
+    assert 5 <= kinds_of(world.records[written:]).count(EventKind.MEMO) <= 7
+    world.run(world.now_ns + 10 * SECOND)
+    assert (
+        json.loads(world.strategy.memos()["N0001USDT"])["open_ms"]
+        == world.strategy.listings["N0001USDT"].open_ms
+    )
 
 
 def test_a_late_one_is_waited_for_within_the_window_and_no_longer() -> None:
@@ -288,7 +260,7 @@ def test_a_halted_symbol_is_told_of_once_and_sold_when_it_can_be() -> None:
     stage = Stage(hold_s=30)
     stage.until(10 * SECOND)
     assert stage.position > 0
-    stage.play.pause()
+    stage.world.exchange.change_symbol(stage.symbol, status=SymbolStatus.PAUSED)
     stage.world.change(stage.symbol, tradable=0)
     stage.until(90 * SECOND)
     assert stage.position > 0
@@ -316,14 +288,17 @@ def test_a_restart_goes_on_with_the_exits() -> None:
 
 
 @pytest.mark.parametrize("later_ms", [0, 60])
-def test_a_crash_between_order_and_memo_loses_nothing_and_enters_no_second_time(later_ms: int) -> None:
-    """The journal ends right behind the order, which had not left yet, or was executed."""
-    stage = Stage(hold_s=60)
-    stage.until(-1 * MS)
+@pytest.mark.parametrize("outcome", ["on_time", "early"])
+def test_a_crash_between_order_and_memo_loses_nothing_and_enters_no_second_time(
+    outcome: str, later_ms: int
+) -> None:
+    """The journal ends right behind the order, which had not left yet, or was executed. An early one was not armed."""
+    stage = Stage(outcome, delay_ns=-100 * SECOND if outcome == "early" else 0, hold_s=60)
+    stage.until(-100 * SECOND - 1 * MS)
     while not stage.entries:
         stage.world.run(stage.world.now_ns + 1 * MS)
     stage.world.run(stage.world.now_ns + later_ms * MS)
-    kinds = [int.from_bytes(record[24:26], "little") for record in stage.world.records]
+    kinds = kinds_of(stage.world.records)
     del stage.world.records[kinds.index(EventKind.PLACE) + 1 :]
     stage.world.restart()
     assert stage.listing.entry is not None
