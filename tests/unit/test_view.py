@@ -175,7 +175,7 @@ def listed(*names: str, **more: Any) -> Status:
 
 @pytest.mark.parametrize(
     "word",
-    ["Listings", "NEWUSDT", "armed", "1:05", "calendar 21:13:20, web 22:13:20", "120 at 0.0512", "step 1 60 at 0.06, asked 0.07"],
+    ["Listings", "NEWUSDT", "armed", "1:05", "web 22:13:20, calendar 21:13:20", "120 at 0.0512", "step 1 60 at 0.06, asked 0.07"],
 )  # fmt: skip
 def test_listings_are_shown_whole(word: str) -> None:
     assert word in drawn(listed("NEWUSDT"))
