@@ -298,10 +298,16 @@ def _listings(status: Status, now_ns: int) -> RenderableType:
 
 
 def listing_table(listings: list[Listing], now_ms: int) -> Table:
-    """The candidates with their evidence, countdown, entry, exits and result."""
+    """The candidates with their evidence, newest first, countdown, entry, exits and result.
+
+    Where the width does not do for all, evidence and result are cut.
+    """
     table = _table("symbol", "state", ">opens in", "evidence", ">tries", "entry", "exits", "result")
+    for column, least in zip(table.columns, (10, 9, 8, 0, 5, 14, 8, 0), strict=True):
+        column.min_width = least or None
+        column.ratio = None if least else 1
     for each in listings:
-        heard = sorted(each.evidence.items(), key=lambda item: item[1])
+        heard = sorted(each.evidence.items(), key=lambda item: -item[1])
         table.add_row(
             each.symbol,
             _styled(each.state.lower()),

@@ -58,7 +58,7 @@ class Opening:
             return True
         early_ms = self.buyer.settings.opening_early_ms
         if plan.opens_ms:
-            return plan.opens_ms <= now_ms + early_ms  # before that the gate lets nothing pass
+            return plan.opens_ms <= now_ms + early_ms  # sooner the gate lets nothing pass without a trade
         return plan.tradable == 1 or (0 < listing.open_ms <= now_ms + early_ms)
 
     def look(self, listing: Listing, book: Book) -> None:

@@ -26,7 +26,7 @@ from engine.console.status import (
     decode,
     encode,
 )
-from engine.console.view import LineView, LiveView, NoView, line, page
+from engine.console.view import LineView, LiveView, NoView, line, listing_table, page
 
 NOW_NS = 1_700_000_000_000_000_000
 EMPTY = Status(run_id="a1b2c3d4e5f6", mode="paper", ts_ns=NOW_NS)
@@ -175,7 +175,7 @@ def listed(*names: str, **more: Any) -> Status:
 
 @pytest.mark.parametrize(
     "word",
-    ["Listings", "NEWUSDT", "armed", "1:05", "calendar 21:13:20, web 22:13:20", "120 at 0.0512", "step 1 60 at 0.06, asked 0.07"],
+    ["Listings", "NEWUSDT", "armed", "1:05", "web 22:13:20, calendar 21:13:20", "120 at 0.0512", "step 1 60 at 0.06, asked 0.07"],
 )  # fmt: skip
 def test_listings_are_shown_whole(word: str) -> None:
     assert word in drawn(listed("NEWUSDT"))
@@ -218,6 +218,21 @@ def test_a_listing_is_read_leniently() -> None:
     assert odd is not None
     assert odd.exits_text == "by hand, ?"
     assert decode(encode(Status(run_id="a", mode="paper", ts_ns=1, listings=[found]))).listings == [found]
+
+
+@pytest.mark.parametrize("width", [80, 116, 200])
+def test_a_narrow_listing_loses_evidence_before_its_name(width: int) -> None:
+    evidence = dict.fromkeys(
+        ("CALENDAR", "WEB", "ANNOUNCEMENT", "EXCHANGE_INFO", "FUTURES"), 1_764_100_000_000
+    )
+    known = listing_of("ready", "NEWCOINUSDT", memo(state="MANAGING", evidence=evidence, result="+6.28 USDT"))
+    assert known is not None
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(listing_table([known], 0))
+    text = console.export_text()
+    assert "NEWCOINUSDT" in text
+    assert "managing" in text
+    assert "symbol" in text
 
 
 @pytest.mark.parametrize(
