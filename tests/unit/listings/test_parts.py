@@ -15,7 +15,7 @@ from strategies.ready_state import memo
 from strategies.ready_state.entry import entry_cap, entry_lots, entry_price, plan_entry
 from strategies.ready_state.evidence import Evidence
 from strategies.ready_state.explain import activity_boost, activity_points, advance_opportunity
-from strategies.ready_state.listing import IllegalTransition, Listing, OrderRecord
+from strategies.ready_state.listing import RECORDS_KEPT, IllegalTransition, Listing, OrderRecord, pruned
 from strategies.ready_state.managing import plan_for
 from strategies.ready_state.settings import Settings
 from strategies.ready_state.states import FINAL, HOLDING, TRANSITIONS, WAITING, State
@@ -189,6 +189,35 @@ def test_a_memo_tells_people_and_a_restart_the_same_within_its_limit(exits: int)
     assert (back.live_exit is None) == (live is None)
     if live is not None and back.live_exit is not None:
         assert (back.live_exit.no, back.live_exit.why) == (live.no, live.why)
+
+
+def test_executions_of_earlier_attempts_come_through_a_memo_within_its_limit() -> None:
+    listing = held(8)
+    listing.earlier = [
+        OrderRecord(20 + i, 10**9, 11_000, 10**9, 10**9 * 11_000 * 10**15, i, is_open=False)
+        for i in range(10)
+    ]
+    evidence = Evidence(
+        "NEWUSDT", 0, seen_ns=dict.fromkeys(map(int, ListingSource), 1_790_000_000_000_000_000)
+    )
+    value = memo.encode(listing, evidence, 975, SPEC)
+    assert len(value) <= 1000
+    back = memo.decode("NEWUSDT", value, 3)
+    assert (back.bought_lots, back.filled_money) == (listing.bought_lots, listing.filled_money)
+    newest = back.find(29)
+    assert newest is not None
+    assert newest.filled_lots == 10**9
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2)), max_size=60))
+def test_no_record_of_an_order_that_is_open_or_executed_something_is_dropped(
+    orders: list[tuple[bool, int]],
+) -> None:
+    records = [OrderRecord(i, 5, 1, lots, is_open=is_open) for i, (is_open, lots) in enumerate(orders)]
+    kept = pruned(records)
+    assert [each for each in kept if not each.is_idle] == [each for each in records if not each.is_idle]
+    idle = [each for each in records if each.is_idle]
+    assert [each for each in kept if each.is_idle] == idle[-RECORDS_KEPT:]
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"[]", b'{"state":"LOST","since_ms":1,"open_ms":1}', b"\xff"])
