@@ -106,12 +106,12 @@ class Opening:
         grown, fees_moved = order.filled_lots > record.filled_lots, fee_lots != record.fee_lots
         record.filled_lots, record.filled_money = order.filled_lots, order.filled_money
         record.fee_lots = fee_lots
-        record.is_open = order.is_open
+        was_open, record.is_open = record.is_open, order.is_open
         state = listing.state
         is_entering = state is State.OPENING or (
             state is State.UNKNOWN and listing.unknown_from is State.OPENING
         )
-        if record is not listing.entry or not is_entering:
+        if record is not listing.entry or not is_entering or not (was_open or order.is_open):
             if listing.held_lots > 0 and (grown or (fees_moved and state is State.MANAGING)):
                 self._filled_late(listing, record)
         elif order.state_name == "UNKNOWN":

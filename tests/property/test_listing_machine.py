@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core import event
-from engine.core.enums import CommandKind, ListingChange, ListingSource, Side
+from engine.core.enums import CommandKind, ListingChange, ListingSource, OrderReport, Side
 from strategies.ready_state.listing import Listing
 from strategies.ready_state.states import FINAL, TRANSITIONS, State
 from tests.core_session import START_NS
 from tests.simulation.listings_script import MINUTE, Play, Script
-from tests.simulation.listings_world import MS, SECOND, World
+from tests.simulation.listings_world import ACCOUNT, MS, SECOND, World
 
 SYMBOL = "N0001USDT"
 OPENS = START_NS + 30 * MINUTE
@@ -28,6 +28,7 @@ STEPS = st.one_of(
     st.tuples(st.just("refuse"), st.sampled_from([0, 10007, 30000, 30019, 30028, 30087, 10101])),
     st.tuples(st.just("lose"), st.sampled_from([0, 50, 100])),
     st.tuples(st.just("restart")),
+    st.tuples(st.just("late"), st.integers(1, 900)),
     st.tuples(st.just("trade")),
     st.tuples(st.just("command"), st.sampled_from([CommandKind.HALT, CommandKind.RESUME, CommandKind.CANCEL_ALL])),
 )  # fmt: skip
@@ -70,8 +71,30 @@ def do(world: World, step: tuple[Any, ...]) -> None:
         world.ack_loss_percent = step[1]
     elif what == "restart":
         world.restart()
+    elif what == "late":
+        fill_late(world, step[1])
     elif what == "command":
         world.push(event.command(step[1]))
+
+
+def fill_late(world: World, lots: int) -> None:
+    """The newest entry that had failed was executed after all."""
+    for sent in reversed(world.place_log):
+        order = world.engine.order(sent["no"])
+        if sent["side"] == Side.BUY and order is not None and not order.is_open and not order.filled_lots:
+            break
+    else:
+        return
+    spec, lots = world.engine.spec(order.instrument), min(lots, order.size_lots)
+    world.exchange.accounts[ACCOUNT].balance(spec.base).free += lots * 10 ** (20 - spec.size_decimals)
+    before = world.engine.position_lots(order.instrument)
+    facts = {"cumulative_lots": lots, "cumulative_money": spec.notional(sent["price"], lots)}
+    world.push(event.order_update(order.order_no, OrderReport.CANCELED, instrument=order.instrument, **facts))
+    assert world.engine.position_lots(order.instrument) == before + lots
+    listing = world.strategy.listings[spec.symbol]
+    assert listing.state in (State.MANAGING, State.UNKNOWN, State.CLOSED)
+    assert listing.held_lots >= lots or listing.state is not State.MANAGING
+    assert any("executed late" in text for text in world.alerts)
 
 
 def reachable(old: State, new: State) -> bool:

@@ -97,6 +97,7 @@ def test_a_late_fill_while_the_next_attempt_is_due_ends_the_entering() -> None:
     stage.world.run(stage.world.now_ns + 1 * SECOND)
     executed(stage, refused[0], 500)
     assert stage.state is State.MANAGING
+    assert len(late(stage)) == 1
     stage.world.run(stage.world.now_ns + 20 * SECOND)
     assert len(stage.entries) == 1
     assert stage.listing.held_lots == stage.position == 500
