@@ -41,6 +41,7 @@ WIDE = {
     "max_open_orders": 64, "max_open_orders_per_instrument": 16, "max_orders_per_second": 40,
     "max_orders_per_window": 1000, "max_fees_per_day": 200, "max_daily_loss": 500, "max_drawdown": 500,
     "max_errors_per_window": 20, "max_rejects_per_window": 50, "proposer_budget_notional": 1_000_000,
+    "max_concentration_bps": 5000, "price_collar_bps": 300, "max_slippage_bps": 50, "max_volatility_bps": 500,
 }  # fmt: skip
 DEADLINE_S = 40.0
 
