@@ -3,7 +3,7 @@
     python benchmarks/soak.py --hours 2 --report docs/soak.md
     python benchmarks/soak.py --minutes 3                        # a try
 
-Every few seconds a fault of the venue is set, for a while and with some probability, drawn from a seed. At the end the
+Two market makers' books and a new listing every half minute. Every few seconds a fault of the venue is set, for a while and with some probability, drawn from a seed. At the end the
 faults are lifted, the daemon stops in order, and its journal, the venue's log of requests and the venue's account must
 agree: no order lost, none sent twice, positions equal to the sum of their fills, balances equal to the last unit, memory
 and file descriptors flat. Exit 1 where one of these does not hold.
@@ -56,7 +56,49 @@ FAULTS: tuple[tuple[str, str, float, float], ...] = (
     ("garbage_frame", "", 2.0, 0.05),
     ("unknown_field", "", 3.0, 0.5),
 )
-QUIET_S = 45.0
+VENUE = """
+[limits]
+logged_orders = 400000
+
+[generated_listings]
+count = 2000
+first_open_s = 40
+every_s = 30
+life_s = 120
+"""
+RUN = """
+[adapter.listings]
+enabled = true
+calendar_interval_s = 5
+web_interval_s = 5
+exchange_info_interval_s = 10
+announcements_interval_s = 15
+offline_interval_s = 15
+self_symbols_interval_s = 30
+futures_interval_s = 15
+near_interval_s = 1
+
+[risk]
+price_collar_bps = 3000
+max_slippage_bps = 1000
+max_volatility_bps = 100000
+max_errors_per_window = 255
+max_rejects_per_window = 255
+max_daily_loss = "100000"
+max_drawdown = "100000"
+
+[[strategy]]
+name = "ready_state"
+[strategy.params]
+take_profit = "scalping"
+baseline_s = 10
+watch_lead_s = 20
+arm_lead_s = 10
+late_window_s = 30
+hold_s = 40
+keep_finished_s = 120
+"""
+QUIET_S = 90.0
 WARM_UP_SHARE = 0.1
 FLAT_MB = 16.0
 
@@ -235,8 +277,8 @@ def run(
 ) -> tuple[dict[str, tuple[bool, Any]], Counter[str], dict[str, Any]]:
     """The whole run; what was found, the faults that were set, and the daemon's summary."""
     rng = random.Random(seed)
-    with VenueProcess(folder, seed=seed) as venue:
-        place = make_run(folder / "run", config_text(venue, requote_ms=250))
+    with VenueProcess(folder, seed=seed, settings=VENUE) as venue:
+        place = make_run(folder / "run", config_text(venue, RUN, requote_ms=250))
         core = venue.core(place)
         core.wait_until(lambda status: status.gate.approved > 0)
         samples, struck = trade_among_faults(venue, core, seconds, rng)

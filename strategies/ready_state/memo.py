@@ -86,7 +86,7 @@ def _order(record: OrderRecord, spec: InstrumentSpec | None) -> dict[str, Any]:
         micro = average_micro(record.filled_money, record.filled_lots, spec.notional(1, 1))
         found["price"] = spec.price_text(record.price_ticks)
         found["filled"] = spec.size_text(record.filled_lots)
-        found["avg"] = f"{spec.price(micro).scaleb(-6).normalize():f}"
+        found["avg"] = f"{spec.price(micro // 10_000).scaleb(-2).normalize():f}"
     if record.why:
         found["why"] = record.why
     return found
