@@ -3,10 +3,11 @@
     python benchmarks/soak.py --hours 2 --report docs/soak.md
     python benchmarks/soak.py --minutes 3                        # a try
 
-Two market makers' books and a new listing every half minute. Every few seconds a fault of the venue is set, for a while and with some probability, drawn from a seed. At the end the
-faults are lifted, the daemon stops in order, and its journal, the venue's log of requests and the venue's account must
-agree: no order lost, none sent twice, positions equal to the sum of their fills, balances equal to the last unit, memory
-and file descriptors flat. Exit 1 where one of these does not hold.
+A market maker on two books, and a new listing every half minute. Every few seconds a fault of the venue is set, for a
+while and with some probability, drawn from a seed. At the end the faults are lifted, the daemon stops in order, and its
+journal, the venue's log of requests and the venue's account must agree: no order lost, none sent twice, positions equal to
+the sum of their fills, balances equal to the last unit, memory and file descriptors flat. Exit 1 where one of these does not
+hold.
 """
 
 from __future__ import annotations
