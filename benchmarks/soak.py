@@ -286,7 +286,7 @@ def run(
         for name in sorted({fault[0] for fault in FAULTS}):
             venue.clear(name)
         core.wait_until(
-            lambda status: status.health == "ok" and all(order.state != "UNKNOWN" for order in status.orders),
+            is_quiet,
             QUIET_S,
         )
         code = core.end()

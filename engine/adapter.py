@@ -164,11 +164,15 @@ class AdapterStatus(msgspec.Struct, frozen=True):
 
 
 class AdapterError(Exception):
-    """A question to the venue was not answered: the caller may ask again, and nothing may be concluded from it."""
+    """A question to the venue was not answered: the caller may ask again, and nothing may be concluded from it.
 
-    def __init__(self, text: str, *, retry_after_s: float = 0.0) -> None:
+    `symbol_gone`: the venue does not know the symbol, or no longer; asking again does not help.
+    """
+
+    def __init__(self, text: str, *, retry_after_s: float = 0.0, symbol_gone: bool = False) -> None:
         super().__init__(text)
         self.retry_after_s = retry_after_s
+        self.symbol_gone = symbol_gone
 
 
 class Adapter(Protocol):

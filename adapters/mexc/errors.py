@@ -26,6 +26,9 @@ def classify(http_status: int, code: int | None, text: str) -> ErrorClass:
     return find(code, text).error_class
 
 
+_SYMBOL_GONE = frozenset({-1121, 30014, 30021})
+
+
 class VenueError(AdapterError):
     """A request that did not succeed. `code` is MEXC's, or 0; `text` never holds a secret or a signature."""
 
@@ -39,7 +42,9 @@ class VenueError(AdapterError):
         retry_after_s: float = 0.0,
     ) -> None:
         super().__init__(
-            f"{error_class}: {text} (code {code}, http {http_status})", retry_after_s=retry_after_s
+            f"{error_class}: {text} (code {code}, http {http_status})",
+            retry_after_s=retry_after_s,
+            symbol_gone=code in _SYMBOL_GONE,
         )
         self.error_class = error_class
         self.text = text

@@ -46,6 +46,12 @@ class CorePort(Protocol):
     def open_orders(self, instrument: int) -> Iterable[OrderView]:
         """Copies of the orders of an instrument that may still be executed."""
 
+    def has_feed(self, instrument: int) -> bool:
+        """Whether the instrument is traded, or watched, now."""
+
+    def position_lots(self, instrument: int) -> int:
+        """The sum of our fills."""
+
     def balances(self) -> Mapping[str, tuple[int, int]]:
         """Each asset's total and what open orders reserve of it, money integers."""
 

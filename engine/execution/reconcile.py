@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from engine.adapter import Adapter, AdapterError, AssetBalance, Evidence, OpenOrder, VenueFill
+from engine.adapter import Adapter, AdapterError, AssetBalance, Evidence, OpenOrder, OrderRef, VenueFill
 from engine.core import event
 from engine.core.enums import OrderReport
 from engine.execution.client_ids import order_number
@@ -71,6 +71,7 @@ class Reconciler:
         self._rng = random.Random(seed)
         # Executions after this may be unknown to the core; 0 until the first reconciliation.
         self.since_ns = 0
+        self._recent: set[int] = set()
 
     async def run(self) -> None:
         """Reconcile each time the private feed has come up, until cancelled."""
@@ -91,6 +92,7 @@ class Reconciler:
         """
         if self.since_ns and not self._sequencer.core.reconcile_pending:
             self.since_ns = self._sequencer.now_ns()
+            self._recent = self._concerned()
 
     async def reconcile_until_done(self) -> Reconciliation:
         """Reconcile, again with growing waits where the venue gives no usable answer."""
@@ -111,16 +113,43 @@ class Reconciler:
         """One attempt; raises AdapterError where an answer is missing, and then the core is not told RECONCILED."""
         started_ns = self._sequencer.now_ns()
         since_ns = self._start_of_trades(started_ns)
-        listed = await self._adapter.open_orders()
+        concerned = sorted(self._concerned() | self._recent)
+        listed = await self._listed(concerned)
         foreign = self._report_foreign(listed)
         asked = await self._settle_orders(listed)
-        balances, fills = await self._still_account(since_ns, listed)
+        balances, fills = await self._still_account(since_ns, listed, concerned)
         sent = self._ingest_balances(balances)
         self._sequencer.ingest(event.reconciled())
         self.since_ns = started_ns
+        self._recent = self._concerned()
         result = Reconciliation(len(listed), asked, foreign, fills, sent)
         _log.info("reconciled: %s", result)
         return result
+
+    def _concerned(self) -> set[int]:
+        """The instruments where anything of ours may be: not those of listings that are long over."""
+        core = self._sequencer.core
+        return {
+            index
+            for index in range(self._instruments())
+            if core.has_feed(index) or core.position_lots(index) or any(True for _ in core.open_orders(index))
+        }
+
+    async def _listed(self, concerned: Sequence[int]) -> list[OpenOrder]:
+        """The venue's open orders; a symbol that it no longer knows has none."""
+        found: list[OpenOrder] = []
+        for listed in await asyncio.gather(*(self._unless_gone(index) for index in concerned)):
+            found += listed
+        return found
+
+    async def _unless_gone(self, instrument: int) -> list[OpenOrder]:
+        try:
+            return await self._adapter.open_orders(instrument)
+        except AdapterError as error:
+            if not error.symbol_gone:
+                raise
+            self._sequencer.count("execution.symbols_gone")
+            return []
 
     def _start_of_trades(self, now_ns: int) -> int:
         """From when on executions may be missing: the last reconciliation, or the oldest order that is open."""
@@ -151,15 +180,19 @@ class Reconciler:
         for view in self._open_here():
             ref = reference(self._run_id, view)
             found = by_number.pop(view.order_no, None)
-            evidence = found.evidence if found else await self._adapter.query(ref)
+            try:
+                evidence = found.evidence if found else await self._adapter.query(ref)
+            except AdapterError as error:
+                if not error.symbol_gone:
+                    raise
+                # Nobody tells any more what became of it: it stays UNKNOWN, and must not keep all else from trading.
+                self._lose_sight(ref, str(error))
+                continue
             asked += found is None
             if evidence is None and self._resolver.is_being_sent(ref.order_no):
                 continue
             if evidence is None:
-                text = "the venue has no record of it"
-                evidence = Evidence(report=OrderReport.AMBIGUOUS, text=text)
-                self._sequencer.ingest(update_event(ref.order_no, ref.instrument, evidence))
-                self._resolver.resolve(ref.order_no)
+                self._lose_sight(ref, "the venue has no record of it")
             else:
                 await self._resolver.settle(ref, evidence, view.filled_lots)
         for order in by_number.values():
@@ -169,8 +202,13 @@ class Reconciler:
             )
         return asked
 
+    def _lose_sight(self, ref: OrderRef, text: str) -> None:
+        evidence = Evidence(report=OrderReport.AMBIGUOUS, text=text)
+        self._sequencer.ingest(update_event(ref.order_no, ref.instrument, evidence))
+        self._resolver.resolve(ref.order_no)
+
     async def _still_account(
-        self, since_ns: int, listed: Sequence[OpenOrder]
+        self, since_ns: int, listed: Sequence[OpenOrder], concerned: Sequence[int]
     ) -> tuple[list[AssetBalance], int]:
         """The account at a moment between whose sides nothing was executed, after all executions went in.
 
@@ -178,13 +216,13 @@ class Reconciler:
         records speak of is fetched before the account counts.
         """
         seen: set[tuple[int, str]] = set()
-        n_fills = await self._take_trades(since_ns, seen)
+        n_fills = await self._take_trades(since_ns, seen, concerned)
         for _ in range(self._limits.account_rounds):
             await self._resolver.fills_brought()
             balances = await self._adapter.account()
-            new = await self._take_trades(since_ns, seen)
+            new = await self._take_trades(since_ns, seen, concerned)
             n_fills += new
-            still_open = await self._adapter.open_orders()
+            still_open = await self._listed(concerned)
             moved = _executed(still_open) != _executed(listed)
             if not new and not moved:
                 return balances, n_fills
@@ -195,12 +233,12 @@ class Reconciler:
             f"executions went on through {self._limits.account_rounds} readings of the account"
         )
 
-    async def _take_trades(self, since_ns: int, seen: set[tuple[int, str]]) -> int:
+    async def _take_trades(self, since_ns: int, seen: set[tuple[int, str]], concerned: Sequence[int]) -> int:
         """Hand in executions not seen yet; returns how many there were, ours or not: both move balances."""
         venue_ids = {order.venue_order_id: order.order_no for order in self._open_here()}
         new = 0
-        for instrument in range(self._instruments()):
-            for fill in await self._adapter.trades_since(instrument, since_ns):
+        for instrument in concerned:
+            for fill in await self._trades_unless_gone(instrument, since_ns):
                 if (instrument, fill.trade_id) in seen:
                     continue
                 seen.add((instrument, fill.trade_id))
@@ -211,6 +249,17 @@ class Reconciler:
                 else:
                     self._sequencer.ingest(fill_event(order_no, fill))
         return new
+
+    async def _trades_unless_gone(self, instrument: int, since_ns: int) -> list[VenueFill]:
+        """Executions; of a symbol that the venue no longer knows there are none to be had, and a person is told."""
+        try:
+            return await self._adapter.trades_since(instrument, since_ns)
+        except AdapterError as error:
+            if not error.symbol_gone:
+                raise
+            self._sequencer.count("execution.symbols_gone")
+            _log.warning("executions of instrument %d cannot be asked for any more: %s", instrument, error)
+            return []
 
     def _order_of(self, fill: VenueFill, venue_ids: dict[str, int]) -> int | None:
         return order_number(self._run_id, fill.client_order_id) or venue_ids.get(fill.venue_order_id)

@@ -46,6 +46,7 @@ class StandInCore:
         self.reconcile_pending = False
         self.known: dict[int, StandInOrder] = {}
         self.held: dict[str, tuple[int, int]] = {}
+        self.fed = True
 
     def balances(self) -> dict[str, tuple[int, int]]:
         """Total and reserved of each asset."""
@@ -55,6 +56,14 @@ class StandInCore:
         """A copy of the order."""
         found = self.known.get(order_no)
         return dataclasses.replace(found) if found else None
+
+    def has_feed(self, instrument: int) -> bool:
+        """All are traded, unless a test says otherwise."""
+        return self.fed
+
+    def position_lots(self, instrument: int) -> int:
+        """Nothing is held."""
+        return 0
 
     def open_orders(self, instrument: int) -> list[StandInOrder]:
         """Copies of the open orders."""

@@ -40,6 +40,7 @@ class Scripted:
         self.accounts: list[AssetBalance] = []
         self.window_ns = 0
         self.failing = 0
+        self.symbol_gone = False
         self.asked: list[str] = []
         self.on_place: Callable[[PlaceTicket, Callable[[], None]], Any] | None = None
         self.on_account: Callable[[], None] = lambda: None
@@ -49,6 +50,8 @@ class Scripted:
         if self.failing:
             self.failing -= 1
             raise AdapterError("no answer", retry_after_s=0.001)
+        if self.symbol_gone and question != "account":
+            raise AdapterError("invalid symbol", symbol_gone=True)
 
     async def place(self, ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
         self.asked.append(f"place {ticket.client_order_id}")

@@ -137,6 +137,29 @@ class TestReconciler:
 
         bench_run(body)
 
+    def test_a_symbol_that_is_gone_keeps_nothing_else_from_trading(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            bench.order.state_name = "EXECUTING"
+            bench.adapter.symbol_gone = True
+            bench.adapter.accounts = [AssetBalance("USDT", 7, 1)]
+            await bench.reconciler.reconcile()
+            assert bench.recorder.reports(1) == ["AMBIGUOUS"]
+            assert bench.recorder.of("RECONCILED")
+            assert bench.recorder.counts["execution.symbols_gone"] == 4
+            await bench.resolver.close()
+
+        bench_run(body)
+
+    def test_listings_that_are_long_over_are_not_asked_about(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            bench.order.is_open = False
+            bench.recorder.core.fed = False
+            bench.adapter.accounts = [AssetBalance("USDT", 7, 1)]
+            await bench.reconciler.reconcile()
+            assert bench.adapter.asked == ["account"]
+
+        bench_run(body)
+
     def test_an_asset_that_the_account_does_not_list_is_at_zero(self, bench_run: Run) -> None:
         async def body(bench: Bench) -> None:
             bench.order.is_open = False
