@@ -273,6 +273,15 @@ def report(facts: dict[str, Any], found: dict[str, tuple[bool, Any]], struck: Co
     return "\n".join(lines) + "\n"
 
 
+def is_quiet(status: Any) -> bool:
+    """The feeds that are not one listing's are up, the core trades, and no order is UNKNOWN.
+
+    What is held of a symbol that was delisted has no feed any more.
+    """
+    steady = all(feed.state == "up" for feed in status.feeds if not feed.name.startswith("watch-"))
+    return steady and not status.halted and all(order.state != "UNKNOWN" for order in status.orders)
+
+
 def run(
     seconds: float, seed: int, folder: Path
 ) -> tuple[dict[str, tuple[bool, Any]], Counter[str], dict[str, Any]]:
