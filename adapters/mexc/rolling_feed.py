@@ -38,8 +38,8 @@ class _Port:
             self._sequencer.ingest(event)
 
     def ingest_document(self, source: int, instrument: int, document: bytes) -> None:
-        """A connection has no documents."""
-        raise NotImplementedError
+        """One raw answer."""
+        self._sequencer.ingest_document(source, instrument, document)
 
     def count(self, name: str) -> None:
         """One oddity."""

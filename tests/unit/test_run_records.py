@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 import time
@@ -264,13 +265,19 @@ def test_following_a_run_until_it_ends(life: Life, capsys: Capture) -> None:
             target=lambda: codes.append(penstock("listings", life.place.path, "--follow", "--json"))
         )
         follower.start()
-        time.sleep(0.5)
+        # It tells what comes after its own beginning: another listing changes until it is heard of.
+        states, heard, until = itertools.cycle(("READY", "ARMED")), "", time.monotonic() + 20
+        while "PROBEUSDT" not in heard and time.monotonic() < until:
+            life.memo("PROBEUSDT", state=next(states))
+            heard += capsys.readouterr().out
+            threading.Event().wait(0.02)
         life.memo("NEWUSDT", state="READY")
         life.memo("NEWUSDT", state="READY", confidence=9)
         life.memo("NEWUSDT", state="CLOSED", result="flat")
     follower.join(20)
     assert codes == [0]
-    told = [json.loads(row) for row in capsys.readouterr().out.splitlines()]
+    told = [json.loads(row) for row in (heard + capsys.readouterr().out).splitlines()]
+    told = [each for each in told if each["symbol"] != "PROBEUSDT"]
     assert [(each["symbol"], each["state"], each["result"]) for each in told] == [
         ("NEWUSDT", "READY", ""),
         ("NEWUSDT", "CLOSED", "flat"),
