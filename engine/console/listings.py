@@ -46,22 +46,11 @@ class _Memo(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Listing(msgspec.Struct, frozen=True, omit_defaults=True):
+class Listing(_Memo, frozen=True, omit_defaults=True, kw_only=True):
     """One candidate as it stands; times are ms UTC, 0 or less where not known. `result` says what came of it so far."""
 
     symbol: str
-    state: str
     strategy: str = ""
-    since_ms: int = 0
-    open_ms: int = 0
-    id: str = ""
-    evidence: dict[str, int] = {}
-    confidence: int = 0
-    attempts: int = 0
-    entry: Entry = Entry()
-    exits: list[Any] = []
-    result: str = ""
-    note: str = ""
 
     @property
     def is_finished(self) -> bool:
