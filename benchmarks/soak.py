@@ -85,6 +85,7 @@ max_slippage_bps = 1000
 max_volatility_bps = 100000
 max_errors_per_window = 255
 max_rejects_per_window = 255
+proposer_budget_notional = "100000000"
 max_daily_loss = "100000"
 max_drawdown = "100000"
 

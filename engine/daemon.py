@@ -60,7 +60,9 @@ TAPE_POLL_US = 1000
 STATUS_INTERVAL_S = 0.25
 HOUSEKEEPING_S = 1.0
 COLLECT_S = 30.0
-STOP_WAIT_S = 5.0
+# Longer than the receive window of 5 s, so that an order without an outcome can be proved absent.
+STOP_WAIT_S = 10.0
+CANCEL_AGAIN_S = 0.5
 VENUE_RETRIES = 5
 DISK_REDUCE_BYTES, DISK_HALT_BYTES = 512 * MB, 128 * MB
 EXIT_ENDED, EXIT_REFUSED = 0, 2
@@ -290,9 +292,13 @@ class Daemon(Rim):
     async def _end_trading(self) -> None:
         """Approve nothing more, cancel what is open, and give the venue a little time to say so."""
         self.sequencer.ingest(event.command(CommandKind.STOP))
-        self.sequencer.ingest(event.command(CommandKind.CANCEL_ALL))
         until = time.monotonic() + STOP_WAIT_S
-        while self.sequencer.core.counts()["open_orders"] and time.monotonic() < until:  # noqa: ASYNC110 - bounded
+        again = 0.0
+        while self.sequencer.core.counts()["open_orders"] and (now := time.monotonic()) < until:
+            if now >= again:
+                # A cancel that was refused, lost or never sent leaves its order open: all that have none pending get one.
+                self.sequencer.ingest(event.command(CommandKind.CANCEL_ALL))
+                again = now + CANCEL_AGAIN_S
             await asyncio.sleep(0.02)
 
     async def _close(self, control: ControlServer) -> None:

@@ -37,7 +37,7 @@ from engine.run_dir import VENUE_KEY_ENV, VENUE_SECRET_ENV, RunDir, write_atomic
 logger = logging.getLogger("penstock.supervisor")
 
 VIEW_INTERVAL_S = 0.25
-STOP_DEADLINE_S = 15.0
+STOP_DEADLINE_S = 30.0  # longer than the core waits for its orders and the requests under way
 VENUE_START_S = 30.0
 VENUE_STOP_S = 5.0
 MAX_RESTARTS = 5
