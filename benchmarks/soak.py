@@ -13,6 +13,7 @@ hold.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import sys
@@ -317,12 +318,18 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=Path, help="write the result as Markdown")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="a new directory for the run, which stays")
     options = parser.parse_args()
     seconds = options.hours * 3600 + options.minutes * 60
     if seconds <= 0:
         parser.error("say how long: --hours 2 or --minutes 3")
     header = machine()
-    with tempfile.TemporaryDirectory(prefix="penstock-soak-") as folder:
+    with contextlib.ExitStack() as stack:
+        if options.keep is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-soak-"))
+        else:
+            options.keep.mkdir(parents=True)
+            folder = str(options.keep)
         found, struck, summary = run(seconds, options.seed, Path(folder))
     facts = {
         "command": f"python benchmarks/soak.py --seed {options.seed} (for {seconds / 3600:g} h)",
