@@ -43,7 +43,7 @@ class Pair:
         self.venue = socket.create_connection(("127.0.0.1", relay.venue_port))
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = relay.context.wrap_bio(self.incoming, self.outgoing, server_side=True)
-        self.is_ready = False
+        self.is_ready = self.is_closed = False
         for each in (engine, self.venue):
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         engine.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -78,6 +78,7 @@ class Pair:
 
     def close(self) -> None:
         """Both sides end."""
+        self.is_closed = True
         for each in (self.engine, self.venue):
             self.relay.selector.unregister(each)
             each.close()
@@ -128,15 +129,16 @@ class Relay:
         """Relay until `stop`."""
         while not self.stopping:
             for key, _ in self.selector.select(0.2):
-                if key.fileobj in self.selector.get_map():  # not closed by the one before it
-                    self._handle(key)
+                self._handle(key)
 
     def _handle(self, key: selectors.SelectorKey) -> None:
         work: Callable[[], None] = key.data
+        pair = getattr(work, "__self__", None)
         try:
-            work()
+            if not (isinstance(pair, Pair) and pair.is_closed):
+                work()
         except OSError:  # ssl.SSLError is one
-            if isinstance(pair := getattr(work, "__self__", None), Pair):
+            if isinstance(pair, Pair):
                 pair.close()
 
 

@@ -223,6 +223,12 @@ class Adapter(Protocol):
         either, and then nothing was sent.
         """
 
+    def rehearse(self, ticket: PlaceTicket) -> None:
+        """All that `place` does up to the first byte, with nothing sent and nothing counted; never raises.
+
+        Called every few milliseconds while an opening is near, so that the real order finds its code and data at hand.
+        """
+
     async def cancel(self, order: OrderRef) -> Evidence:
         """Ask to cancel one order."""
 

@@ -115,6 +115,11 @@ class RunConfig(Section):
         default=False, description="Poll for a few milliseconds after the last packet: faster, uses a core."
     )
 
+    opening_awake_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
+        default=2000,
+        description="Poll instead of sleeping from this long before a known opening until as long after it; uses a core.",
+    )
+
     @model_validator(mode="after")
     def _tape_holds_four_segments(self) -> Self:
         # The log writer's own rule: one in use, one prepared, and something left to keep.

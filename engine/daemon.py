@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import msgspec
 import uvloop
 
 from engine.adapter import Adapter, AdapterError
+from engine.awake import stay_awake
 from engine.config import Config, config_hash, load, resolve
 from engine.console.halt_flag import HaltFlag
 from engine.console.publish import Publisher
@@ -46,7 +47,6 @@ from engine.plugins import attach_strategies, make_adapter
 from engine.resources import DISK_LOW, DISK_OUT, anonymous_memory_mb, disk_state
 from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
 from engine.sequencer import Rim, Sequencer
-from engine.spin import spin
 from engine.summary import summary
 from engine.timers import Timers
 from native.cpu import BASELINE
@@ -190,8 +190,7 @@ class Daemon(Rim):
             await self._begin()
             self._run(self._publish())
             self._run(self._keep_house())
-            if self.config.run.spin:
-                self._run(spin(lambda: self.sequencer.frames))
+            self._run(self._stay_awake())
             # What is here now lives as long as the session: the collector need not look at it again, and runs when
             # the house is kept, never in the midst of an event.
             gc.collect()
@@ -340,6 +339,19 @@ class Daemon(Rim):
         self._flag.close()
 
     # Beside the trading.
+
+    def _stay_awake(self) -> Coroutine[Any, Any, None]:
+        sequencer, executor = self.sequencer, self._executor
+        assert executor is not None
+        around_ns = self.config.run.opening_awake_ms * 1_000_000
+
+        def openings() -> list[int]:
+            now_ns = sequencer.now_ns()
+            return sequencer.core.openings(now_ns - around_ns, now_ns + around_ns) if around_ns else []
+
+        return stay_awake(
+            lambda: sequencer.frames, openings, executor.rehearse, after_frames=self.config.run.spin
+        )
 
     def _run(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -170,6 +170,11 @@ class MexcAdapter:
         sent = self._line.order(ticket, spec, before_send) if self._line is not None else _no_key()
         return self._placed(sent, spec)
 
+    def rehearse(self, ticket: PlaceTicket) -> None:
+        """Build and sign an order that is not sent."""
+        if self._line is not None:
+            self._line.rehearse(ticket, self._instruments[ticket.instrument])
+
     async def _placed(self, sent: Coroutine[Any, Any, bytes], spec: InstrumentSpec) -> Evidence:
         try:
             answer = parse_object(await sent, "order")

@@ -81,6 +81,10 @@ class RequestLimits:
 
     def spend_now(self, endpoint: str) -> None:
         """Count a request that must not wait; raises VenueError NOT_SENT where it would have to."""
+        self._spend(endpoint, self.check_now(endpoint), weight_of(endpoint))
+
+    def check_now(self, endpoint: str) -> float:
+        """The time by which a request may leave now, in s; raises VenueError NOT_SENT where it would have to wait."""
         now_s = self._now_s()
         weight = weight_of(endpoint)
         if (left_s := self._closed_for_s(endpoint, now_s)) > 0:
@@ -88,7 +92,7 @@ class RequestLimits:
         if (left_s := self._wait_s(endpoint, now_s, weight, self._weight_per_10s)) > 0:
             text = f"{endpoint}: the request budget is spent for {left_s:.1f} s"
             raise VenueError(ErrorClass.NOT_SENT, text, retry_after_s=left_s)
-        self._spend(endpoint, now_s, weight)
+        return now_s
 
     async def spend(self, endpoint: str, *, has_symbol: bool = True) -> None:
         """Count a question, after waiting until it is within the budget and its endpoint is open."""

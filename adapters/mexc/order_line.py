@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from adapters.mexc.config import Credentials
+from adapters.mexc.errors import VenueError
 from adapters.mexc.http_answer import HttpAnswer
 from adapters.mexc.order_pool import OrderPool
 from adapters.mexc.order_requests import CANCEL, PLACE, OrderRequests
@@ -42,6 +44,12 @@ class OrderLine:
         sent. NOT_SENT where the budget or the connections do not allow it in time.
         """
         return self._send(PLACE, lambda: self.requests.order(ticket, spec, self._now_ms()), before_send)
+
+    def rehearse(self, ticket: PlaceTicket, spec: InstrumentSpec) -> None:
+        """The way of `order` up to its first byte: nothing is spent, nothing written."""
+        with contextlib.suppress(VenueError):  # an endpoint that is closed now may be open in time
+            self._rest.limits.check_now(PLACE)
+            self.pool.rehearse(lambda: self.requests.order(ticket, spec, self._now_ms()))
 
     def cancel(self, order: OrderRef, spec: InstrumentSpec) -> Coroutine[Any, Any, bytes]:
         """Send a cancel, as `order` does."""

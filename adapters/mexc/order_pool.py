@@ -98,6 +98,15 @@ class OrderPool:
             raise
         return connection.send(request, self._config.request_timeout_ms / 1000)
 
+    def rehearse(self, build: Callable[[], bytes]) -> None:
+        """`begin` without the request's leaving."""
+        connection = self._take()
+        if connection is not None:
+            try:
+                build()
+            finally:
+                self._on_free(connection)
+
     async def send(
         self, build: Callable[[], bytes], before_send: Callable[[], None] | None = None
     ) -> HttpAnswer:

@@ -273,6 +273,18 @@ cdef class TradingDesk(Desk):
             slot = self.c.orders[slot].next_open
         return found[::-1]
 
+    def openings(self, from_ns: int, to_ns: int) -> list:
+        """The instruments with a feed whose known opening lies between two moments of the venue's clock."""
+        cdef uint32_t i
+        cdef int64_t first = from_ns, last = to_ns
+        cdef const instrument_t* known
+        found = []
+        for i in range(self.c.totals.instruments):
+            known = &self.c.instruments[i]
+            if known.source and known.opens_ns and first <= known.opens_ns <= last:
+                found.append(i)
+        return found
+
     def known_orders(self, instrument: int) -> list:
         """Copies of all orders on an instrument that are remembered, open and ended, oldest first."""
         cdef int slot

@@ -6,6 +6,7 @@ shortest limit among the venues in use.
 
 from __future__ import annotations
 
+import functools
 import re
 
 MAX_LENGTH = 32
@@ -13,6 +14,7 @@ _RUN_ID = re.compile(r"[0-9a-z]{12}")
 _CLIENT_ID = re.compile(r"([0-9a-z]{12})-([1-9][0-9]{0,18})")
 
 
+@functools.cache
 def check_run_id(run_id: str) -> str:
     """The run id itself; raises ValueError unless it is 12 characters of [0-9a-z]."""
     if not _RUN_ID.fullmatch(run_id):

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from engine.adapter import Adapter, Evidence, PlaceTicket
-from engine.core.enums import OrderReport
+from engine.core.enums import OrderReport, OrderType, Side
 from engine.core.risk.gate import ApprovalVoid, Approved
 from engine.execution.client_ids import client_order_id
 from engine.execution.ports import ExecutionPort, reference, update_event
@@ -137,6 +137,10 @@ class Executor:
             self._places[approved.order_no] = task
             task.add_done_callback(lambda _: self._places.pop(approved.order_no, None))
 
+    def rehearse(self, instrument: int) -> None:
+        """Go the way of an order up to its first byte, and send nothing: what the processor has at hand is quick."""
+        self._adapter.rehearse(self._ticket(1, instrument, Side.BUY, OrderType.IOC, 1, 1))
+
     def resolve(self, order_no: int) -> None:
         """Find out what became of an UNKNOWN order; returns at once."""
         self._resolver.resolve(order_no)
@@ -175,18 +179,26 @@ class Executor:
         """Call the adapter. What it raises is raised where its answer is awaited."""
         approved = sending.approved
         try:
-            ticket = PlaceTicket(
-                order_no=approved.order_no,
-                instrument=approved.instrument,
-                client_order_id=client_order_id(self._run_id, approved.order_no),
-                side=approved.side,
-                order_type=approved.order_type,
-                price_ticks=approved.price_ticks,
-                size_lots=approved.size_lots,
-            )
+            ticket = self._ticket(
+                approved.order_no, approved.instrument, approved.side, approved.order_type,
+                approved.price_ticks, approved.size_lots,
+            )  # fmt: skip
             return self._adapter.place(ticket, sending.before_send)
         except Exception as error:  # noqa: BLE001 - raised again by the task, which knows what each kind means
             return _raising(error)
+
+    def _ticket(
+        self, order_no: int, instrument: int, side: int, order_type: int, price_ticks: int, size_lots: int
+    ) -> PlaceTicket:
+        return PlaceTicket(
+            order_no=order_no,
+            instrument=instrument,
+            client_order_id=client_order_id(self._run_id, order_no),
+            side=side,
+            order_type=order_type,
+            price_ticks=price_ticks,
+            size_lots=size_lots,
+        )
 
     async def _place(self, sending: _Sending, begun: Awaitable[Evidence] | None) -> None:
         approved = sending.approved

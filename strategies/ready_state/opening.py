@@ -93,7 +93,7 @@ class Opening:
             else:
                 # Our own book does not sell that much up to the limit: what is there is bought, and no more paid.
                 order_type = OrderType.IOC
-        number = buyer.buy(plan.instrument, limit, lots, order_type, plan.key)
+        number = buyer.buy(plan.instrument, limit, lots, order_type, plan.key or listing.attempt_key())
         if number:
             self._sent(listing, number, lots, price)
         else:
@@ -162,7 +162,7 @@ class Opening:
         if listing.state is State.ARMED:
             listing.move(State.OPENING, now_ms)
         assert listing.plan is not None
-        listing.plan.key = listing.attempt_key()
+        listing.plan.key = 0  # the next attempt's is made when there is one
         buyer.save_later(listing)
 
     def _note_wait(self, listing: Listing, why: str) -> None:

@@ -131,6 +131,21 @@ def test_a_watched_symbol_is_asked_for_once_and_heard_when_it_is_there() -> None
     assert session.engine.book(1).is_live
 
 
+def test_openings_are_those_of_watched_instruments_within_a_span_of_time() -> None:
+    session, _ = listening()
+    core = session.engine
+    opens_ns = 1_000 * SECOND_NS
+    session.push(event.instrument(replace(NEW, opens_ns=opens_ns)))
+    number = core.instrument_of("NEWUSDT")
+    assert core.openings(opens_ns, opens_ns) == [number]
+    assert core.openings(opens_ns - 5, opens_ns + 5) == [number]
+    assert core.openings(opens_ns + 1, opens_ns + 5) == core.openings(0, opens_ns - 1) == []
+    session.push(event.instrument(replace(NEW, opens_ns=opens_ns, source=0)))
+    assert core.openings(opens_ns, opens_ns) == []
+    session.push(event.instrument(replace(NEW, opens_ns=0)))
+    assert core.openings(-opens_ns, opens_ns) == []
+
+
 def test_an_unwatched_symbol_is_heard_no_more_and_a_book_without_a_feed_is_stale() -> None:
     session, lister = listening()
     tell(session)

@@ -169,6 +169,9 @@ class PaperMexcAdapter:
         asyncio.get_running_loop().call_soon(self._push)
         return evidence
 
+    def rehearse(self, ticket: PlaceTicket) -> None:
+        """Nothing leaves this machine."""
+
     async def cancel(self, order: OrderRef) -> Evidence:
         """Cancel one order; the answer says how it stands."""
         await self._travel()

@@ -59,6 +59,9 @@ class Scripted:
         answer: Evidence = await self.on_place(ticket, before_send)
         return answer
 
+    def rehearse(self, ticket: PlaceTicket) -> None:
+        self.note(f"rehearse {ticket.instrument}")
+
     async def cancel(self, order: OrderRef) -> Evidence:
         self.note("cancel")
         assert self.evidence is not None

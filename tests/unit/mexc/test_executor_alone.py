@@ -30,6 +30,15 @@ class TestExecutor:
 
         bench_run(body)
 
+    def test_a_rehearsal_reaches_the_adapter_and_nothing_else(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            bench.executor.rehearse(3)
+            assert bench.adapter.asked == ["rehearse 3"]
+            assert (bench.executor.sent, bench.executor.under_way) == (0, 0)
+            assert bench.recorder.reports(1) == []
+
+        bench_run(body)
+
     def test_an_adapter_that_does_not_redeem_is_found_out(self, bench_run: Run) -> None:
         async def careless(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
             return Evidence(report=OrderReport.WORKING)
