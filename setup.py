@@ -43,6 +43,11 @@ def extensions() -> list[Extension]:
     """One extension per .pyx below the code folders, plus Cython's shared utility module."""
     headers = [str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.h")]
     sources = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.pyx"))
+    # Plain Python with a .pxd of the same name is compiled as it is, with the types that the .pxd gives.
+    typed = (
+        path for package in PACKAGES for path in (ROOT / package).rglob("*.pxd") if path.stem != "__init__"
+    )
+    sources += sorted(path.with_suffix(".py") for path in typed if path.with_suffix(".py").exists())
     found = [
         Extension(
             ".".join(path.relative_to(ROOT).with_suffix("").parts),
@@ -97,6 +102,7 @@ setup(
             "initializedcheck": False,
             "embedsignature": True,
             "freethreading_compatible": False,
+            "annotation_typing": False,
         },
     ),
 )

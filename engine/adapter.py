@@ -229,8 +229,8 @@ class Adapter(Protocol):
         Called every few milliseconds while an opening is near, so that the real order finds its code and data at hand.
         """
 
-    async def cancel(self, order: OrderRef) -> Evidence:
-        """Ask to cancel one order."""
+    def cancel(self, order: OrderRef) -> Awaitable[Evidence]:
+        """Ask to cancel one order, within the call or when it is awaited."""
 
     async def query(self, order: OrderRef) -> Evidence | None:
         """What the venue knows of one order; None where it says that there is no such order."""

@@ -186,16 +186,22 @@ class MexcAdapter:
             self._count("bad_body")
             return Evidence(report=OrderReport.AMBIGUOUS, text=f"order: {error}")
 
-    async def cancel(self, order: OrderRef) -> Evidence:
-        """Cancel, then ask what became of the order: the answer to a cancel does not tell for sure.
+    def cancel(self, order: OrderRef) -> Awaitable[Evidence]:
+        """Cancel, within this call where a connection is free; then ask what became of the order.
 
-        Cancelling twice does no harm, so a cancel without an answer is repeated.
+        The answer to a cancel does not tell for sure. Cancelling twice does no harm, so one without an answer is repeated.
         """
+        return self._canceled(order, self._send_cancel(order))
+
+    def _send_cancel(self, order: OrderRef) -> Coroutine[Any, Any, bytes]:
         spec = self._instruments[order.instrument]
+        return self._line.cancel(order, spec) if self._line is not None else _no_key()
+
+    async def _canceled(self, order: OrderRef, sent: Coroutine[Any, Any, bytes]) -> Evidence:
         failure: VenueError | None = None
         for attempt in range(_CANCEL_ATTEMPTS):
             try:
-                await (self._line.cancel(order, spec) if self._line is not None else _no_key())
+                await (sent if not attempt else self._send_cancel(order))
                 failure = None
                 break
             except VenueError as error:

@@ -7,7 +7,8 @@ twice a second. 429 and 418 carry Retry-After. An order never waits for any of t
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import collections
+import time
 from collections.abc import Callable
 
 from adapters.mexc.errors import ErrorClass, VenueError
@@ -46,11 +47,13 @@ class Window:
 
     def __init__(self, length_s: float) -> None:
         self._length_s = length_s
-        self._spent: deque[tuple[float, int]] = deque()
+        self._spent: collections.deque[tuple[float, int]] = collections.deque()
         self._total = 0
 
     def wait_s(self, now_s: float, amount: int, limit: int) -> float:
         """How long until so much more is within the limit; 0 where it is now. What is more than the limit counts as it."""
+        if self._total + amount <= limit:
+            return 0.0  # even with what is too old to count
         while self._spent and self._spent[0][0] <= now_s - self._length_s:
             self._total -= self._spent.popleft()[1]
         excess = self._total + min(amount, limit) - limit
@@ -74,8 +77,10 @@ class RequestLimits:
     def __init__(self, weight_per_10s: int, headroom: int, now_s: Callable[[], float] | None = None) -> None:
         self._weight_per_10s = weight_per_10s
         self._for_questions = max(weight_per_10s - headroom, 1)
-        self._now_s = now_s or (lambda: asyncio.get_running_loop().time())
-        self._weights: dict[str, Window] = {}
+        self._now_s = now_s or time.monotonic
+        self._weights: collections.defaultdict[str, Window] = collections.defaultdict(
+            lambda: Window(_WINDOW_S)
+        )
         self._seconds = {endpoint: Window(_SECOND_S) for endpoint in REQUESTS_PER_S}
         self._closed_until: dict[str, float] = {}
 
@@ -114,12 +119,14 @@ class RequestLimits:
             self._closed_until["*" if error.http_status == 418 else endpoint] = until_s
 
     def _closed_for_s(self, endpoint: str, now_s: float) -> float:
-        return max(self._closed_until.get(endpoint, 0.0), self._closed_until.get("*", 0.0)) - now_s
+        closed_until = self._closed_until
+        if not closed_until:
+            return 0.0
+        return max(closed_until.get(endpoint, 0.0), closed_until.get("*", 0.0)) - now_s
 
     def _wait_s(self, endpoint: str, now_s: float, weight: int, limit: int) -> float:
-        window = self._weights.setdefault(endpoint, Window(_WINDOW_S))
         second = self._seconds.get(endpoint)
-        left_s = window.wait_s(now_s, weight, limit)
+        left_s = self._weights[endpoint].wait_s(now_s, weight, limit)
         return left_s if second is None else max(left_s, second.wait_s(now_s, 1, REQUESTS_PER_S[endpoint]))
 
     def _spend(self, endpoint: str, now_s: float, weight: int) -> None:

@@ -10,6 +10,7 @@ from typing import cast
 
 from adapters.mexc.http_answer import AnswerParser, BadAnswer, HttpAnswer
 from adapters.mexc.tls import TlsLayer
+from native.socket_send import send_now
 
 
 class LostConnection(Exception):
@@ -37,6 +38,7 @@ class OrderConnection(asyncio.Protocol):
         self._parser = AnswerParser(max_body_bytes)
         self._on_free, self._on_lost = on_free, on_lost
         self._transport: asyncio.Transport | None = None
+        self._socket = -1
         self._answer: asyncio.Future[HttpAnswer] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_open = False
@@ -66,13 +68,17 @@ class OrderConnection(asyncio.Protocol):
         """Write a whole request now; the future ends in the answer or in LostConnection."""
         if not self.is_free or self._transport is None:
             raise RuntimeError("the connection cannot carry a request now")
+        failure = ""
+        try:
+            self._write(self._transport, request if self._tls is None else self._tls.seal(request))
+        except (OSError, RuntimeError) as error:
+            failure = type(error).__name__
+        # What is kept about it comes after the bytes: they are what somebody waits for.
         answer = self._answer = self.loop.create_future()
         self._timer = self.loop.call_later(timeout_s, self._fail, "no answer in time")
-        try:
-            self._transport.write(request if self._tls is None else self._tls.seal(request))
-        except (OSError, RuntimeError) as error:
-            self._fail(type(error).__name__)
         self.last_used_s = self.loop.time()
+        if failure:
+            self._fail(failure)
         return answer
 
     def close(self) -> None:
@@ -88,6 +94,7 @@ class OrderConnection(asyncio.Protocol):
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket = sock.fileno()
         # uvloop writes at once, and not at the end of the loop's turn, only where more than this is waiting.
         transport.set_write_buffer_limits(high=0)
         if self._tls is None:
@@ -125,6 +132,14 @@ class OrderConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """As above."""
+
+    def _write(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Straight into the socket; through the transport what that has no room for, or where something waits in it."""
+        sent = (
+            send_now(self._socket, data) if self._socket >= 0 and not transport.get_write_buffer_size() else 0
+        )
+        if sent < len(data):
+            transport.write(data[sent:])
 
     def _open_tls(self, tls: TlsLayer, data: bytes) -> bytes:
         was_ready = tls.is_ready

@@ -87,6 +87,10 @@ class _Sending:
         self.redeemed = False
         self.sent_ns = 0
 
+    def forget(self, _: asyncio.Task[None]) -> None:
+        """It has its outcome."""
+        self._executor._places.pop(self.approved.order_no, None)
+
     def before_send(self) -> None:
         """Right before the first byte; raises ApprovalVoid, and then there must be none."""
         self._executor._redeem(self.approved)
@@ -123,9 +127,7 @@ class Executor:
         if type(approved) is not Approved:
             raise TypeError(f"the executor takes Approved, not {type(approved).__name__}")
         if approved.is_cancel:
-            task = self._start(self._cancel(approved), approved)
-            self._cancels.add(task)
-            task.add_done_callback(self._cancels.discard)
+            self._submit_cancel(approved)
         elif len(self._places) >= self._limits.pending_places:
             self._sequencer.count("execution.queue_full")
             text = f"not sent: {len(self._places)} orders are waiting"
@@ -135,7 +137,16 @@ class Executor:
             begun = self._begin(sending) if self._place_lane.try_enter() else None
             task = self._start(self._place(sending, begun), approved)
             self._places[approved.order_no] = task
-            task.add_done_callback(lambda _: self._places.pop(approved.order_no, None))
+            task.add_done_callback(sending.forget)
+
+    def _submit_cancel(self, approved: Approved) -> None:
+        """A cancel that overtook its order's own request would find nothing: such a one waits for the answer."""
+        begun = None
+        if approved.order_no not in self._places and self._cancel_lane.try_enter():
+            begun = self._begin_cancel(approved)
+        task = self._start(self._cancel(approved, begun), approved)
+        self._cancels.add(task)
+        task.add_done_callback(self._cancels.discard)
 
     def rehearse(self, instrument: int) -> None:
         """Go the way of an order up to its first byte, and send nothing: what the processor has at hand is quick."""
@@ -222,20 +233,30 @@ class Executor:
             raise RuntimeError(f"adapter {self._adapter.name} sent an order without redeeming its approval")
         self._report(approved, evidence)
 
-    async def _cancel(self, approved: Approved) -> None:
-        """Cancel once the order's own request is answered: a cancel that overtakes it would find nothing."""
-        placing = self._places.get(approved.order_no)
-        if placing is not None:
-            await asyncio.wait({placing})
-        order = self._sequencer.core.order(approved.order_no)
-        if order is None or not order.is_open:
-            return
-        await self._cancel_lane.enter()
+    def _begin_cancel(self, approved: Approved) -> Awaitable[Evidence | None]:
+        """Call the adapter, unless the order has ended. What it raises is raised where its answer is awaited."""
         try:
+            order = self._sequencer.core.order(approved.order_no)
+            if order is None or not order.is_open:
+                return _nothing()
             self._redeem(approved)
-            evidence = await self._adapter.cancel(reference(self._run_id, order))
+            return self._adapter.cancel(reference(self._run_id, order))
+        except Exception as error:  # noqa: BLE001 - raised again by the task
+            return _raising(error)
+
+    async def _cancel(self, approved: Approved, begun: Awaitable[Evidence | None] | None) -> None:
+        if begun is None:
+            placing = self._places.get(approved.order_no)
+            if placing is not None:
+                await asyncio.wait({placing})
+            await self._cancel_lane.enter()
+            begun = self._begin_cancel(approved)
+        try:
+            evidence = await begun
         finally:
             self._cancel_lane.leave()
+        if evidence is None:
+            return
         self._report(approved, evidence)
         if evidence.report == OrderReport.AMBIGUOUS:
             self._resolver.resolve(approved.order_no, after_cancel=True)
@@ -245,6 +266,10 @@ class Executor:
 
     def _report(self, approved: Approved, evidence: Evidence) -> None:
         self._sequencer.ingest(update_event(approved.order_no, approved.instrument, evidence))
+
+
+async def _nothing() -> None:
+    """There is nothing to do."""
 
 
 async def _raising(error: Exception) -> Evidence:

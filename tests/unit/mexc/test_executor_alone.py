@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from engine.adapter import Evidence, PlaceTicket
+from engine.adapter import Evidence, OrderRef, PlaceTicket
 from engine.core.enums import OrderReport
 from engine.execution.executor import ExecutorLimits
 from tests.unit.mexc.scripted import RUN_ID, Bench
@@ -135,6 +135,25 @@ class TestExecutor:
             assert order == list(range(1, 10))
 
         bench_run(body, ExecutorLimits(parallel_places=2))
+
+    def test_a_cancel_is_begun_within_the_call_that_submits_it(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            begun: list[str] = []
+
+            def cancel(order: OrderRef) -> Awaitable[Evidence]:
+                begun.append(order.client_order_id)
+                return answered()
+
+            async def answered() -> Evidence:
+                return Evidence(report=OrderReport.CANCELED)
+
+            bench.adapter.cancel = cancel
+            bench.executor.submit(bench.approved(1, is_cancel=True))
+            assert begun == [f"{RUN_ID}-1"]
+            await bench.until(lambda: bench.recorder.reports(1))
+            assert bench.recorder.reports(1) == ["CANCELED"]
+
+        bench_run(body)
 
     def test_closing_does_not_wait_for_ever(self, bench_run: Run) -> None:
         async def stuck(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:

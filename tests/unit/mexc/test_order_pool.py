@@ -123,6 +123,19 @@ def test_the_bytes_are_in_the_socket_before_the_loop_turns(pem: Path, secure: bo
     run(body, pem=pem if secure else None, loop=uvloop.new_event_loop)
 
 
+def test_what_the_socket_has_no_room_for_follows(pem: Path) -> None:
+    """A request larger than a socket's buffer arrives whole."""
+
+    async def body(server: ScriptServer, pool: OrderPool) -> None:
+        large = REQUEST.replace(b"POST ", b"POST /" + b"x" * (8 << 20), 1)
+        begun = pool.begin(lambda: large)
+        assert begun is not None
+        assert (await begun).status == 200
+        assert server.orders == [large]
+
+    run(body, loop=uvloop.new_event_loop)
+
+
 @LOOPS
 def test_many_at_once_wait_for_each_other(pem: Path, loop: Any) -> None:
     async def slow(request: bytes, writer: asyncio.StreamWriter) -> None:

@@ -83,7 +83,9 @@ class ScriptServer:
 
     async def listen(self) -> None:
         """Accept connections, on the same port each time."""
-        self._server = await asyncio.start_server(self.handle, "127.0.0.1", self._port, ssl=self._context)
+        self._server = await asyncio.start_server(
+            self.handle, "127.0.0.1", self._port, limit=1 << 25, ssl=self._context
+        )
         self._port = self._server.sockets[0].getsockname()[1]
         self.url = f"{'https' if self._context else 'http'}://127.0.0.1:{self._port}"
 

@@ -1,0 +1,35 @@
+"""Types for executor.py: an order's way out is compiled."""
+
+
+cdef class _Lane:
+    cdef Py_ssize_t _free
+    cdef object _waiting
+    cpdef bint try_enter(self)
+    cpdef leave(self)
+
+
+cdef class _Sending:
+    cdef Executor _executor
+    cdef readonly object approved
+    cdef readonly object began_ns
+    cdef readonly object sent_ns
+    cdef readonly bint redeemed
+
+
+cdef class Executor:
+    cdef object _adapter
+    cdef object _sequencer
+    cdef object _run_id
+    cdef object _resolver
+    cdef object _limits
+    cdef _Lane _place_lane
+    cdef _Lane _cancel_lane
+    cdef dict _places
+    cdef set _cancels
+    cdef readonly object sent
+    cpdef submit(self, approved)
+    cdef _submit_cancel(self, approved)
+    cdef _begin(self, _Sending sending)
+    cdef _begin_cancel(self, approved)
+    cdef _ticket(self, order_no, instrument, side, order_type, price_ticks, size_lots)
+    cdef _redeem(self, approved)
