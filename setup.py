@@ -102,7 +102,6 @@ setup(
             "initializedcheck": False,
             "embedsignature": True,
             "freethreading_compatible": False,
-            "annotation_typing": False,
         },
     ),
 )

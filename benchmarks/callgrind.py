@@ -67,7 +67,8 @@ def run_core(subject: str, steps: int) -> None:
     from benchmarks import workload
     from engine.core import event
     from engine.core.engine import Engine
-    from engine.sequencer import Rim, Sequencer
+    from engine.rim import Rim
+    from engine.sequencer import Sequencer
     from strategies.spread_meter import SpreadMeter
 
     core = Engine()

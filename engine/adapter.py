@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from engine.core.decoder import FrameDecoder
+    from engine.core.engine import Engine
     from engine.core.instrument import InstrumentSpec
     from engine.doctor import Finding
+    from engine.execution.quick_lane import QuickLane
 
 Destination = Literal["nowhere", "here", "away"]
 """Where orders go: nowhere (no key, or filled by the adapter itself), to a venue on this machine, or to one elsewhere."""
@@ -223,8 +225,11 @@ class Adapter(Protocol):
         either, and then nothing was sent.
         """
 
-    def rehearse(self, ticket: PlaceTicket) -> None:
-        """All that `place` does up to the first byte, with nothing sent and nothing counted; never raises.
+    def quick_lane(self, core: Engine) -> QuickLane | None:
+        """A shorter way for new orders than `place`, once started; None where there is none."""
+
+    def rehearse(self, instrument: int) -> None:
+        """All that a new order on an instrument takes up to its first byte, with nothing sent or counted; never raises.
 
         Called every few milliseconds while an opening is near, so that the real order finds its code and data at hand.
         """

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import socket
 import stat
 import struct
 import uuid
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -95,15 +96,32 @@ def decode_request(frame: bytes) -> Request | None:
         return None
 
 
+class _Client:
+    """One connection: what has come of its next request, and the timer of its silence."""
+
+    __slots__ = ("link", "received", "timer")
+
+    def __init__(self, link: socket.socket) -> None:
+        self.link = link
+        self.received = bytearray()
+        self.timer: asyncio.TimerHandle | None = None
+
+
 class ControlServer:
-    """Listens in the run directory and hands each request to `handler`; what is refused is counted in `refused`."""
+    """Listens in the run directory and hands each request to `handler`; what is refused is counted in `refused`.
+
+    The handler begins a command within its call, and the reply is awaited: so `work`, called between two frames of market
+    data, has carried a command out when it returns.
+    """
 
     def __init__(self, run_dir: Path | str, handler: Handler, *, uid: int | None = None) -> None:
         self._run_dir = Path(run_dir)
         self._handler = handler
         self._uid = os.getuid() if uid is None else uid
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.StreamWriter] = set()
+        self._listener: socket.socket | None = None
+        self._ready = select.epoll()
+        self._clients: dict[int, _Client] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._answers: OrderedDict[str, tuple[str, asyncio.Future[Reply]]] = OrderedDict()
         self.refused: Counter[str] = Counter()
 
@@ -118,92 +136,162 @@ class ControlServer:
             with _reachable(self._run_dir) as address:
                 listener.bind(address)
             os.chmod(self._run_dir / SOCKET_NAME, stat.S_IRUSR | stat.S_IWUSR)
-            self._server = await asyncio.start_unix_server(
-                self._serve, sock=listener, limit=MAX_REQUEST_BYTES
-            )
+            listener.listen(MAX_CLIENTS)
+            self._ready.register(listener, select.EPOLLIN)
+            asyncio.get_running_loop().add_reader(self._ready.fileno(), self.work)
         except BaseException:  # whatever it was goes on up; the socket must not stay behind
             listener.close()
             raise
+        self._listener = listener
 
     async def close(self) -> None:
         """Stop listening, drop the clients, remove the socket."""
-        if self._server is None:
+        if self._listener is None:
             return
-        self._server.close()
-        for writer in tuple(self._clients):
-            writer.close()
-        await self._server.wait_closed()
-        self._server = None
+        asyncio.get_running_loop().remove_reader(self._ready.fileno())
+        self._listener.close()
+        self._listener = None
+        for client in tuple(self._clients.values()):
+            self._drop(client)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._ready.close()
         (self._run_dir / SOCKET_NAME).unlink(missing_ok=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients.add(writer)
-        try:
-            if peer_uid(writer.get_extra_info("socket").fileno()) != self._uid:
-                self.refused["peer"] += 1
-            elif len(self._clients) > MAX_CLIENTS:
-                self.refused["clients"] += 1
-            else:
-                while await self._answer_one(reader, writer):
-                    pass
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.refused["disconnect"] += 1
-        except TimeoutError:
-            self.refused["idle"] += 1
-        finally:
-            self._clients.discard(writer)
-            writer.close()
+    def fileno(self) -> int:
+        """Readable while `work` has something to do."""
+        return self._ready.fileno()
 
-    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection goes on: it does not after an end, or after rubbish."""
-        async with asyncio.timeout(IDLE_TIMEOUT_S):
-            head = await reader.read(_LENGTH.size)
-            if not head:
-                return False
-            if len(head) < _LENGTH.size:
-                head += await reader.readexactly(_LENGTH.size - len(head))
-            (length,) = _LENGTH.unpack(head)
-            if not 0 < length <= MAX_REQUEST_BYTES:
-                self.refused["frame"] += 1
-                return False
-            frame = await reader.readexactly(length)
-        request = decode_request(frame)
+    def work(self) -> None:
+        """Accept who has come, read what was sent, and begin the commands in it. Never waits."""
+        for number, _ in self._ready.poll(0):
+            client = self._clients.get(number)
+            if client is not None:
+                self._read(client)
+            elif self._listener is not None and number == self._listener.fileno():
+                self._accept(self._listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            link, _ = listener.accept()
+        except OSError:  # it has gone again, or there is no descriptor left for it
+            return
+        link.setblocking(False)
+        client = _Client(link)
+        if peer_uid(link.fileno()) != self._uid:
+            self._drop(client, "peer")
+        elif len(self._clients) >= MAX_CLIENTS:
+            self._drop(client, "clients")
+        else:
+            self._clients[link.fileno()] = client
+            self._listen_to(client)
+
+    def _listen_to(self, client: _Client) -> None:
+        self._ready.register(client.link, select.EPOLLIN)
+        client.timer = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self._drop, client, "idle")
+
+    def _read(self, client: _Client) -> None:
+        try:
+            data = client.link.recv(_LENGTH.size + MAX_REQUEST_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(client, "disconnect")
+            return
+        if not data:
+            self._drop(client, "disconnect" if client.received else "")
+            return
+        client.received += data
+        self._take_request(client)
+
+    def _take_request(self, client: _Client) -> None:
+        """Begin the request that has come whole; nothing more is read of this client until it has its reply."""
+        received = client.received
+        if len(received) < _LENGTH.size:
+            return
+        (length,) = _LENGTH.unpack_from(received)
+        end = _LENGTH.size + length
+        if not 0 < length <= MAX_REQUEST_BYTES:
+            self._drop(client, "frame")
+            return
+        if len(received) < end:
+            return
+        request = decode_request(bytes(received[_LENGTH.size : end]))
+        del received[:end]
         if request is None:
-            self.refused["frame"] += 1
-            return False
+            self._drop(client, "frame")
+            return
+        self._ready.unregister(client.link)
+        if client.timer is not None:
+            client.timer.cancel()
+        task = asyncio.get_running_loop().create_task(self._reply(client, self._begin(request)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reply(self, client: _Client, answer: Awaitable[Reply]) -> None:
+        try:
+            payload = msgspec.msgpack.encode(await answer)
+            await asyncio.get_running_loop().sock_sendall(client.link, _LENGTH.pack(len(payload)) + payload)
+        except OSError:
+            self._drop(client, "disconnect")
+        except BaseException:  # told by the loop; the client is not left waiting
+            self._drop(client, "failed")
+            raise
+        else:
+            if client.link.fileno() >= 0:
+                self._listen_to(client)
+                self._take_request(client)
+
+    def _drop(self, client: _Client, counter: str = "") -> None:
+        if counter:
+            self.refused[counter] += 1
+        if client.timer is not None:
+            client.timer.cancel()
+        self._clients.pop(client.link.fileno(), None)
+        client.link.close()  # which takes it out of the epoll set
+
+    def _begin(self, request: Request) -> Awaitable[Reply]:
+        """Have it carried out, unless it was before; the reply is to be awaited."""
         if request.version != VERSION:
             self.refused["version"] += 1
-            reply = Reply(
-                request.id, False, f"this core speaks control version {VERSION}, not {request.version}"
-            )
-        else:
-            reply = await self._carry_out(request)
-        payload = msgspec.msgpack.encode(reply)
-        writer.write(_LENGTH.pack(len(payload)) + payload)
-        await writer.drain()
-        return True
-
-    async def _carry_out(self, request: Request) -> Reply:
+            text = f"this core speaks control version {VERSION}, not {request.version}"
+            return settled(Reply(request.id, False, text))
         if request.command == "status":
-            return await self._ask(request)
+            return self._ask(request)
         known = self._answers.get(request.id)
         if known is not None and known[0] != request.command:
             self.refused["reused_id"] += 1
-            return Reply(request.id, False, f"the id {request.id} was already used for {known[0]}")
+            return settled(Reply(request.id, False, f"the id {request.id} was already used for {known[0]}"))
         if known is None:
-            answer: asyncio.Future[Reply] = asyncio.create_task(self._ask(request))
+            answer: asyncio.Future[Reply] = asyncio.ensure_future(self._ask(request))
             self._answers[request.id] = (request.command, answer)
             while len(self._answers) > MAX_REMEMBERED:
                 self._answers.popitem(last=False)
         else:
             answer = known[1]
-        return await asyncio.shield(answer)
+        return asyncio.shield(answer)
 
-    async def _ask(self, request: Request) -> Reply:
+    def _ask(self, request: Request) -> Coroutine[Any, Any, Reply]:
+        begun: Awaitable[Reply] | Exception
         try:
-            return await self._handler(request)
+            begun = self._handler(request)
+        except Exception as error:  # noqa: BLE001 - raised where the reply is awaited, not amid market data
+            begun = error
+        return self._outcome(request, begun)
+
+    async def _outcome(self, request: Request, begun: Awaitable[Reply] | Exception) -> Reply:
+        try:
+            if isinstance(begun, Exception):
+                raise begun
+            return await begun
         except CommandRefused as refusal:
             return Reply(request.id, False, str(refusal))
+
+
+async def settled(reply: Reply) -> Reply:
+    """A reply that is there already."""
+    return reply
 
 
 class ControlClient:

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,13 @@ import msgspec
 import uvloop
 
 from engine.adapter import Adapter, AdapterError
-from engine.awake import stay_awake
+from engine.awake import Awake
 from engine.config import Config, config_hash, load, resolve
 from engine.console.halt_flag import HaltFlag
 from engine.console.publish import Publisher
 from engine.console.status import encode
 from engine.console.status_page import StatusPage
-from engine.control import CommandRefused, ControlServer, Reply, Request
+from engine.control import CommandRefused, ControlServer, Reply, Request, settled
 from engine.core import event
 from engine.core.engine import Engine
 from engine.core.enums import CommandKind, EventKind, HealthField
@@ -45,8 +45,9 @@ from engine.live import check_destination, check_switches
 from engine.log import logging_to
 from engine.plugins import attach_strategies, make_adapter
 from engine.resources import DISK_LOW, DISK_OUT, anonymous_memory_mb, disk_state
+from engine.rim import Rim
 from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
-from engine.sequencer import Rim, Sequencer
+from engine.sequencer import Sequencer
 from engine.summary import summary
 from engine.timers import Timers
 from native.cpu import BASELINE
@@ -186,11 +187,15 @@ class Daemon(Rim):
         """The whole session: start, trade until asked to stop, end in order."""
         control = ControlServer(self.place.path, self._obey)
         await control.start()
+        self.sequencer.bind_commands(control.fileno(), control.work)
         try:
             await self._begin()
             self._run(self._publish())
             self._run(self._keep_house())
-            self._run(self._stay_awake())
+            run, core, executor = self.config.run, self.sequencer.core, self._executor
+            assert executor is not None
+            awake = Awake(lambda: self.sequencer.frames, core.openings, executor.rehearse)
+            self._run(awake.keep(around_ms=run.opening_awake_ms, after_frames=run.spin))
             # What is here now lives as long as the session: the collector need not look at it again, and runs when
             # the house is kept, never in the midst of an event.
             gc.collect()
@@ -224,6 +229,8 @@ class Daemon(Rim):
             seed=config.run.seed,
         )
         await self._adapter.start(sequencer, [core.spec(book.instrument) for book in core.books])
+        self._executor.take_lane(self._adapter.quick_lane(core))
+        self.sequencer.bind_executor(self._executor.submit)
         for symbol in watched:
             self.on_watch(symbol, True)
         for order_no in self._queries:
@@ -340,19 +347,6 @@ class Daemon(Rim):
 
     # Beside the trading.
 
-    def _stay_awake(self) -> Coroutine[Any, Any, None]:
-        sequencer, executor = self.sequencer, self._executor
-        assert executor is not None
-        around_ns = self.config.run.opening_awake_ms * 1_000_000
-
-        def openings() -> list[int]:
-            now_ns = sequencer.now_ns()
-            return sequencer.core.openings(now_ns - around_ns, now_ns + around_ns) if around_ns else []
-
-        return stay_awake(
-            lambda: sequencer.frames, openings, executor.rehearse, after_frames=self.config.run.spin
-        )
-
     def _run(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -425,10 +419,10 @@ class Daemon(Rim):
                     text = f"snapshots cannot be written: {error.strerror or error}"
                     self._publisher.note_alert("warning", text)
 
-    async def _obey(self, request: Request) -> Reply:
-        """A command from an operator: journaled, and durable, before it is acknowledged."""
+    def _obey(self, request: Request) -> Awaitable[Reply]:
+        """A command from an operator: carried out now, and acknowledged once its record is durable."""
         if request.command == "status":
-            return Reply(request.id, True, status=encode(self._document()))
+            return settled(Reply(request.id, True, status=encode(self._document())))
         if request.command == "resume":
             self._flag.clear()
         instrument = self.sequencer.instrument_of(request.symbol) if request.symbol else -1
@@ -437,6 +431,9 @@ class Daemon(Rim):
         seq = self.sequencer.ingest(
             event.command(COMMANDS[request.command], idempotency_id=request.id[:39], instrument=instrument)
         )
+        return self._acknowledge(request, seq)
+
+    async def _acknowledge(self, request: Request, seq: int) -> Reply:
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(None, self._journal.wait_durable, 5000):
             raise CommandRefused("the journal did not take the command within 5 s; ask for the status")

@@ -13,7 +13,8 @@ from engine.core.enums import EventKind
 from engine.errors import UserError
 from engine.journal.records import JOURNAL_STEM, TAPE_STEM, Record, read_log, read_run, split
 from engine.plugins import attach_strategies, config_of, make_adapter
-from engine.sequencer import Rim, Sequencer
+from engine.rim import Rim
+from engine.sequencer import Sequencer
 from native.log_errors import LogError
 from native.log_reader import segment_numbers
 from native.log_verify import check_recovered

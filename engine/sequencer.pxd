@@ -19,7 +19,12 @@ cdef class Sequencer:
     cdef readonly uint64_t frames
     cdef readonly bint journal_failed
     cdef object rim
+    cdef object approve                # what an approval is given to: the rim, or an executor's submit
     cdef const uint64_t* halt_flag
+    cdef int commands                  # an epoll descriptor, readable while a command waits; -1: none
+    cdef object obey
+    cdef int64_t commands_looked_ns
+    cdef int64_t frame_ended_ns
     cdef uint64_t seq
     cdef bint busy
     cdef bint draining
@@ -42,6 +47,7 @@ cdef class Sequencer:
     cdef int keep_outputs(self) except -1
     cdef int hand_out(self, bytes outputs) except -1
     cdef int heed_flag(self) except -1
+    cdef int heed_commands(self, int64_t now_ns) except -1
     cdef int make_room(self, size_t length) except -1
     cdef uint64_t enter(self, const event_t* event, int64_t ts_recv_ns) except 0
     cdef int postpone(self, uint16_t kind, uint16_t source, int32_t instrument, bytes what, int64_t ts_recv_ns) except -1

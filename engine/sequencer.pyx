@@ -26,6 +26,15 @@ cdef size_t SCRATCH_FIRST = 1 << 18
 cdef size_t FRAME_MOST = 1 << 23           # a frame or document above this is refused as malformed
 cdef int WAITING_MOST = 65536
 cdef uint32_t MALFORMED_TOO_LARGE = 0xFFFF
+# A frame that comes so soon after the last one was waiting behind it. A look costs a system call.
+cdef int64_t BEHIND_NS = 5_000
+cdef int64_t LOOK_NS = 10_000
+
+
+cdef extern from "sys/epoll.h" nogil:
+    struct epoll_event:
+        uint32_t events
+    int epoll_wait(int epoll, epoll_event* events, int most, int timeout_ms)
 
 
 cdef inline bint is_durable_input(uint16_t kind) noexcept nogil:
@@ -59,40 +68,6 @@ cdef int check_batch(const char* start, size_t length) except -1:
     return 0
 
 
-class Rim:
-    """What the sequencer hands to: the daemon does these things, a replay does nothing."""
-
-    def on_approved(self, approved) -> None:
-        """Send an approved order or cancel."""
-
-    def on_resync(self, instrument: int, attempt: int) -> None:
-        """Fetch a snapshot of a book."""
-
-    def on_query(self, order_no: int) -> None:
-        """Ask the venue what became of an order."""
-
-    def on_doubt(self) -> None:
-        """A frame of the private feed was lost: reconcile with the venue."""
-
-    def on_timer_set(self, timer_id: int, strategy: int, due_ns: int) -> None:
-        """Have a TIMER event come in when it is due."""
-
-    def on_notice(self, record: dict) -> None:
-        """Tell people: an alert, a breaker, a stopped strategy."""
-
-    def on_watch(self, symbol: str, on: bool) -> None:
-        """Keep, or no longer keep, the instrument and book of a symbol."""
-
-    def on_memo(self, strategy: int, key: str, value: bytes) -> None:
-        """A strategy put a memo into the journal; an empty one takes it away."""
-
-    def on_fill(self, record: dict) -> None:
-        """One execution of ours came in."""
-
-    def on_fault(self, what: str, error: Exception | None) -> None:
-        """An event could not be processed: it is recorded, counted and survived."""
-
-
 cdef class Sequencer:
     """See the module. One thread; `journal` and `tape` may be None (replay, backtest)."""
 
@@ -101,9 +76,11 @@ cdef class Sequencer:
         self.core = core
         self.decoder = decoder
         self.rim = rim
+        self.approve = rim.on_approved
         self.journal = journal
         self.tape = tape
         self.seq = seq
+        self.commands = -1
         self.counters = {}
         self.waiting = deque()
         self.scratch = <char*>malloc(SCRATCH_FIRST)
@@ -125,6 +102,17 @@ cdef class Sequencer:
         """Have the halt flag in shared memory read before every event and intent."""
         self.halt_flag = <const uint64_t*><size_t>word_address
         self.core.bind_halt_flag(self.halt_flag)
+
+    def bind_executor(self, submit) -> None:
+        """Give approvals to an executor without a detour over the rim."""
+        self.approve = submit
+
+    def bind_commands(self, epoll: int, obey) -> None:
+        """Have commands overtake queued market data: `obey()` is called between two frames of one read while the epoll
+        descriptor is readable.
+        """
+        self.commands = epoll
+        self.obey = obey
 
     def now_ns(self) -> int:
         """Our clock, UTC."""
@@ -157,6 +145,8 @@ cdef class Sequencer:
         if self.busy:
             return self.postpone(TAPE_FRAME, source, -1, frame[:length], ts_recv_ns)
         self.heed_flag()
+        if began - self.frame_ended_ns < BEHIND_NS and self.commands >= 0:
+            self.heed_commands(began)
         self.frames += 1
         memset(&raw, 0, sizeof(raw))
         self.seq += 1
@@ -178,7 +168,9 @@ cdef class Sequencer:
         self.record_ns.add(steady_ns() - decoded)
         self.run(event)
         self.frame_ns.add(steady_ns() - began)
-        return self.after()
+        self.after()
+        self.frame_ended_ns = steady_ns()
+        return 0
 
     cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1:
         """Count a frame that could not be decoded; told once for each reason."""
@@ -463,7 +455,7 @@ cdef class Sequencer:
             if self.journal_failed and not each.is_cancel:
                 self.count("journal.withheld")
             else:
-                self.rim.on_approved(each)
+                self.approve(each)
         while at < <size_t>len(outputs):
             record = <const event_t*>(start + at)
             if record.kind == ACTION_RESYNC:
@@ -490,4 +482,17 @@ cdef class Sequencer:
         if self.halt_flag != NULL and self.halt_flag[0] and not self.core.c.totals.halted:
             halt = events.command(enums.CommandKind.HALT)
             self.enter(<const event_t*><const char*>halt, wall_ns())
+        return 0
+
+    cdef int heed_commands(self, int64_t now_ns) except -1:
+        """What an operator wants comes before the frames that are waiting; looked for once in LOOK_NS."""
+        cdef epoll_event event
+        if now_ns - self.commands_looked_ns < LOOK_NS:
+            return 0
+        self.commands_looked_ns = now_ns
+        if epoll_wait(self.commands, &event, 1, 0) > 0:
+            try:
+                self.obey()
+            except Exception as error:  # whatever it is, the feed goes on
+                self.tell("a command could not be obeyed", error)
         return 0

@@ -11,6 +11,7 @@ cdef extern from "native/mexc_request.h" nogil:
         REQUEST_TEXT_MOST
         REQUEST_FILLED_MOST
     char *request_put(char *out, const void *text, size_t size)
+    char *request_put_number(char *out, uint64_t value)
     char *request_put_decimal(char *out, uint64_t value, unsigned decimals)
     char *request_put_encoded(char *out, const char *text, size_t size)
     char *request_sign(char *out, const char *query, const hmac_key_t *key, const char *window, size_t window_size,
@@ -26,4 +27,6 @@ cdef class RequestTemplate:
     cdef unsigned size_decimals
     cdef unsigned price_decimals
 
-    cdef bytes finish(self, const char *request, char *out, int64_t timestamp_ms)
+    cdef char *seal(self, const char *request, char *out, int64_t timestamp_ms) noexcept
+    cdef char *put_order(self, char *request, int64_t size_lots, int64_t price_ticks, const char *name, size_t size,
+                         int64_t timestamp_ms) noexcept

@@ -33,12 +33,27 @@ cdef class RequestTemplate:
         self.size_decimals = size_decimals
         self.price_decimals = price_decimals
 
-    cdef bytes finish(self, const char *request, char *out, int64_t timestamp_ms):
-        """Sign what is between the template's `?` and `out`, and end the request."""
+    cdef char *seal(self, const char *request, char *out, int64_t timestamp_ms) noexcept:
+        """Sign what is between the template's `?` and `out`, and end the request; its end."""
         out = request_sign(out, request + self.query_at, &self.signer.key, PyBytes_AS_STRING(self.window),
                            PyBytes_GET_SIZE(self.window), timestamp_ms)
-        out = request_put(out, PyBytes_AS_STRING(self.head), PyBytes_GET_SIZE(self.head))
-        return PyBytes_FromStringAndSize(request, out - request)
+        return request_put(out, PyBytes_AS_STRING(self.head), PyBytes_GET_SIZE(self.head))
+
+    cdef char *put_order(self, char *request, int64_t size_lots, int64_t price_ticks, const char *name, size_t size,
+                         int64_t timestamp_ms) noexcept:
+        """Write a whole new order into REQUEST_ROOM bytes; its end, or NULL for a size or name that cannot be."""
+        cdef char *out
+        if size_lots <= 0 or price_ticks < 0 or timestamp_ms < 0 or not 0 < size <= REQUEST_TEXT_MOST:
+            return NULL
+        out = request_put(request, PyBytes_AS_STRING(self.target), PyBytes_GET_SIZE(self.target))
+        out = request_put(out, b"&quantity=", 10)
+        out = request_put_decimal(out, <uint64_t>size_lots, self.size_decimals)
+        if price_ticks:
+            out = request_put(out, b"&price=", 7)
+            out = request_put_decimal(out, <uint64_t>price_ticks, self.price_decimals)
+        out = request_put(out, b"&newClientOrderId=", 18)
+        out = request_put_encoded(out, name, size)
+        return self.seal(request, out, timestamp_ms)
 
     def order(self, int64_t size_lots, int64_t price_ticks, str client_order_id not None, int64_t timestamp_ms) -> bytes:
         """A new order; without a price where price_ticks is 0. ValueError for a size or name that cannot be."""
@@ -49,15 +64,8 @@ cdef class RequestTemplate:
             raise ValueError(f"{size_lots} lots at {price_ticks} ticks is no order")
         if not 0 < size <= REQUEST_TEXT_MOST:
             raise ValueError(f"a client order id of {size} characters")
-        cdef char *out = request_put(request, PyBytes_AS_STRING(self.target), PyBytes_GET_SIZE(self.target))
-        out = request_put(out, b"&quantity=", 10)
-        out = request_put_decimal(out, <uint64_t>size_lots, self.size_decimals)
-        if price_ticks:
-            out = request_put(out, b"&price=", 7)
-            out = request_put_decimal(out, <uint64_t>price_ticks, self.price_decimals)
-        out = request_put(out, b"&newClientOrderId=", 18)
-        out = request_put_encoded(out, name, size)
-        return self.finish(request, out, timestamp_ms)
+        cdef char *end = self.put_order(request, size_lots, price_ticks, name, <size_t>size, timestamp_ms)
+        return PyBytes_FromStringAndSize(request, end - request)
 
     def naming(self, str parameter not None, str value not None, int64_t timestamp_ms) -> bytes:
         """A request about an order that exists, by one parameter. ValueError for a name that cannot be."""
@@ -72,4 +80,5 @@ cdef class RequestTemplate:
         out = request_put_encoded(out, name, parameter_size)
         out = request_put(out, b"=", 1)
         out = request_put_encoded(out, text, size)
-        return self.finish(request, out, timestamp_ms)
+        out = self.seal(request, out, timestamp_ms)
+        return PyBytes_FromStringAndSize(request, out - request)

@@ -17,6 +17,7 @@ from adapters.mexc.decoder import MexcDecoder
 from adapters.mexc.errors import NEEDS_A_PERSON, STOPS_TRADING, ErrorClass, VenueError
 from adapters.mexc.instruments import specs_of
 from adapters.mexc.listen_key import ListenKey
+from adapters.mexc.order_lane import OrderLane
 from adapters.mexc.order_line import OrderLine
 from adapters.mexc.orders import (
     balance_of,
@@ -44,7 +45,8 @@ from engine.adapter import (
 )  # fmt: skip
 from engine.config import ConfigError
 from engine.core import event
-from engine.core.enums import CommandKind, HealthField, OrderReport
+from engine.core.engine import Engine
+from engine.core.enums import CommandKind, HealthField, OrderReport, OrderType, Side
 from engine.core.instrument import InstrumentSpec
 from engine.doctor import Finding
 from engine.execution.client_ids import check_run_id
@@ -77,6 +79,7 @@ class MexcAdapter:
         self._rng = random.Random(seed)
         self._rest = RestClient(config, None)
         self._line: OrderLine | None = None
+        self._lane: OrderLane | None = None
         self._backoff = Backoff(config.backoff_initial_s, config.backoff_max_s, self._rng)
         self._sequencer: SequencerPort | None = None
         self._instruments: list[InstrumentSpec] = []
@@ -170,10 +173,16 @@ class MexcAdapter:
         sent = self._line.order(ticket, spec, before_send) if self._line is not None else _no_key()
         return self._placed(sent, spec)
 
-    def rehearse(self, ticket: PlaceTicket) -> None:
-        """Build and sign an order that is not sent."""
+    def quick_lane(self, core: Engine) -> OrderLane | None:
+        """New orders in one native call."""
         if self._line is not None:
-            self._line.rehearse(ticket, self._instruments[ticket.instrument])
+            self._lane = self._line.lane(core, self._run_id, self._instruments, self._placed)
+        return self._lane
+
+    def rehearse(self, instrument: int) -> None:
+        """Build and sign an order that is not sent."""
+        if self._lane is not None:
+            self._lane.rehearse(instrument, Side.BUY, OrderType.IOC)
 
     async def _placed(self, sent: Coroutine[Any, Any, bytes], spec: InstrumentSpec) -> Evidence:
         try:

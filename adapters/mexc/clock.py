@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """How far the venue's clock is from ours, and how wrong that may be."""
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ cdef class RequestLimits:
     cdef dict _seconds
     cdef dict _closed_until
     cpdef spend_now(self, endpoint)
-    cpdef check_now(self, endpoint)
+    cpdef bint try_spend(self, endpoint) except -1
+    cpdef bint may_spend(self, endpoint) except -1
     cdef double _closed_for_s(self, endpoint, double now_s) except? -1
     cdef double _wait_s(self, endpoint, double now_s, Py_ssize_t weight, Py_ssize_t limit) except? -1
     cdef _spend(self, endpoint, double now_s, Py_ssize_t weight)

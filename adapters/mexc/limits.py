@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """MEXC's request limits, kept before a request leaves, and what closes an endpoint afterwards.
 
 Spot v3 documentation: each endpoint on its own has 500 weight in 10 s, per key or per address; the account may be read
@@ -86,18 +87,25 @@ class RequestLimits:
 
     def spend_now(self, endpoint: str) -> None:
         """Count a request that must not wait; raises VenueError NOT_SENT where it would have to."""
-        self._spend(endpoint, self.check_now(endpoint), weight_of(endpoint))
+        if not self.try_spend(endpoint):
+            now_s = self._now_s()
+            closed_s = self._closed_for_s(endpoint, now_s)
+            left_s = max(closed_s, self._wait_s(endpoint, now_s, weight_of(endpoint), self._weight_per_10s))
+            why = "rate limited" if closed_s > 0 else f"{endpoint}: the request budget is spent"
+            raise VenueError(ErrorClass.NOT_SENT, f"{why} for {left_s:.1f} s", retry_after_s=left_s)
 
-    def check_now(self, endpoint: str) -> float:
-        """The time by which a request may leave now, in s; raises VenueError NOT_SENT where it would have to wait."""
+    def try_spend(self, endpoint: str) -> bool:
+        """Count a request that must not wait, where it need not."""
+        is_within = self.may_spend(endpoint)
+        if is_within:
+            self._spend(endpoint, self._now_s(), weight_of(endpoint))
+        return is_within
+
+    def may_spend(self, endpoint: str) -> bool:
+        """Whether a request need not wait now."""
         now_s = self._now_s()
-        weight = weight_of(endpoint)
-        if (left_s := self._closed_for_s(endpoint, now_s)) > 0:
-            raise VenueError(ErrorClass.NOT_SENT, f"rate limited for {left_s:.1f} s", retry_after_s=left_s)
-        if (left_s := self._wait_s(endpoint, now_s, weight, self._weight_per_10s)) > 0:
-            text = f"{endpoint}: the request budget is spent for {left_s:.1f} s"
-            raise VenueError(ErrorClass.NOT_SENT, text, retry_after_s=left_s)
-        return now_s
+        wait_s = self._wait_s(endpoint, now_s, weight_of(endpoint), self._weight_per_10s)
+        return wait_s <= 0 and self._closed_for_s(endpoint, now_s) <= 0
 
     async def spend(self, endpoint: str, *, has_symbol: bool = True) -> None:
         """Count a question, after waiting until it is within the budget and its endpoint is open."""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import cast
 
 from adapters.mexc.http_answer import AnswerParser, BadAnswer, HttpAnswer
+from adapters.mexc.order_wire import OrderWire
 from adapters.mexc.tls import TlsLayer
-from native.socket_send import send_now
 
 
 class LostConnection(Exception):
@@ -38,7 +38,7 @@ class OrderConnection(asyncio.Protocol):
         self._parser = AnswerParser(max_body_bytes)
         self._on_free, self._on_lost = on_free, on_lost
         self._transport: asyncio.Transport | None = None
-        self._socket = -1
+        self.wire: OrderWire | None = None
         self._answer: asyncio.Future[HttpAnswer] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_open = False
@@ -46,8 +46,7 @@ class OrderConnection(asyncio.Protocol):
     @property
     def is_free(self) -> bool:
         """Whether a request may be sent now."""
-        transport = self._transport
-        return self._is_open and self._answer is None and transport is not None and not transport.is_closing()
+        return self.wire is not None and self.wire.is_free
 
     @property
     def is_lost(self) -> bool:
@@ -66,14 +65,19 @@ class OrderConnection(asyncio.Protocol):
 
     def send(self, request: bytes, timeout_s: float) -> asyncio.Future[HttpAnswer]:
         """Write a whole request now; the future ends in the answer or in LostConnection."""
-        if not self.is_free or self._transport is None:
+        if self.wire is None or not self.wire.is_free:
             raise RuntimeError("the connection cannot carry a request now")
         failure = ""
         try:
-            self._write(self._transport, request if self._tls is None else self._tls.seal(request))
+            self.wire.write(request)
         except (OSError, RuntimeError) as error:
             failure = type(error).__name__
-        # What is kept about it comes after the bytes: they are what somebody waits for.
+        return self.await_answer(timeout_s, failure)
+
+    def await_answer(self, timeout_s: float, failure: str) -> asyncio.Future[HttpAnswer]:
+        """What is kept about a request, after its bytes, which somebody waits for. failure: why they could not be sent."""
+        if self.wire is not None:
+            self.wire.is_free = False
         answer = self._answer = self.loop.create_future()
         self._timer = self.loop.call_later(timeout_s, self._fail, "no answer in time")
         self.last_used_s = self.loop.time()
@@ -94,9 +98,9 @@ class OrderConnection(asyncio.Protocol):
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = sock.fileno()
         # uvloop writes at once, and not at the end of the loop's turn, only where more than this is waiting.
         transport.set_write_buffer_limits(high=0)
+        self.wire = OrderWire(transport, -1 if sock is None else sock.fileno(), self._tls)
         if self._tls is None:
             self._open()
         else:
@@ -133,14 +137,6 @@ class OrderConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """As above."""
 
-    def _write(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Straight into the socket; through the transport what that has no room for, or where something waits in it."""
-        sent = (
-            send_now(self._socket, data) if self._socket >= 0 and not transport.get_write_buffer_size() else 0
-        )
-        if sent < len(data):
-            transport.write(data[sent:])
-
     def _open_tls(self, tls: TlsLayer, data: bytes) -> bytes:
         was_ready = tls.is_ready
         try:
@@ -160,6 +156,8 @@ class OrderConnection(asyncio.Protocol):
 
     def _open(self) -> None:
         self._is_open = True
+        if self.wire is not None:
+            self.wire.is_free = True
         if not self.ready.done():
             self.ready.set_result(None)
         self._on_free(self)
@@ -176,7 +174,8 @@ class OrderConnection(asyncio.Protocol):
         self.last_used_s = self.loop.time()
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
-        if answer.keeps_open:
+        if answer.keeps_open and self.wire is not None:
+            self.wire.is_free = True
             self._on_free(self)
         else:
             self._fail("the venue keeps it open no longer")
@@ -185,6 +184,8 @@ class OrderConnection(asyncio.Protocol):
         """Its one end, whatever the cause; the first one counts."""
         transport, self._transport = self._transport, None
         was_open, self._is_open = self._is_open, False
+        if self.wire is not None:
+            self.wire.is_free = False
         self._stop_timer()
         if transport is not None:
             transport.abort()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from adapters.mexc.config import Credentials
-from adapters.mexc.errors import VenueError
 from adapters.mexc.http_answer import HttpAnswer
+from adapters.mexc.order_lane import OrderLane
 from adapters.mexc.order_pool import OrderPool
 from adapters.mexc.order_requests import CANCEL, PLACE, OrderRequests
 from adapters.mexc.rest import RestClient, refusal_of
-from engine.adapter import OrderRef, PlaceTicket
+from engine.adapter import Evidence, OrderRef, PlaceTicket
+from engine.core.engine import Engine
 from engine.core.instrument import InstrumentSpec
 
 Begun = asyncio.Future[HttpAnswer] | Exception | None
@@ -45,11 +45,19 @@ class OrderLine:
         """
         return self._send(PLACE, lambda: self.requests.order(ticket, spec, self._now_ms()), before_send)
 
-    def rehearse(self, ticket: PlaceTicket, spec: InstrumentSpec) -> None:
-        """The way of `order` up to its first byte: nothing is spent, nothing written."""
-        with contextlib.suppress(VenueError):  # an endpoint that is closed now may be open in time
-            self._rest.limits.check_now(PLACE)
-            self.pool.rehearse(lambda: self.requests.order(ticket, spec, self._now_ms()))
+    def lane(
+        self,
+        core: Engine,
+        run_id: str,
+        instruments: list[InstrumentSpec],
+        evidence: Callable[[Coroutine[Any, Any, bytes], InstrumentSpec], Awaitable[Evidence]],
+    ) -> OrderLane:
+        """The same way for new orders, in one native call. `instruments` may change; `evidence` reads an answer's body."""
+        return OrderLane(
+            core, self.pool.free_connections, self.requests.templates, instruments, self._rest.limits, self._rest.clock,
+            run_id, self._rest.config.request_timeout_ms / 1000,
+            lambda begun, instrument: evidence(self._await(PLACE, begun), instruments[instrument]),
+        )  # fmt: skip
 
     def cancel(self, order: OrderRef, spec: InstrumentSpec) -> Coroutine[Any, Any, bytes]:
         """Send a cancel, as `order` does."""
@@ -82,7 +90,14 @@ class OrderLine:
     ) -> bytes:
         if isinstance(begun, Exception):
             raise begun
-        answer = await (self.pool.send(build, before_send) if begun is None else self.pool.answer(begun))
+        return self._read(
+            endpoint, await (self.pool.send(build, before_send) if begun is None else self.pool.answer(begun))
+        )
+
+    async def _await(self, endpoint: str, begun: asyncio.Future[HttpAnswer]) -> bytes:
+        return self._read(endpoint, await self.pool.answer(begun))
+
+    def _read(self, endpoint: str, answer: HttpAnswer) -> bytes:
         refusal = refusal_of(
             answer.status, answer.headers.get("retry-after"), answer.body, self._rest.config.firewall_pause_s
         )

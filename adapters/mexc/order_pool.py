@@ -42,7 +42,7 @@ class OrderPool:
         self._context = client_context(config.ca_file) if address.scheme == "https" else None
         self._session: ssl.SSLSession | None = None
         self._all: set[OrderConnection] = set()
-        self._free: list[OrderConnection] = []
+        self.free_connections: list[OrderConnection] = []  # the one used last is the warmest, and last
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
         self._wake = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -76,7 +76,7 @@ class OrderPool:
     @property
     def free(self) -> int:
         """How many could carry a request now."""
-        return sum(each.is_free for each in self._free)
+        return sum(each.is_free for each in self.free_connections)
 
     def begin(
         self, build: Callable[[], bytes], before_send: Callable[[], None] | None = None
@@ -97,15 +97,6 @@ class OrderPool:
             self._on_free(connection)
             raise
         return connection.send(request, self._config.request_timeout_ms / 1000)
-
-    def rehearse(self, build: Callable[[], bytes]) -> None:
-        """`begin` without the request's leaving."""
-        connection = self._take()
-        if connection is not None:
-            try:
-                build()
-            finally:
-                self._on_free(connection)
 
     async def send(
         self, build: Callable[[], bytes], before_send: Callable[[], None] | None = None
@@ -144,14 +135,14 @@ class OrderPool:
 
     def _take(self) -> OrderConnection | None:
         """The one used last is the warmest."""
-        while self._free:
-            connection = self._free.pop()
+        while self.free_connections:
+            connection = self.free_connections.pop()
             if connection.is_free:
                 return connection
         return None
 
     def _on_free(self, connection: OrderConnection) -> None:
-        self._free.append(connection)
+        self.free_connections.append(connection)
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -161,7 +152,7 @@ class OrderPool:
     def _on_lost(self, connection: OrderConnection) -> None:
         self._all.discard(connection)
         with contextlib.suppress(ValueError):
-            self._free.remove(connection)
+            self.free_connections.remove(connection)
         self._wake.set()
 
     async def _keep(self) -> None:
@@ -221,14 +212,14 @@ class OrderPool:
 
     async def _ping_oldest(self) -> None:
         """One connection at a time, so that the others stay free."""
-        idle = [each for each in self._free if each.is_free]
+        idle = [each for each in self.free_connections if each.is_free]
         if not idle:
             return
         oldest = min(idle, key=lambda each: each.last_used_s)
         self._session = oldest.session or self._session
         if oldest.loop.time() - oldest.last_used_s < self._config.order_ping_s:
             return
-        self._free.remove(oldest)
+        self.free_connections.remove(oldest)
         try:
             await oldest.send(self._ping, self._config.request_timeout_ms / 1000)
         except LostConnection as error:

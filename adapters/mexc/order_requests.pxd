@@ -6,7 +6,7 @@ cdef class OrderRequests:
     cdef object _recv_window_ms
     cdef bytes _head
     cdef readonly bytes ping
-    cdef dict _orders
+    cdef readonly dict templates
     cdef dict _cancels
     cpdef bytes order(self, ticket, spec, timestamp_ms)
     cpdef bytes cancel(self, order, spec, timestamp_ms)

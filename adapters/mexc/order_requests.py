@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The bytes of orders and cancels: one template per symbol, side and type, filled in by `native.mexc_request`."""
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ ORDER_PATH = "/api/v3/order"
 PLACE, CANCEL = f"POST {ORDER_PATH}", f"DELETE {ORDER_PATH}"
 
 
+def template_key(instrument: int, side: int, order_type: int) -> int:
+    """What an order's template is found by; sides and types are below 8."""
+    return instrument << 6 | side << 3 | order_type
+
+
 class OrderRequests:
     """One account's order requests to one host; ValueError for a key or host that fits no header."""
 
@@ -32,7 +38,7 @@ class OrderRequests:
             "Content-Type: application/json\r\nContent-Length: 0\r\n\r\n"
         ).encode()
         self.ping = f"GET /api/v3/ping HTTP/1.1\r\n{common}\r\n".encode()
-        self._orders: dict[tuple[int, int, int], tuple[InstrumentSpec, RequestTemplate]] = {}
+        self.templates: dict[int, tuple[InstrumentSpec, RequestTemplate]] = {}
         self._cancels: dict[int, tuple[InstrumentSpec, RequestTemplate]] = {}
 
     def prepare(self, instrument: int, spec: InstrumentSpec) -> None:
@@ -43,7 +49,7 @@ class OrderRequests:
 
     def order(self, ticket: PlaceTicket, spec: InstrumentSpec, timestamp_ms: int) -> bytes:
         """The whole signed request of a new order; VenueError NOT_SENT where the ticket cannot be one."""
-        found = self._orders.get((ticket.instrument, ticket.side, ticket.order_type))
+        found = self.templates.get(template_key(ticket.instrument, ticket.side, ticket.order_type))
         # A spec that was loaded anew may have other scales.
         template = (
             found[1]
@@ -72,7 +78,7 @@ class OrderRequests:
         symbol = quote(spec.symbol, safe="")
         target = f"{PLACE}?symbol={symbol}&side={SIDE_NAMES[side]}&type={TYPE_NAMES[order_type]}"
         template = self._template(target, spec)
-        self._orders[instrument, side, order_type] = (spec, template)
+        self.templates[template_key(instrument, side, order_type)] = (spec, template)
         return template
 
     def _template(self, target: str, spec: InstrumentSpec) -> RequestTemplate:

@@ -16,7 +16,8 @@ from engine import Strategy
 from engine.core import event
 from engine.core.engine import Engine
 from engine.microbench import Row, percentile, row, spread
-from engine.sequencer import Rim, Sequencer
+from engine.rim import Rim
+from engine.sequencer import Sequencer
 from native.log_writer import LogWriter
 from strategies.spread_meter import SpreadMeter
 

@@ -1,5 +1,7 @@
 """Types for executor.py: an order's way out is compiled."""
 
+from engine.execution.quick_lane cimport QuickLane
+
 
 cdef class _Lane:
     cdef Py_ssize_t _free
@@ -14,6 +16,8 @@ cdef class _Sending:
     cdef readonly object began_ns
     cdef readonly object sent_ns
     cdef readonly bint redeemed
+    cpdef before_send(self)
+    cpdef note_sent(self)
 
 
 cdef class Executor:
@@ -21,6 +25,7 @@ cdef class Executor:
     cdef object _sequencer
     cdef object _run_id
     cdef object _resolver
+    cdef QuickLane _quick
     cdef object _limits
     cdef _Lane _place_lane
     cdef _Lane _cancel_lane
@@ -29,7 +34,7 @@ cdef class Executor:
     cdef readonly object sent
     cpdef submit(self, approved)
     cdef _submit_cancel(self, approved)
+    cdef _begin_at_once(self, _Sending sending)
     cdef _begin(self, _Sending sending)
     cdef _begin_cancel(self, approved)
-    cdef _ticket(self, order_no, instrument, side, order_type, price_ticks, size_lots)
     cdef _redeem(self, approved)

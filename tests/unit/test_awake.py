@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
-from engine.awake import LOOK_S, REHEARSED_AT_ONCE, stay_awake
+from engine.awake import LOOK_S, REHEARSED_AT_ONCE, Awake
 
 
 def awake_run(openings: Callable[[], list[int]], done: Callable[[list[int]], bool]) -> list[int]:
     """What was rehearsed until `done`, or until 5 s are over."""
     rehearsed: list[int] = []
 
+    def span(from_ns: int, to_ns: int) -> list[int]:
+        assert to_ns - from_ns == 2 * 2_000_000_000
+        assert from_ns < time.time_ns() < to_ns
+        return openings()
+
     async def main() -> None:
         work: asyncio.Task[Any] = asyncio.get_running_loop().create_task(
-            stay_awake(lambda: 0, openings, rehearsed.append, after_frames=False)
+            Awake(lambda: 0, span, rehearsed.append).keep(around_ms=2000, after_frames=False)
         )
         for _ in range(5000):
             if done(rehearsed):

@@ -19,7 +19,8 @@ from engine.core.state.books import Book
 from engine.core.strategy import Trade
 from engine.journal.records import read_log
 from engine.plugins import STRATEGIES, load
-from engine.sequencer import Rim, Sequencer
+from engine.rim import Rim
+from engine.sequencer import Sequencer
 from native.log_writer import LogWriter
 from strategies.spread_meter import Measured, SpreadMeter
 

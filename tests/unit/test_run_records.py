@@ -24,8 +24,9 @@ from engine.core.engine import Engine
 from engine.core.enums import ListingChange, ListingSource, OrderReport
 from engine.journal.records import JOURNAL_STEM, TAPE_STEM
 from engine.journal.restart import restore, take_snapshot, write_snapshot
+from engine.rim import Rim
 from engine.run_dir import RunDir
-from engine.sequencer import Rim, Sequencer
+from engine.sequencer import Sequencer
 from native.log_writer import LogWriter
 from tests.core_session import BUY, COIN, MONEY, SELL, WIDE, Puppet
 

@@ -16,7 +16,8 @@ from engine.core.describe import describe
 from engine.core.engine import Engine
 from engine.core.enums import EventKind, OrderReport
 from engine.journal.records import JOURNAL_STEM, TAPE_STEM, Record, read_log, read_run
-from engine.sequencer import Rim, Sequencer
+from engine.rim import Rim
+from engine.sequencer import Sequencer
 from native.log_writer import LogWriter
 from tests.core_session import BUY, COIN, MONEY, WIDE, Puppet
 

@@ -44,6 +44,8 @@ cdef class Approved:
     cdef readonly uint32_t order_type
     cdef readonly bint is_cancel
     cdef bint used
+    cpdef redeem(self, uint64_t halt_epoch, int64_t now_ns)
+    cdef bint is_good(self, uint64_t halt_epoch, int64_t now_ns) noexcept
 
 
 cdef class Gate:

@@ -359,7 +359,7 @@ cdef class Approved:
     def __reduce_ex__(self, protocol):
         raise TypeError("an approval can be neither copied nor stored")
 
-    def redeem(self, halt_epoch: int, now_ns: int) -> None:
+    cpdef redeem(self, uint64_t halt_epoch, int64_t now_ns):
         """Use the approval up, right before the bytes leave; ApprovalVoid says why it may not be."""
         if self.used:
             raise ApprovalVoid(f"the approval of order {self.order_no} was used before")
@@ -370,6 +370,10 @@ cdef class Approved:
             raise ApprovalVoid(f"the approval of order {self.order_no} was voided by a halt")
         if now_ns > self.expires_ns:
             raise ApprovalVoid(f"the approval of order {self.order_no} expired before it was sent")
+
+    cdef bint is_good(self, uint64_t halt_epoch, int64_t now_ns) noexcept:
+        """Whether `redeem` would take it."""
+        return not self.used and (self.is_cancel or (halt_epoch == self.halt_epoch and now_ns <= self.expires_ns))
 
     def __repr__(self) -> str:
         return f"Approved({'cancel of ' if self.is_cancel else ''}order {self.order_no}{', used' if self.used else ''})"

@@ -14,7 +14,8 @@ from engine.core.strategy import Strategy
 from engine.execution.executor import Executor
 from engine.execution.reconcile import Reconciler
 from engine.execution.resolver import Resolver, ResolverLimits
-from engine.sequencer import Rim, Sequencer
+from engine.rim import Rim
+from engine.sequencer import Sequencer
 
 CONFIG = """
 symbols = ["MXUSDT", "BTCUSDT"]

@@ -59,8 +59,8 @@ class Scripted:
         answer: Evidence = await self.on_place(ticket, before_send)
         return answer
 
-    def rehearse(self, ticket: PlaceTicket) -> None:
-        self.note(f"rehearse {ticket.instrument}")
+    def rehearse(self, instrument: int) -> None:
+        self.note(f"rehearse {instrument}")
 
     async def cancel(self, order: OrderRef) -> Evidence:
         self.note("cancel")

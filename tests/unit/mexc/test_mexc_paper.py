@@ -29,7 +29,8 @@ from engine.execution.executor import Executor
 from engine.execution.reconcile import Reconciler
 from engine.execution.resolver import Resolver
 from engine.plugins import make_adapter
-from engine.sequencer import Rim, Sequencer
+from engine.rim import Rim
+from engine.sequencer import Sequencer
 
 RUN_ID = "abcdef012345"
 MONEY = 10**20

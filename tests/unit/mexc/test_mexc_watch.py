@@ -18,7 +18,8 @@ from engine.core.engine import Engine
 from engine.core.enums import ListingChange, ListingSource, OrderReport, OrderType, Side, Tradable
 from engine.core.strategy import Strategy
 from engine.execution.client_ids import client_order_id
-from engine.sequencer import Rim, Sequencer
+from engine.rim import Rim
+from engine.sequencer import Sequencer
 from native.order_book import ASK, BID
 from tests.property.test_listing_sources import INFO
 from tests.unit.mexc.test_listing_board import QUICK

@@ -116,7 +116,7 @@ def test_the_bytes_are_in_the_socket_before_the_loop_turns(pem: Path, secure: bo
     """On uvloop, whose transports would rather write at the end of a turn."""
 
     async def body(server: ScriptServer, pool: OrderPool) -> None:
-        transport: Any = pool._free[-1]._transport
+        transport: Any = pool.free_connections[-1]._transport
         assert pool.begin(lambda: REQUEST) is not None
         assert transport.get_write_buffer_size() == 0
 
@@ -398,30 +398,6 @@ def test_a_retry_after_closes_the_endpoint_for_orders() -> None:
         assert await line.cancel(OrderRef(1, 0, "abcdef012345-1"), SPEC) == b"{}"
 
     line_run(body, answers(429, "{}", "Retry-After: 7"))
-
-
-def test_a_rehearsal_goes_the_whole_way_and_leaves_no_trace() -> None:
-    async def body(server: ScriptServer, line: OrderLine) -> None:
-        for _ in range(20):
-            line.rehearse(TICKET, SPEC)
-        assert line.pool.free == 2
-        for _ in range(3):  # the budget of three is whole
-            assert await line.order(TICKET, SPEC, lambda: None) == b"{}"
-        line.rehearse(TICKET, SPEC)  # and now it is spent, which a rehearsal survives
-        assert len(server.orders) == 3
-
-    line_run(body, answers(200, "{}"), weight_per_10s=3)
-
-
-def test_a_rehearsal_without_a_connection_is_none() -> None:
-    async def main() -> None:
-        credentials = Credentials("mx0", "hush-hush")
-        rest = RestClient(settings("http://127.0.0.1:1"), credentials)
-        line = OrderLine(rest, credentials, Counts(), random.Random(1))
-        line.rehearse(TICKET, SPEC)
-        await line.close()
-
-    asyncio.run(main())
 
 
 def test_an_order_beyond_the_budget_is_not_sent() -> None:

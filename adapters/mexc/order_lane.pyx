@@ -1,0 +1,95 @@
+"""A new order without a detour through Python: budget, template, signature and socket in one native call."""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from adapters.mexc.clock cimport VenueClock
+from adapters.mexc.limits cimport RequestLimits
+from adapters.mexc.order_wire cimport OrderWire
+from engine.clock cimport wall_ns
+from engine.core.engine cimport Engine
+from engine.core.event cimport ORDER_MARKET
+from engine.core.risk.gate cimport Approved
+from engine.execution.quick_lane cimport QuickLane
+from native.mexc_request cimport REQUEST_ROOM, RequestTemplate, request_put, request_put_number
+
+from adapters.mexc.order_requests import PLACE
+
+cdef enum:
+    NAME_ROOM = 64
+
+
+cdef class OrderLane(QuickLane):
+    """An account's orders over the free connections of its pool.
+
+    free: the pool's own list of OrderConnection, the warmest last. templates: of OrderRequests, by instrument, side and
+    type (`template_key`). instruments: the adapter's own list of specs; a template of another spec is not used. run_id: of
+    the client order ids. answer(future of the HTTP answer, instrument) makes the awaitable of Evidence.
+    """
+
+    cdef Engine core
+    cdef list free
+    cdef dict templates
+    cdef list instruments
+    cdef RequestLimits limits
+    cdef VenueClock clock
+    cdef bytes prefix
+    cdef double timeout_s
+    cdef object answer
+
+    def __init__(self, Engine core not None, list free not None, dict templates not None, list instruments not None,
+                 RequestLimits limits not None, VenueClock clock not None, str run_id not None, double timeout_s, answer):
+        self.core = core
+        self.free, self.templates, self.instruments = free, templates, instruments
+        self.limits, self.clock, self.timeout_s, self.answer = limits, clock, timeout_s, answer
+        self.prefix = f"{run_id}-".encode("ascii")
+        if len(self.prefix) > NAME_ROOM - 20:
+            raise ValueError(f"run id {run_id!r} is too long for a client order id")
+
+    cpdef object take(self, Approved approved):
+        """As QuickLane.take."""
+        cdef char request[REQUEST_ROOM]
+        cdef char *end
+        cdef int64_t now_ns = wall_ns()
+        cdef OrderWire wire
+        failure = ""
+        if approved.is_cancel or not approved.is_good(self.core.c.totals.halt_epoch, now_ns):
+            return None
+        if not self.free:
+            return None
+        connection = self.free[len(self.free) - 1]
+        wire = <OrderWire>connection.wire
+        if not wire.is_free:
+            return None
+        end = self.build(request, approved.instrument, approved.side, approved.order_type, approved.price_ticks,
+                         approved.size_lots, approved.order_no, now_ns)
+        if end == NULL or not self.limits.try_spend(PLACE):
+            return None
+        approved.redeem(self.core.c.totals.halt_epoch, now_ns)
+        self.free.pop()
+        try:
+            wire.put(request, end - request)
+        except (OSError, RuntimeError) as error:
+            failure = type(error).__name__
+        return self.answer(connection.await_answer(self.timeout_s, failure), approved.instrument)
+
+    def rehearse(self, instrument: int, side: int, order_type: int) -> None:
+        """Build and sign an order of one lot at one tick, and leave it at that."""
+        cdef char request[REQUEST_ROOM]
+        cdef OrderWire wire
+        if self.free:
+            wire = <OrderWire>self.free[len(self.free) - 1].wire
+            if wire.is_free and self.build(request, instrument, side, order_type, 1, 1, 1, wall_ns()) != NULL:
+                self.limits.may_spend(PLACE)
+
+    cdef char *build(self, char *request, int32_t instrument, uint32_t side, uint32_t order_type, int64_t price_ticks,
+                     int64_t size_lots, uint64_t order_no, int64_t now_ns) except? NULL:
+        """The whole request of an order; its end, or NULL where there is no template for it yet."""
+        cdef char name[NAME_ROOM]
+        cdef char *name_end
+        found = self.templates.get(instrument << 6 | side << 3 | order_type)
+        if found is None or found[0] is not self.instruments[instrument]:
+            return NULL
+        name_end = request_put_number(request_put(name, <char *>self.prefix, len(self.prefix)), order_no)
+        return (<RequestTemplate?>found[1]).put_order(
+            request, size_lots, 0 if order_type == ORDER_MARKET else price_ticks, name, name_end - name,
+            self.clock.timestamp_ms(now_ns))

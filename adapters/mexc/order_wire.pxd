@@ -1,0 +1,9 @@
+"""The writing side of one order connection."""
+
+
+cdef class OrderWire:
+    cdef readonly int socket
+    cdef readonly object transport
+    cdef readonly object tls
+    cdef public bint is_free
+    cdef int put(self, const char *data, Py_ssize_t size) except -1

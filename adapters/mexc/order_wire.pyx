@@ -1,0 +1,42 @@
+"""The writing side of one order connection: bytes go straight into the socket, without an event loop's detours."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_SetFromErrno
+from libc.errno cimport EAGAIN, EINTR, errno
+
+cdef extern from "sys/socket.h" nogil:
+    int MSG_DONTWAIT
+    int MSG_NOSIGNAL
+    ssize_t send(int socket, const void *data, size_t size, int flags)
+
+
+cdef class OrderWire:
+    """Over a transport of the event loop, whose socket it shares. tls: a TlsLayer, or None.
+
+    `is_free` is the connection's: whether a request may be written now.
+    """
+
+    def __cinit__(self, transport, int socket, tls):
+        self.transport = transport
+        self.socket = socket
+        self.tls = tls
+        self.is_free = False
+
+    def write(self, data: bytes) -> None:
+        """Encrypt and send; what the socket has no room for now follows through the transport. Raises OSError."""
+        self.put(data, len(data))
+
+    cdef int put(self, const char *data, Py_ssize_t size) except -1:
+        cdef bytes sealed
+        cdef ssize_t sent = 0
+        if self.tls is not None:
+            sealed = self.tls.seal(PyBytes_FromStringAndSize(data, size))
+            data, size = PyBytes_AS_STRING(sealed), PyBytes_GET_SIZE(sealed)
+        if self.socket >= 0 and not self.transport.get_write_buffer_size():
+            sent = send(self.socket, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+            if sent < 0 and errno != EAGAIN and errno != EINTR:
+                PyErr_SetFromErrno(OSError)
+        if sent < size:
+            sent = max(sent, 0)
+            self.transport.write(PyBytes_FromStringAndSize(data + sent, size - sent))
+        return 0

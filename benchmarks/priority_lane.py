@@ -1,0 +1,238 @@
+"""From an operator's cancel to its bytes on the venue's socket, behind 200 queued frames of market data.
+
+    python benchmarks/priority_lane.py [--rounds 200] [--json FILE]
+
+The real daemon (`run.spin`) with market-making orders open, the local venue, and between them a relay that now and then
+holds the market feed back until 200 frames are queued. They are sent at once, a first one half a millisecond ahead so that
+the daemon is awake, and right behind them `cancel_all` over the open control connection. Measured from right before the
+system call that sends the command to the kernel's stamp of the first cancel in the venue's socket. Bar (must): p99 50 µs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import selectors
+import socket
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))  # the tests' processes; the engine is the installed one
+
+from benchmarks.tls_relay import READ_BYTES, SO_TIMESTAMPNS, STAMP  # noqa: E402
+from engine.control import Request, _reachable  # noqa: E402
+from engine.microbench import machine, percentile  # noqa: E402
+from tests.e2e.live_run import CoreProcess, VenueProcess, make_run  # noqa: E402
+
+BAR_NS = 50_000
+QUEUED = 200
+AHEAD_S = 0.0005
+PAUSE_S = 0.3
+RUN = """
+symbols = ["BTCUSDT"]
+[run]
+spin = true
+[adapter]
+rest_url = "http://127.0.0.1:{port}"
+ws_url = "ws://127.0.0.1:{port}/ws"
+api_key_env = "PENSTOCK_E2E_KEY"
+api_secret_env = "PENSTOCK_E2E_SECRET"
+weight_per_10s = 100000
+[venue]
+embedded = false
+[risk]
+max_orders_per_window = 1000
+[[strategy]]
+name = "market_maker"
+params = {{ requote_ms = 50, tolerance_ticks = 0, half_spread_ppm = 400 }}
+"""
+
+
+class Link:
+    """One connection of the daemon and the venue's side of it."""
+
+    def __init__(self, relay: Relay, engine: socket.socket) -> None:
+        self.relay, self.engine = relay, engine
+        self.venue = socket.create_connection(("127.0.0.1", relay.venue_port))
+        self.is_market = False
+        self.frames: list[bytes] = []  # held back
+        self.rest = b""
+        for each in (engine, self.venue):
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        engine.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+    def from_engine(self) -> bool:
+        """Pass it on and note cancels; whether the connection goes on."""
+        data, extra, _, _ = self.engine.recvmsg(READ_BYTES, socket.CMSG_SPACE(STAMP.size))
+        if b"SUBSCRIPTION" in data and b"private" not in data:
+            self.is_market = True
+        if data.startswith(b"DELETE /api/v3/order?"):
+            seconds, nanoseconds = STAMP.unpack(extra[0][2])
+            self.relay.cancels.append(seconds * 1_000_000_000 + nanoseconds)
+        self.venue.sendall(data)
+        return bool(data)
+
+    def from_venue(self) -> bool:
+        """Pass it on, or hold whole frames back; whether the connection goes on."""
+        data = self.venue.recv(READ_BYTES)
+        if not (self.is_market and self.relay.holding):
+            self.engine.sendall(data)
+            return bool(data)
+        self.rest += data
+        while (length := frame_length(self.rest)) and len(self.rest) >= length:
+            self.frames.append(self.rest[:length])
+            self.rest = self.rest[length:]
+        return bool(data)
+
+    def let_go(self) -> None:
+        """Send what is held: one frame ahead, then all others at once."""
+        frames, rest = self.frames, self.rest
+        self.frames, self.rest = [], b""
+        self.engine.sendall(frames[0])
+        until = time.perf_counter() + AHEAD_S
+        while time.perf_counter() < until:
+            pass
+        self.engine.sendall(b"".join(frames[1:]) + rest)
+
+
+def frame_length(data: bytes) -> int:
+    """Bytes of the first frame of a server, header included (RFC 6455, 5.2); 0 where the header is not whole."""
+    if len(data) < 4:
+        return 0
+    short = data[1] & 127
+    if short < 126:
+        return 2 + short
+    if short == 126:
+        return 4 + int.from_bytes(data[2:4], "big")
+    return 10 + int.from_bytes(data[2:10], "big") if len(data) >= 10 else 0
+
+
+class Relay(threading.Thread):
+    """Passes bytes on; `holding` keeps market frames back, and `strike` lets them go with a command behind them."""
+
+    def __init__(self, venue_port: int) -> None:
+        super().__init__(daemon=True)
+        self.venue_port = venue_port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self.listener.getsockname()[1])
+        self.links: list[Link] = []
+        self.cancels: list[int] = []
+        self.holding = False
+        self.strike_with: tuple[socket.socket, bytes] | None = None
+        self.struck: tuple[int, int] | None = None  # when the command was sent, behind how many frames
+        self.selector = selectors.DefaultSelector()
+        self.stopping = False
+
+    def run(self) -> None:
+        """Until `stopping`."""
+        self.selector.register(self.listener, selectors.EVENT_READ)
+        while not self.stopping:
+            for key, _ in self.selector.select(0.1):
+                if key.fileobj is self.listener:
+                    self._accept()
+                else:
+                    self._pass(*key.data)
+            market = next((link for link in self.links if link.is_market and len(link.frames) > QUEUED), None)
+            if market is not None and self.strike_with is not None:
+                self._strike(market, *self.strike_with)
+
+    def _accept(self) -> None:
+        link = Link(self, self.listener.accept()[0])
+        self.links.append(link)
+        self.selector.register(link.engine, selectors.EVENT_READ, (link, link.from_engine))
+        self.selector.register(link.venue, selectors.EVENT_READ, (link, link.from_venue))
+
+    def _pass(self, link: Link, work: Any) -> None:
+        try:
+            goes_on = link not in self.links or work()
+        except OSError:
+            goes_on = False
+        if not goes_on:
+            self.links.remove(link)
+            for each in (link.engine, link.venue):
+                self.selector.unregister(each)
+                each.close()
+
+    def _strike(self, link: Link, control: socket.socket, command: bytes) -> None:
+        self.holding, self.strike_with = False, None
+        queued = len(link.frames) - 1
+        link.let_go()
+        moment_ns = time.time_ns()
+        control.sendall(command)
+        self.struck = (moment_ns, queued)
+
+
+def strike(relay: Relay, control: socket.socket, number: int) -> tuple[float, int] | None:
+    """One command behind a queue: ns until the first cancel, and how many frames; None where no order was open."""
+    payload = msgspec.msgpack.encode(Request(f"lane-{number}", "cancel_all"))
+    relay.struck = None
+    relay.strike_with = (control, len(payload).to_bytes(4, "little") + payload)
+    relay.holding = True
+    while relay.struck is None:
+        time.sleep(0.005)
+    moment_ns, queued = relay.struck
+    size = int.from_bytes(control.recv(4, socket.MSG_WAITALL), "little")
+    control.recv(size, socket.MSG_WAITALL)
+    first = next((at for at in relay.cancels if at >= moment_ns), None)
+    relay.cancels.clear()
+    return None if first is None else (float(first - moment_ns), queued)
+
+
+def play(folder: Path, rounds: int) -> tuple[list[float], list[int], int]:
+    """The waits in ns, the frames queued each time, and how often no order was open."""
+    waits: list[float] = []
+    queued: list[int] = []
+    idle = 0
+    with VenueProcess(
+        folder, symbols="BTCUSDT", settings="[limits]\nrest_weight_per_10s = 100000\n"
+    ) as venue:
+        relay = Relay(int(venue.rest_url.rpartition(":")[2]))
+        relay.start()
+        core: CoreProcess = venue.core(make_run(folder / "run", RUN.format(port=relay.port)))
+        core.wait_until(lambda status: status.gate.approved > 0)
+        with _reachable(core.place.path) as address, socket.socket(socket.AF_UNIX) as control:
+            control.connect(address)
+            for number in range(rounds):
+                time.sleep(PAUSE_S)
+                found = strike(relay, control, number)
+                if found is None:
+                    idle += 1
+                else:
+                    waits.append(found[0])
+                    queued.append(found[1])
+        core.end()
+        relay.stopping = True
+        relay.join()
+    return waits, queued, idle
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="python benchmarks/priority_lane.py", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="penstock-lane-") as name:
+        waits, queued, idle = play(Path(name), options.rounds)
+    result: dict[str, Any] = {"commands": len(waits), "without an open order": idle}
+    result |= {"queued_min": min(queued), "queued_max": max(queued)}
+    result |= {
+        f"{share}_us": percentile(waits, at) / 1000
+        for share, at in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+    }
+    result |= {"max_us": max(waits) / 1000, **machine()}
+    if options.json is not None:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    raise SystemExit(0 if percentile(waits, 0.99) <= BAR_NS else 1)
+
+
+if __name__ == "__main__":
+    main()

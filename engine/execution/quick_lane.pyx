@@ -1,0 +1,14 @@
+"""An adapter's shortest way out, tried by the executor before the ordinary one."""
+
+from engine.core.risk.gate cimport Approved
+
+
+cdef class QuickLane:
+    """What an adapter may offer beside `place` (`Adapter.quick_lane`)."""
+
+    cpdef object take(self, Approved approved):
+        """Redeem an approved order and put its bytes on the wire, all within this call; an awaitable of its Evidence.
+
+        None where that cannot be done at once, for whatever reason: then nothing was sent, and the approval is as it was.
+        """
+        return None

@@ -1,0 +1,212 @@
+"""The native way of a new order: the same bytes as the ordinary way, and none where it cannot go at once."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from adapters.mexc.config import Credentials, MexcConfig
+from adapters.mexc.errors import ErrorClass, VenueError
+from adapters.mexc.order_lane import OrderLane
+from adapters.mexc.order_line import OrderLine
+from adapters.mexc.orders import text_of
+from adapters.mexc.rest import RestClient, parse_object
+from engine.adapter import Evidence, PlaceTicket
+from engine.core.enums import CommandKind, OrderReport, OrderType, Side
+from engine.core.instrument import InstrumentSpec
+from engine.core.risk.gate import ApprovalVoid, Approved
+from tests.core_session import BUY, COIN, Session, ready
+from tests.unit.mexc.tls_server import ScriptServer, make_certificate
+
+RUN_ID = "abcdef012345"
+
+
+class Stand:
+    """A lane over real connections, with approvals of a real gate."""
+
+    def __init__(self, server: ScriptServer, pem: Path | None, **config: Any) -> None:
+        settings = {"weight_per_10s": 500, "order_connections": 2, **config}
+        self.config = MexcConfig(rest_url=server.url, ca_file=str(pem or ""), **settings)
+        credentials = Credentials("mx0", "hush-hush")
+        self.rest = RestClient(self.config, credentials)
+        self.line = OrderLine(
+            self.rest, credentials, collections.Counter[str]().__getitem__, random.Random(1)
+        )
+        self.session: Session = ready()
+        self.core = self.session.engine
+        self.specs: list[InstrumentSpec] = [COIN]
+        self.line.requests.prepare(0, COIN)
+        self.lane: OrderLane = self.line.lane(self.core, RUN_ID, self.specs, self.evidence)
+        self.server = server
+
+    async def evidence(self, body: Coroutine[Any, Any, bytes], spec: InstrumentSpec) -> Evidence:
+        assert spec is self.specs[0]
+        return Evidence(
+            report=OrderReport.WORKING, venue_order_id=text_of(parse_object(await body, "order"), "orderId")
+        )
+
+    def approved(self, price: int = 9_990, size: int = 100, order_type: int = OrderType.LIMIT) -> Approved:
+        """What the gate makes of an order, now."""
+        self.session.now_ns = time.time_ns()
+        self.session.book()
+        number, denied = self.session.place(BUY, price, size, order_type)
+        assert number, denied
+        return self.core.gate.take()[-1]
+
+    def in_python(self, approved: Approved, timestamp_ms: int) -> bytes:
+        """The same order by the ordinary way."""
+        ticket = PlaceTicket(
+            approved.order_no, 0, f"{RUN_ID}-{approved.order_no}", approved.side, approved.order_type,
+            approved.price_ticks, approved.size_lots,
+        )  # fmt: skip
+        return self.line.requests.order(ticket, self.specs[0], timestamp_ms)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110 - bounded by the caller
+        await asyncio.sleep(0.002)
+
+
+def stand_run(
+    body: Callable[[Stand], Awaitable[None]],
+    pem: Path | None = None,
+    loop: Any = uvloop.new_event_loop,
+    **config: Any,
+) -> None:
+    async def reply(request: bytes, writer: asyncio.StreamWriter) -> None:
+        text = b'{"orderId":"C02__7"}'
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+
+    async def main() -> None:
+        async with ScriptServer(reply).running(pem) as server:
+            stand = Stand(server, pem, **config)
+            stand.line.pool.open()
+            try:
+                async with asyncio.timeout(10):
+                    await until(lambda: stand.line.pool.free == 2)
+                    await body(stand)
+            finally:
+                await stand.line.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("order_type", [OrderType.LIMIT, OrderType.IOC, OrderType.MARKET])
+def test_its_bytes_are_those_of_the_ordinary_way(
+    certificate: Path, secure: bool, order_type: OrderType, loop: Any
+) -> None:
+    async def body(stand: Stand) -> None:
+        for _ in range(3):
+            approved = stand.approved(0 if order_type == OrderType.MARKET else 9_990, 100, order_type)
+            begun = stand.lane.take(approved)
+            assert begun is not None
+            assert stand.line.pool.free == 1
+            evidence = await begun
+            assert (evidence.report, evidence.venue_order_id) == (OrderReport.WORKING, "C02__7")
+            assert stand.line.pool.free == 2
+            sent = stand.server.orders[-1]
+            stamp = re.search(rb"timestamp=([0-9]+)", sent)
+            assert stamp is not None
+            assert sent == stand.in_python(approved, int(stamp[1]))
+            assert abs(int(stamp[1]) - time.time_ns() // 1_000_000) < 5_000
+            with pytest.raises(ApprovalVoid, match="used before"):
+                approved.redeem(0, 0)
+        assert len(stand.server.orders) == 3
+
+    stand_run(body, certificate if secure else None, loop)
+
+
+def test_an_order_beyond_the_budget_is_left_to_the_ordinary_way_which_says_why() -> None:
+    async def body(stand: Stand) -> None:
+        begun = [stand.lane.take(stand.approved()) for _ in range(2)]
+        assert [await each is not None for each in begun if each is not None] == [True, True]
+        approved = stand.approved()
+        assert stand.lane.take(approved) is None
+        approved.redeem(approved.halt_epoch, 0)  # it was not used up
+        assert len(stand.server.orders) == 2
+
+    stand_run(body, weight_per_10s=2)
+
+
+def test_none_free_no_template_or_another_spec_is_left_to_the_ordinary_way() -> None:
+    async def body(stand: Stand) -> None:
+        begun = [stand.lane.take(stand.approved()) for _ in range(2)]
+        assert stand.lane.take(stand.approved()) is None
+        for each in begun:
+            assert each is not None
+            await each
+        stand.specs[0] = replace(COIN, size_decimals=COIN.size_decimals)
+        assert stand.lane.take(stand.approved()) is None
+        stand.line.requests.prepare(0, stand.specs[0])
+        last = stand.lane.take(stand.approved())
+        assert last is not None
+        await last
+        assert len(stand.server.orders) == 3
+
+    stand_run(body)
+
+
+def test_a_halt_or_an_expiry_sends_nothing() -> None:
+    async def body(stand: Stand) -> None:
+        late = stand.approved()
+        voided = stand.approved()
+        stand.session.command(CommandKind.HALT)
+        assert stand.lane.take(voided) is None
+        with pytest.raises(ApprovalVoid, match="halt"):
+            voided.redeem(stand.core.halt_epoch, time.time_ns())
+        await asyncio.sleep(max(0.0, (late.expires_ns - time.time_ns()) / 1e9) + 0.01)
+        assert stand.lane.take(late) is None
+        assert stand.server.orders == []
+
+    stand_run(body)
+
+
+def test_a_rehearsal_leaves_no_trace() -> None:
+    async def body(stand: Stand) -> None:
+        for _ in range(20):
+            stand.lane.rehearse(0, Side.BUY, OrderType.IOC)
+        assert stand.line.pool.free == 2
+        for _ in range(3):  # the budget of three is whole
+            begun = stand.lane.take(stand.approved())
+            assert begun is not None
+            await begun
+        stand.lane.rehearse(0, Side.BUY, OrderType.IOC)  # and now it is spent
+        await stand.line.close()
+        stand.lane.rehearse(0, Side.BUY, OrderType.IOC)  # and now there is no connection
+        assert len(stand.server.orders) == 3
+
+    stand_run(body, weight_per_10s=3)
+
+
+def test_a_connection_that_breaks_leaves_the_order_unknown() -> None:
+    async def body(stand: Stand) -> None:
+        stand.server.reply = hang_up
+        begun = stand.lane.take(stand.approved())
+        assert begun is not None
+        with pytest.raises(VenueError) as caught:
+            await begun
+        assert caught.value.error_class is ErrorClass.AMBIGUOUS
+        assert len(stand.server.orders) == 1
+
+    async def hang_up(request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    stand_run(body)
