@@ -43,7 +43,7 @@ from engine.journal.records import JOURNAL_STEM, TAPE_STEM, note
 from engine.journal.restart import restore, take_snapshot, write_snapshot
 from engine.live import check_destination, check_switches
 from engine.log import logging_to
-from engine.plugins import attach_strategies, make_adapter
+from engine.plugins import attach_strategies, check_limits, make_adapter
 from engine.resources import DISK_LOW, DISK_OUT, anonymous_memory_mb, disk_state
 from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
 from engine.sequencer import Rim, Sequencer
@@ -212,7 +212,7 @@ class Daemon(Rim):
         for spec in specs:
             sequencer.ingest(event.instrument(spec))
         watched = self._retire_others()
-        attach_strategies(sequencer.core, resolved)
+        check_limits(attach_strategies(sequencer.core, resolved), resolved)
         resolver = Resolver(self._adapter, sequencer, self.place.run_id, seed=config.run.seed)
         self._executor = Executor(self._adapter, sequencer, self.place.run_id, resolver)
         reconciler = Reconciler(

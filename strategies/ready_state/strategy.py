@@ -6,10 +6,11 @@ managing.py) and keeps timers, watched symbols and memos. Nothing here reads a c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine import OrderType, Strategy
-from engine.core.enums import Tradable
 from engine.core.order import Order
 from engine.core.state.books import Book
 from engine.core.strategy import Listing as Told
@@ -55,8 +56,14 @@ class ReadyState(Strategy):
 
     # What the core tells.
 
+    def check_limits(self, risk: Mapping[str, Any]) -> None:
+        """ValueError where the gate would deny whatever these parameters send."""
+        self.settings.check_limits(risk)
+
     def on_start(self) -> None:
         """Take over the listings of the session before, with their orders and positions as the core has them."""
+        if self.is_live:  # its data is real already
+            self.settings = self.board.settings = replace(self.settings, real_data_delay_s=0)
         self._told_ms = self.now_ms + self.settings.baseline_s * 1000
         for symbol, value in sorted(self.memos().items()):
             try:
@@ -269,12 +276,8 @@ class ReadyState(Strategy):
 
     def _see_market(self, listing: Listing, book: Book) -> None:
         """A book of a listing that is not armed: an early opening, or one that evidence lags behind."""
-        if not book.best_ask_ticks or not book.best_bid_ticks or not book.is_live:
-            return
-        now_ms, spec = self.now_ms, self.spec(book.instrument)
-        due = 0 < (spec.opens_ns // 1_000_000 or listing.open_ms) <= now_ms + self.settings.opening_early_ms
-        online = spec.tradable == Tradable.YES and not spec.opens_ns
-        if online or (spec.tradable and (due or listing.traded)):
+        now_ms = self.now_ms
+        if waiting.shows_market(listing, book, self.spec(book.instrument), now_ms, self.settings):
             self.board.note_market(listing.symbol, self.now_ns)
             self.board.sweep()
             listing.opened_ms = now_ms

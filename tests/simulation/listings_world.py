@@ -52,9 +52,14 @@ class World:
 
     more_names: tuple[str, ...] = ()  # of further strategies of the same kind
 
-    def __init__(self, seed: int, params: dict[str, Any], *, fee_in_base: bool = False) -> None:
+    def __init__(
+        self, seed: int, params: dict[str, Any], *, fee_in_base: bool = False, limits: dict[str, Any] | None = None,
+        is_live: bool = False,
+    ) -> None:  # fmt: skip
         self.dice = random.Random(seed)
         self.params = params
+        self.limits = limits or {}  # of the gate, in place of wide ones
+        self.mode = "live" if is_live else "paper"
         self.now_ns = START_NS
         self._due: list[tuple[int, int, bool, Callable[[], None]]] = []
         self._scheduled = 0
@@ -108,13 +113,13 @@ class World:
         for record in self.records:
             self.engine.apply_bytes(record)
         self.feeds.clear()
-        self.push(event.start("simulation00", self.session, False, 1))
+        self.push(event.start("simulation00", self.session, self.mode == "live", 1))
         limits = {
             **WIDE, "max_open_orders_per_instrument": 4, "max_rejects_per_window": 200, "max_slippage_bps": 1_000,
-            "price_collar_bps": 5_000,
+            "price_collar_bps": 5_000, **self.limits,
         }  # fmt: skip
         config = {
-            "mode": "paper",
+            "mode": self.mode,
             "risk": limits,
             "strategy": [{"id": each} for each in (NAME, *self.more_names)],
         }

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from engine.config import parse, resolve
+from engine.config_plugins import plugin_problems
 from engine.core import event
 from engine.core.enums import Side
+from engine.plugins import PluginError, check_limits
+from strategies.ready_state import ReadyState
 from strategies.ready_state.states import State
 from tests.simulation import listings_world
 from tests.simulation.listings_script import Play
@@ -125,6 +129,52 @@ def test_a_sale_is_sent_at_the_edge_of_the_band_where_that_takes() -> None:
         stage.world.run(stage.world.now_ns + 100 * MS)
     assert stage.position == 0
     assert sales(stage)[0]["price"] <= bid
+
+
+@pytest.mark.parametrize(("exit_slippage_ppm", "passes"), [(30_000, True), (30_001, False), (32_000, False)])
+def test_an_exit_that_the_gate_would_deny_is_a_configuration_error(
+    exit_slippage_ppm: int, passes: bool
+) -> None:
+    limits = {"max_slippage_bps": 300}
+    stage = entered(limits=limits, take_profit="none", exit_slippage_ppm=exit_slippage_ppm)
+    risk = {**listings_world.WIDE, **limits}
+    if passes:
+        stage.world.strategy.check_limits(risk)
+    else:
+        with pytest.raises(
+            ValueError, match=r"risk\.max_slippage_bps = 300 allows 3 %.* to at least (301|320),"
+        ):
+            stage.world.strategy.check_limits(risk)
+    for _ in range(20):  # at a price that ticks divide well
+        stage.world.quote(stage.symbol, {40_010: 10**6}, {40_000: 10**6})
+        stage.world.run(stage.world.now_ns + 100 * MS)
+    assert (stage.position == 0) is (
+        passes or exit_slippage_ppm == 30_001
+    )  # less than a tick is rounded away
+    if exit_slippage_ppm == 32_000:
+        assert "SLIPPAGE" in stage.listing.note
+
+
+@pytest.mark.parametrize("name", ["exit_slippage_ppm", "entry_slippage_ppm"])
+@pytest.mark.parametrize("limit", ["max_slippage_bps", "price_collar_bps"])
+def test_orders_that_reach_too_far_are_named_before_the_run(name: str, limit: str) -> None:
+    text = f"""
+        symbols = ["BTCUSDT"]
+        [risk]
+        price_collar_bps = 1000
+        max_slippage_bps = 1000
+        {limit} = 450
+        [[strategy]]
+        name = "ready_state"
+        params = {{ {name} = 45_001 }}
+    """.replace(f"{limit} = 1000\n", "")
+    (problem,) = plugin_problems(parse(text))
+    assert problem.path == "strategy[0].params"
+    assert f"{name} = 45001 lets" in problem.what
+    assert f"Raise risk.{limit} to at least 451, or lower {name} to at most 45000" in problem.what
+    assert plugin_problems(parse(text.replace("45_001", "45_000"))) == []
+    with pytest.raises(PluginError, match=r"strategy ReadyState: .*Raise risk"):
+        check_limits([ReadyState(**{name: 45_001})], resolve(parse(text)))
 
 
 def test_a_position_that_grew_over_the_limits_on_money_is_sold_whole(monkeypatch: pytest.MonkeyPatch) -> None:
