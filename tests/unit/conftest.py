@@ -92,7 +92,7 @@ class Maker(Strategy):
 
 @pytest.fixture
 def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the adapter mexc and three strategies are installed: maker; absent, which cannot be loaded; function, which is none."""
+    """Only the adapter mexc and strategies are installed: maker; absent, which cannot be loaded; function, which is none."""
     module = types.ModuleType("someones_plugins")
     vars(module).update(Adapter=Adapter, Maker=Maker, Function=len)
     monkeypatch.setitem(sys.modules, "someones_plugins", module)
