@@ -212,7 +212,9 @@ class Daemon(Rim):
         for spec in specs:
             sequencer.ingest(event.instrument(spec))
         watched = self._retire_others()
-        check_limits(attach_strategies(sequencer.core, resolved), resolved)
+        strategies = attach_strategies(sequencer.core, resolved)
+        if not session:  # a run that was begun has to go on: what it holds must be looked after
+            check_limits(strategies, resolved)
         resolver = Resolver(self._adapter, sequencer, self.place.run_id, seed=config.run.seed)
         self._executor = Executor(self._adapter, sequencer, self.place.run_id, resolver)
         reconciler = Reconciler(

@@ -85,6 +85,9 @@ class Settings:
     exit_slippage_ppm: int = 30_000  # under the best bid
     exit_retry_ms: int = 250  # between exits that did not fill, growing; each reason to sell begins anew
     exit_retry_max_ms: int = 60_000  # of take profits, and of any while the venue refuses all sales
+    halted_retry_ms: int = (
+        5_000  # while it does: at least so long until a trade, or a moved bid, has it tried again
+    )
     stop_retry_max_ms: int = 1_000  # of stop loss, trailing stop and time
     resting_exits: bool = False  # take profits rest as LIMIT orders instead of being watched for
     # Filled in from the above.

@@ -125,7 +125,9 @@ class ReadyState(Strategy):
         if listing is None:
             return
         listing.traded = True
-        if listing.state is not State.MANAGING:
+        if listing.state is State.MANAGING:
+            self.managing.on_trade(listing, self.book(trade.instrument))
+        else:
             self.on_book(self.book(trade.instrument))
 
     def on_order(self, order: Order) -> None:
@@ -260,8 +262,7 @@ class ReadyState(Strategy):
     def _forget(self, listing: Listing) -> None:
         del self.listings[listing.symbol], self.by_slot[listing.slot]
         self._release(listing)
-        for number in [no for no, owner in self.by_order.items() if owner is listing]:
-            del self.by_order[number]
+        self.by_order = {no: owner for no, owner in self.by_order.items() if owner is not listing}
 
     def _release(self, listing: Listing) -> None:
         """No more books of it are needed."""
@@ -276,11 +277,10 @@ class ReadyState(Strategy):
 
     def _see_market(self, listing: Listing, book: Book) -> None:
         """A book of a listing that is not armed: an early opening, or one that evidence lags behind."""
-        now_ms = self.now_ms
-        if waiting.shows_market(listing, book, self.spec(book.instrument), now_ms, self.settings):
+        if waiting.shows_market(listing, book, self.spec(book.instrument), self.now_ms, self.settings):
             self.board.note_market(listing.symbol, self.now_ns)
             self.board.sweep()
-            listing.opened_ms = now_ms
+            listing.opened_ms = self.now_ms
             self._evaluate(listing)
 
     # Steps of one listing.
@@ -306,7 +306,7 @@ class ReadyState(Strategy):
             self.memo(listing.symbol, b"")
             self.board.drop(listing.symbol)
         else:
-            self._wake(listing)
+            self.wake(listing)
 
     def _before_entry(self, listing: Listing) -> None:
         board, settings, now_ms = self.board, self.settings, self.now_ms
@@ -409,7 +409,7 @@ class ReadyState(Strategy):
             if other.state is State.READY:
                 self._evaluate(other)
 
-    def _wake(self, listing: Listing) -> None:
+    def wake(self, listing: Listing) -> None:
         """A timer for the earliest moment at which time alone changes something."""
         now_ms = self.now_ms
         moments = (*self._moments(listing), listing.refresh_ms, self.opening.take_back_ms(listing))

@@ -90,6 +90,82 @@ def test_a_stop_that_is_refused_is_sent_again_within_its_short_cap() -> None:
     assert len([text for text in stage.world.alerts if "outside of the price band" in text]) == 1
 
 
+def halted(seconds: int = 100, **params: Any) -> Stage:
+    """A stop that the venue refuses as it would all sales, in a market that stands still, for so long."""
+    stage = entered(take_profit="none", **params)
+    stage.world.refusals[stage.symbol] = lambda now, approved: 30016
+    play(stage, 90, seconds)
+    assert stage.position > 0
+    return stage
+
+
+def waits_ms(stage: Stage) -> int:
+    """How long it is until the next try."""
+    return stage.listing.exit_retry_ms - stage.world.now_ns // MS
+
+
+def test_without_a_sign_a_halted_symbol_is_tried_ever_more_slowly() -> None:
+    stage = halted()
+    times = [order["at_ns"] for order in sales(stage)][-7:]
+    pauses = [later - sooner for sooner, later in pairwise(times)]
+    assert all(later > sooner * 1.8 for sooner, later in pairwise(pauses))
+    assert 30 * SECOND < pauses[-1] < 34 * SECOND
+    assert waits_ms(stage) > 20_000
+    assert "30016" in stage.listing.exit_blocked
+
+
+@pytest.mark.parametrize("sign", ["trade", "bid", "row"])
+def test_a_sign_that_it_trades_has_the_stop_tried_at_once(sign: str) -> None:
+    stage = halted()
+    stage.world.refusals.clear()
+    before = len(sales(stage))
+    now_ns = stage.world.now_ns
+    if sign == "trade":
+        stage.trade()
+    elif sign == "bid":
+        quote(stage, 89)
+    else:
+        stage.world.change(stage.symbol, band_up_ppm=150_000)
+    assert len(sales(stage)) == before + 1
+    assert sales(stage)[-1]["at_ns"] == now_ns
+    stage.world.run(now_ns + SECOND)
+    assert stage.position == 0
+
+
+@pytest.mark.parametrize("sign", ["trade", "bid"])
+def test_signs_that_mean_nothing_cost_one_order_a_pause(sign: str) -> None:
+    stage = halted()
+    before, begin_ns = len(sales(stage)), stage.world.now_ns
+    for turn in range(600):
+        if sign == "trade":
+            stage.trade()
+        quote(stage, 80 + turn % 8 if sign == "bid" else 90)
+        stage.world.run(stage.world.now_ns + 100 * MS)
+    more = [order["at_ns"] for order in sales(stage)[before:]]
+    assert more[0] == begin_ns
+    assert len(more) == 12
+    assert all(5_000 * MS <= later - sooner < 5_300 * MS for sooner, later in pairwise(more))
+    # The signs end: it is as slow as before.
+    play(stage, 90, 1)
+    play(stage, 90, 9)
+    assert waits_ms(stage) > 20_000
+
+
+def test_a_sign_right_after_a_refusal_is_not_lost() -> None:
+    """One trade, and then silence: the pause after the refusal is waited for by a timer."""
+    stage = halted(64)
+    while waits_ms(stage) < 30_000:
+        play(stage, 90, 1)
+    refused_ms = stage.listing.halted_ms
+    stage.trade()
+    stage.world.refusals.clear()
+    before = len(sales(stage))
+    stage.world.run((refused_ms + 4_999) * MS)
+    assert len(sales(stage)) == before
+    stage.world.run((refused_ms + 5_001) * MS)
+    assert len(sales(stage)) == before + 1
+
+
 def test_denials_that_pass_by_themselves_do_not_lengthen_the_pauses() -> None:
     stage = entered(take_profit="scalping")
     world, listing = stage.world, stage.listing
