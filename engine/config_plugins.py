@@ -9,24 +9,35 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from engine.config import Config, Problem
+from engine.config import Config, Problem, resolve
+from engine.core.strategy import Strategy
 
 
 def plugin_problems(config: Config) -> list[Problem]:
     """Everything that the adapter and the strategies would refuse; empty where they take it. Imports them."""
     problems = _adapter_problems(config)
+    risk = resolve(config)["risk"]
     for index, strategy in enumerate(config.strategy):
         where = f"strategy[{index}]"
         kind = _load("penstock.strategies", strategy.name, f"{where}.name", problems)
         if kind is None:
             continue
+        if not (isinstance(kind, type) and issubclass(kind, Strategy)):
+            remedy = "An entry point in penstock.strategies has to name a subclass of it."
+            problems.append(Problem(f"{where}.name", f"{strategy.name} is no engine.Strategy", remedy))
+            continue
         try:
-            kind(**strategy.params)
+            made = kind(**strategy.params)
         except (TypeError, ValueError) as error:
             remedy = f"See the documentation of {strategy.name}."
             problems.append(
                 Problem(f"{where}.params", f"{strategy.name} does not take them: {error}", remedy)
             )
+            continue
+        try:
+            made.check_limits(risk)
+        except ValueError as error:
+            problems.append(Problem(f"{where}.params", str(error), ""))
     return problems
 
 

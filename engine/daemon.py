@@ -43,7 +43,7 @@ from engine.journal.records import JOURNAL_STEM, TAPE_STEM, note
 from engine.journal.restart import restore, take_snapshot, write_snapshot
 from engine.live import check_destination, check_switches
 from engine.log import logging_to
-from engine.plugins import attach_strategies, make_adapter
+from engine.plugins import attach_strategies, check_limits, make_adapter
 from engine.resources import DISK_LOW, DISK_OUT, anonymous_memory_mb, disk_state
 from engine.rim import Rim
 from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
@@ -217,7 +217,9 @@ class Daemon(Rim):
         for spec in specs:
             sequencer.ingest(event.instrument(spec))
         watched = self._retire_others()
-        attach_strategies(sequencer.core, resolved)
+        strategies = attach_strategies(sequencer.core, resolved)
+        if not session:  # a run that was begun has to go on: what it holds must be looked after
+            check_limits(strategies, resolved)
         resolver = Resolver(self._adapter, sequencer, self.place.run_id, seed=config.run.seed)
         self._executor = Executor(self._adapter, sequencer, self.place.run_id, resolver)
         reconciler = Reconciler(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -67,3 +67,12 @@ def attach_strategies(core: Engine, config: Mapping[str, Any]) -> list[Strategy]
         made.append(strategy)
     core.attach_operator(Operator(core))
     return made
+
+
+def check_limits(strategies: Sequence[Strategy], config: Mapping[str, Any]) -> None:
+    """Let each strategy compare its parameters with the config's limits; PluginError with the first that cannot work."""
+    for strategy in strategies:
+        try:
+            strategy.check_limits(config["risk"])
+        except ValueError as error:
+            raise PluginError(f"strategy {strategy.name}: {error}") from error

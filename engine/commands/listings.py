@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from engine.commands.options import (
     OptionalRun,
     chosen_run,
     example,
+    newest_status,
     utc_text,
     write_json,
     write_table,
@@ -21,17 +23,19 @@ from engine.commands.options import (
 
 if TYPE_CHECKING:
     from engine.console.listings import Listing
+    from engine.core.engine import Engine
     from engine.journal.history import MemoChange
     from engine.run_dir import RunDir
 
 HELP = example(
     "Show the listings that a run's strategies know: those going on, from the journal, of a run that goes on, has ended or "
-    "was killed. --history shows the finished ones and each change of state, --evidence what every source said of a symbol, "
-    "--follow each change as it happens.",
+    "was killed. --history shows the finished ones and each change of state, --evidence what every source said of a symbol "
+    "(what differs in its price alone once, with a count, but for --all and --json), --follow each change as it happens.",
     "penstock listings",
     "penstock listings --follow",
     "penstock listings runs/20260101T120000Z-abcdefghijkl --history --json",
     "penstock listings --evidence NEWUSDT",
+    "penstock listings --evidence NEWUSDT --all",
 )
 POLL_S = 0.2
 HEADER_FIELDS = (
@@ -61,6 +65,10 @@ def listings(
         str | None,
         typer.Option("--evidence", metavar="SYMBOL", help="All evidence of a symbol, from the tape."),
     ] = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="With --evidence: each row, also where a source told another price only."),
+    ] = False,
     follow: Annotated[
         bool,
         typer.Option("--follow", help="Each change of state as it happens, one a line, until the run ends."),
@@ -70,9 +78,11 @@ def listings(
     """Carry `penstock listings` out."""
     if history + (evidence is not None) + follow > 1:
         raise typer.BadParameter("--history, --evidence and --follow go one at a time")
+    if every and evidence is None:
+        raise typer.BadParameter("--all goes with --evidence")
     place = chosen_run(run)
     if evidence is not None:
-        _show_evidence(place, evidence.upper(), as_json)
+        _show_evidence(place, evidence.upper(), as_json, every)
     elif history:
         _show_history(place, as_json)
     elif follow:
@@ -92,7 +102,7 @@ def _show_candidates(place: RunDir, as_json: bool) -> None:
         for key, value in core.memos_of(index).items()
     }
     found = [each for each in listings_of(memos) if not each.is_finished]
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = (time.time_ns() if place.is_active else _ended_ns(place, core)) // 1_000_000
     if as_json:
         write_json([_facts(each) for each in found])
         return
@@ -105,6 +115,12 @@ def _show_candidates(place: RunDir, as_json: bool) -> None:
         "symbol", "state", ">opens in", "evidence", ">confidence", ">tries", "entry", "exits", "note"
     )  # fmt: skip
     write_table(columns, rows, "no listings going on; --history shows finished ones")
+
+
+def _ended_ns(place: RunDir, core: Engine) -> int:
+    """When a run that is over was last heard of: in its journal, or by its status."""
+    status = newest_status(place)
+    return max(core.now_ns, 0 if status is None else status.ts_ns)
 
 
 def _show_history(place: RunDir, as_json: bool) -> None:
@@ -182,7 +198,7 @@ def _change(change: MemoChange, last: dict[tuple[str, str], Listing]) -> dict[st
     return facts | {"state": now.state, "result": now.result, "note": now.note}
 
 
-def _show_evidence(place: RunDir, symbol: str, as_json: bool) -> None:
+def _show_evidence(place: RunDir, symbol: str, as_json: bool, every: bool) -> None:
     from engine.journal import history
 
     rows = [
@@ -198,10 +214,45 @@ def _show_evidence(place: RunDir, symbol: str, as_json: bool) -> None:
     if as_json:
         write_json({"symbol": symbol, "tape_begins": utc_text(begins) if begins else None, "evidence": rows})
     else:
-        table = [[row["time"], row["source"], row["change"], _said(row["said"])] for row in rows]
+        shown = [Repeated(row) for row in rows] if every else _without_repeats(rows)
+        table = [
+            [row["time"], row["source"], row["change"], f"{each.count:,}" if each.count > 1 else "",
+             each.since[11:19], _said(row["said"])]
+            for each in shown for row in (each.newest,)
+        ]  # fmt: skip
         since = f"; the tape begins at {utc_text(begins)}" if begins else ""
-        write_table(("time", "source", "change", "said"), table, f"no evidence of {symbol}{since}")
+        columns = ("time", "source", "change", ">times", "since", "said")
+        write_table(columns, table, f"no evidence of {symbol}{since}")
     raise typer.Exit(0 if rows else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What a source said, by its newest row, and how often it did so in a row, the price apart."""
+
+    newest: dict[str, Any]
+    count: int = 1
+    since: str = ""  # the time of the first, where there was more than one
+
+
+def _without_repeats(rows: list[dict[str, Any]]) -> list[Repeated]:
+    """One in place of rows of a source that follow each other and differ in time and price alone, by the newest's time."""
+    found: dict[int, Repeated] = {}  # by the number of the first
+    last: dict[str, int] = {}
+    for number, row in enumerate(rows):
+        first = last.get(row["source"], number)
+        before = found.get(first)
+        if before is not None and _but_for_price(before.newest) == _but_for_price(row):
+            del found[first]  # to the end
+            found[first] = Repeated(row, before.count + 1, before.since or before.newest["time"])
+        else:
+            last[row["source"]] = number
+            found[number] = Repeated(row)
+    return list(found.values())
+
+
+def _but_for_price(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["change"], {name: value for name, value in row["said"].items() if name != "price"}
 
 
 def _values(facts: dict[str, Any]) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def page(status: Status | None, note: str, now_ns: int, width: int = 160) -> Ren
     ]
     if status.listings:
         height = min(len(status.listings), LISTING_ROWS) + 3 + (len(status.listings) > LISTING_ROWS)
-        parts.insert(1, Layout(_framed("Listings", _listings(status, now_ns)), size=height))
+        parts.insert(1, Layout(_framed("Listings", _listings(status)), size=height))
     root.split_column(*parts)
     market = [_framed("Books", _books(status)), _framed("Open orders", _orders(status))]
     account = [_framed("Positions", _positions(status)), _framed("Fills", _fills(status))]
@@ -292,8 +292,9 @@ def _positions(status: Status) -> RenderableType:
     return _more(table, len(status.positions) - ROWS)
 
 
-def _listings(status: Status, now_ns: int) -> RenderableType:
-    table = listing_table(status.listings[:LISTING_ROWS], now_ns // 1_000_000)
+def _listings(status: Status) -> RenderableType:
+    """As of the status: of a run that has ended no countdown goes on."""
+    table = listing_table(status.listings[:LISTING_ROWS], status.ts_ns // 1_000_000)
     return _more(table, len(status.listings) - LISTING_ROWS)
 
 

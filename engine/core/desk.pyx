@@ -366,6 +366,11 @@ cdef class TradingDesk(Desk):
     def session(self) -> int:
         return self.c.totals.session
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the session sends real orders."""
+        return bool(self.c.totals.live)
+
     def counts(self) -> dict:
         """What the gate and the venue did so far."""
         cdef int code

@@ -178,6 +178,12 @@ cdef class Strategy:
 
     # What a Python strategy overrides.
 
+    def check_limits(self, risk) -> None:
+        """Asked before a run begins, of the resolved [risk] table: ValueError where the parameters cannot work with it.
+
+        Say what is wrong, why, and what to do. A replay does not ask: what was recorded, happened.
+        """
+
     def on_start(self) -> None:
         """Instruments are known and venue and core agree; books may still be RESYNCING."""
 
@@ -248,6 +254,11 @@ cdef class Strategy:
     def now_ns(self) -> int:
         """When the current event was received, ns UTC: the only clock."""
         return self.desk.now()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the session sends real orders, by the event that began it."""
+        return self.desk.is_live
 
     def position(self, instrument: int) -> int:
         """Our position in lots: the sum of our fills."""

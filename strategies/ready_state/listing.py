@@ -110,6 +110,8 @@ class Listing:
     exit_retry_ms: int = 0
     exit_step_ms: int = 0
     exit_why: str = ""  # whose back-off that is: another reason to sell begins with none
+    halted_ms: int = 0  # when the venue refused a sale because it takes none; 0: it does, as far as is known
+    halted_bid_ticks: int = 0  # the best bid then: another one is a sign that it trades again
     exit_at_bid: bool = False  # the venue's band refused the limit: the next one is the best bid
     exit_told: set[str] = field(default_factory=set)  # why it cannot be sold, as people were told
     exit_blocked: str = ""  # why no exit is possible now; told once

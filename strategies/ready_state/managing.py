@@ -67,6 +67,9 @@ class Trader(Protocol):
     def changed(self, listing: Listing) -> None:
         """Put the listing as it is now into its memo."""
 
+    def wake(self, listing: Listing) -> None:
+        """Set the timer for the next moment at which time alone changes something."""
+
 
 def plan_for(listing: Listing, spec: InstrumentSpec, settings: Settings, now_ms: int) -> ExitPlan:
     """The exits of what the entries bought. Time runs from the first plan."""
@@ -125,12 +128,20 @@ class Managing:
         reason = why or (RESTING if trader.settings.resting_exits else "")
         if reason and reason != listing.exit_why:
             listing.exit_why, listing.exit_retry_ms, listing.exit_step_ms = reason, 0, 0
+        if listing.halted_ms and bid != listing.halted_bid_ticks:
+            self._try_sooner(listing)
         if now_ms < listing.exit_retry_ms:
             return
         if why:
             self._sell(listing, plan, book, why, min(lots, held))
         elif trader.settings.resting_exits:
             self._rest(listing, plan, held)
+
+    def on_trade(self, listing: Listing, book: Book) -> None:
+        """Others trade: so the venue may take sales again."""
+        if listing.halted_ms:
+            self._try_sooner(listing)
+            self.look(listing, book)
 
     def on_order(self, listing: Listing, record: OrderRecord, order: Order) -> None:
         """An exit was acknowledged, filled, ended or lost sight of."""
@@ -166,7 +177,7 @@ class Managing:
             listing.exit_blocked = ""
             listing.exit_told.clear()
             listing.note = "it can be sold again"
-            listing.exit_retry_ms = listing.exit_step_ms = 0
+            listing.exit_retry_ms = listing.exit_step_ms = listing.halted_ms = 0
             self.trader.changed(listing)
 
     # Steps.
@@ -220,7 +231,7 @@ class Managing:
             self._close(listing)
             return
         if order.filled_lots:
-            listing.exit_retry_ms = listing.exit_step_ms = 0
+            listing.exit_retry_ms = listing.exit_step_ms = listing.halted_ms = 0
             listing.exit_blocked, listing.exit_at_bid = "", False
             listing.exit_told.clear()
             self.look(listing, self.trader.book(listing.instrument))
@@ -230,7 +241,10 @@ class Managing:
             code = order.venue_code
             note = f"{record.why}: refused, {code}" if code else f"{record.why}: missed"
             self._rest_a_while(listing, note, is_halted=code in HALT_CODES)
+            listing.halted_ms = 0
             if code in HALT_CODES:
+                listing.halted_ms = self.trader.now_ms
+                listing.halted_bid_ticks = self.trader.book(listing.instrument).best_bid_ticks
                 self.stuck(listing, f"the venue refuses sales, {code}")
             elif code in PRICE_CODES:
                 if listing.exit_at_bid:
@@ -252,6 +266,14 @@ class Managing:
         if listing.note != note and not listing.exit_blocked:
             listing.note = note
             self.trader.changed(listing)
+
+    def _try_sooner(self, listing: Listing) -> None:
+        """A sign that it trades: try once, and no sooner than a pause after the refusal. The back-off stays where it was."""
+        trader = self.trader
+        sooner_ms = max(listing.halted_ms + trader.settings.halted_retry_ms, trader.now_ms)
+        if sooner_ms < listing.exit_retry_ms:
+            listing.exit_retry_ms = sooner_ms
+            trader.wake(listing)
 
     def _too_small(self, listing: Listing, plan: ExitPlan, lots: int) -> None:
         """Less than the venue takes: kept until its time is over, and then written down as what it is."""

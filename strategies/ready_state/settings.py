@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from engine import OrderType
 from native.listing_patterns import PRE_READY, READY
@@ -20,6 +22,12 @@ CODES: tuple[tuple[int, int, int, str, float, int], ...] = (
 )
 _KINDS = {"ready": READY, "pre_ready": PRE_READY}
 _TYPES = {"IOC": OrderType.IOC, "LIMIT": OrderType.LIMIT, "MARKET": OrderType.MARKET}
+
+PPM_PER_BPS = 100
+
+
+def _percent(ppm: int) -> str:
+    return f"{Decimal(ppm) / 10_000:f} %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +74,8 @@ class Settings:
     )
     max_attempts: int = 12  # orders sent for one entry
     entry_window_s: int = 60  # from the first sign of an open market until the entry is given up
-    real_data_delay_s: int = (
-        0  # for paper alone: enter so long after the first sign, as a slower reader would
-    )
+    # On paper alone: enter so long after the first sign, as a slower reader would. A live run takes it as 0.
+    real_data_delay_s: int = 0
     # Exits.
     take_profit: str | list[list[int]] = "normal"  # a preset, or [gain_ppm, share_ppm] rows
     stop_loss_ppm: int = 50_000
@@ -78,6 +85,9 @@ class Settings:
     exit_slippage_ppm: int = 30_000  # under the best bid
     exit_retry_ms: int = 250  # between exits that did not fill, growing; each reason to sell begins anew
     exit_retry_max_ms: int = 60_000  # of take profits, and of any while the venue refuses all sales
+    halted_retry_ms: int = (
+        5_000  # while it does: at least so long until a trade, or a moved bid, has it tried again
+    )
     stop_retry_max_ms: int = 1_000  # of stop loss, trailing stop and time
     resting_exits: bool = False  # take profits rest as LIMIT orders instead of being watched for
     # Filled in from the above.
@@ -121,6 +131,18 @@ class Settings:
             raise ValueError(f"max_position_usdt {self.max_position_usdt!r} is no amount") from None
         if not 0 < amount < 10**12:
             raise ValueError(f"max_position_usdt must be above 0, not {amount}")
+
+    def check_limits(self, risk: Mapping[str, Any]) -> None:
+        """Whether orders as these parameters make them can pass the gate; ValueError names the first that never would."""
+        for name, orders in (("exit_slippage_ppm", "exits"), ("entry_slippage_ppm", "entries")):
+            for limit in ("max_slippage_bps", "price_collar_bps"):
+                value, most = getattr(self, name), risk[limit] * PPM_PER_BPS
+                if value > most:
+                    raise ValueError(
+                        f"{name} = {value} lets {orders} reach {_percent(value)} beyond the best price, but risk.{limit} = "
+                        f"{risk[limit]} allows {_percent(most)}: the gate would deny such orders. Raise risk.{limit} to at least "
+                        f"{-(-value // PPM_PER_BPS)}, or lower {name} to at most {most}"
+                    )
 
     @property
     def position(self) -> Decimal:

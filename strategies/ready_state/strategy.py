@@ -6,10 +6,11 @@ managing.py) and keeps timers, watched symbols and memos. Nothing here reads a c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine import OrderType, Strategy
-from engine.core.enums import Tradable
 from engine.core.order import Order
 from engine.core.state.books import Book
 from engine.core.strategy import Listing as Told
@@ -55,8 +56,14 @@ class ReadyState(Strategy):
 
     # What the core tells.
 
+    def check_limits(self, risk: Mapping[str, Any]) -> None:
+        """ValueError where the gate would deny whatever these parameters send."""
+        self.settings.check_limits(risk)
+
     def on_start(self) -> None:
         """Take over the listings of the session before, with their orders and positions as the core has them."""
+        if self.is_live:  # its data is real already
+            self.settings = self.board.settings = replace(self.settings, real_data_delay_s=0)
         self._told_ms = self.now_ms + self.settings.baseline_s * 1000
         for symbol, value in sorted(self.memos().items()):
             try:
@@ -118,7 +125,9 @@ class ReadyState(Strategy):
         if listing is None:
             return
         listing.traded = True
-        if listing.state is not State.MANAGING:
+        if listing.state is State.MANAGING:
+            self.managing.on_trade(listing, self.book(trade.instrument))
+        else:
             self.on_book(self.book(trade.instrument))
 
     def on_order(self, order: Order) -> None:
@@ -253,8 +262,7 @@ class ReadyState(Strategy):
     def _forget(self, listing: Listing) -> None:
         del self.listings[listing.symbol], self.by_slot[listing.slot]
         self._release(listing)
-        for number in [no for no, owner in self.by_order.items() if owner is listing]:
-            del self.by_order[number]
+        self.by_order = {no: owner for no, owner in self.by_order.items() if owner is not listing}
 
     def _release(self, listing: Listing) -> None:
         """No more books of it are needed."""
@@ -269,15 +277,10 @@ class ReadyState(Strategy):
 
     def _see_market(self, listing: Listing, book: Book) -> None:
         """A book of a listing that is not armed: an early opening, or one that evidence lags behind."""
-        if not book.best_ask_ticks or not book.best_bid_ticks or not book.is_live:
-            return
-        now_ms, spec = self.now_ms, self.spec(book.instrument)
-        due = 0 < (spec.opens_ns // 1_000_000 or listing.open_ms) <= now_ms + self.settings.opening_early_ms
-        online = spec.tradable == Tradable.YES and not spec.opens_ns
-        if online or (spec.tradable and (due or listing.traded)):
+        if waiting.shows_market(listing, book, self.spec(book.instrument), self.now_ms, self.settings):
             self.board.note_market(listing.symbol, self.now_ns)
             self.board.sweep()
-            listing.opened_ms = now_ms
+            listing.opened_ms = self.now_ms
             self._evaluate(listing)
 
     # Steps of one listing.
@@ -303,7 +306,7 @@ class ReadyState(Strategy):
             self.memo(listing.symbol, b"")
             self.board.drop(listing.symbol)
         else:
-            self._wake(listing)
+            self.wake(listing)
 
     def _before_entry(self, listing: Listing) -> None:
         board, settings, now_ms = self.board, self.settings, self.now_ms
@@ -406,7 +409,7 @@ class ReadyState(Strategy):
             if other.state is State.READY:
                 self._evaluate(other)
 
-    def _wake(self, listing: Listing) -> None:
+    def wake(self, listing: Listing) -> None:
         """A timer for the earliest moment at which time alone changes something."""
         now_ms = self.now_ms
         moments = (*self._moments(listing), listing.refresh_ms, self.opening.take_back_ms(listing))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from engine.core.enums import ListingSource
+from engine import InstrumentSpec
+from engine.core.enums import ListingSource, Tradable
+from engine.core.state.books import Book
 from native.listing_patterns import PRE_READY, READY
 from strategies.ready_state.evidence import Board, Evidence
 from strategies.ready_state.listing import Listing
@@ -91,6 +93,15 @@ def wants_book(listing: Listing, board: Board, evidence: Evidence, now_ms: int) 
         return False
     untimed = listing.open_ms <= 0 and listing.state is _S.READY
     return untimed or is_time(listing, board.settings.watch_lead_s, now_ms)
+
+
+def shows_market(listing: Listing, book: Book, spec: InstrumentSpec, now_ms: int, settings: Settings) -> bool:
+    """Whether a book means that it trades: the exchange says so, its time has come, or a trade was seen."""
+    if not book.best_ask_ticks or not book.best_bid_ticks or not book.is_live:
+        return False
+    due = 0 < (spec.opens_ns // 1_000_000 or listing.open_ms) <= now_ms + settings.opening_early_ms
+    online = spec.tradable == Tradable.YES and not spec.opens_ns
+    return online or (spec.tradable != Tradable.NO and (due or listing.traded))
 
 
 def limit_ms(listing: Listing, evidence: Evidence, settings: Settings) -> int:

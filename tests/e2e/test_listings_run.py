@@ -176,3 +176,12 @@ def test_listings_of_a_run(tmp_path: Path) -> None:
 
     with running(tmp_path):
         wait_for(place, lambda status: states_of(status).keys() >= rows.keys(), but_pid=first.pid)
+
+
+def test_a_run_whose_exits_the_gate_would_deny_does_not_begin(tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(CONFIG.replace("max_slippage_bps = 3000", "max_slippage_bps = 999"))
+    done = penstock(tmp_path, "run", "--config", str(config), "--run-dir", "run", "--no-view", "--for", "20")
+    assert done.returncode == 2
+    assert "entry_slippage_ppm = 100000 lets entries reach 10 %" in done.stderr
+    assert "Raise risk.max_slippage_bps to at least 1000, or lower" in done.stderr

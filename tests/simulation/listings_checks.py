@@ -30,6 +30,12 @@ RIGHT = {
 }
 NEVER_ENTERED = frozenset({"never", "cancelled", "not_api_tradable", "one_source"})
 
+# An entry of 20 USDT meets the first two now and then; two trades at a time fit, three hardly; retries fill the windows.
+TIGHT: dict[str, Any] = {
+    "max_order_notional": "19.995", "max_position_notional": "19.59", "max_gross_exposure": "45", "max_net_exposure": "42",
+    "max_open_orders": 2, "max_open_orders_per_instrument": 1, "max_orders_per_second": 2, "max_orders_per_window": 12,
+}  # fmt: skip
+
 
 @dataclass
 class Result:
@@ -158,10 +164,10 @@ def check_entries(
 
 def simulate(
     seed: int, count: int, params: dict[str, Any], *, restarts: int = 0, ack_loss_percent: int = 10,
-    fee_in_base: bool = False, spacing_ns: int = 10 * MINUTE,
+    fee_in_base: bool = False, spacing_ns: int = 10 * MINUTE, limits: dict[str, Any] | None = None,
 ) -> tuple[list[Result], Watch, World]:  # fmt: skip
-    """Play `count` listings in one run; `restarts` kills of the core on the way."""
-    world = World(seed, params, fee_in_base=fee_in_base)
+    """Play `count` listings in one run; `restarts` kills of the core on the way, `limits` of the gate in place of wide ones."""
+    world = World(seed, params, fee_in_base=fee_in_base, limits=limits)
     world.ack_loss_percent = ack_loss_percent
     told = scripts(seed, count, spacing_ns)
     begin_ns = world.now_ns
@@ -175,6 +181,7 @@ def simulate(
             kills.pop(0)
             world.restart()
         watch.look()
+    watch.problems += world.audit.problems
     return [judge(world, watch, play.script, params) for play in played], watch, world
 
 

@@ -85,6 +85,7 @@ class Play:
                 ),
             )
         )  # fmt: skip
+        world.audit.listed(symbol, self.min_notional)
         self.spec = InstrumentSpec(
             symbol, base, "USDT", 5, 1, tradable=2, band_up_ppm=BAND_PPM, band_down_ppm=BAND_PPM,
             taker_fee_ppm=500, min_notional=self.min_notional, max_notional=2_000 * MONEY,

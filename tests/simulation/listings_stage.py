@@ -22,9 +22,10 @@ class Stage:
     """One world with one script."""
 
     def __init__(
-        self, outcome: str = "on_time", *, path: str = "flat", delay_ns: int = 0, **params: Any
-    ) -> None:
-        self.world = World(7, params)
+        self, outcome: str = "on_time", *, path: str = "flat", delay_ns: int = 0, is_live: bool = False,
+        limits: dict[str, Any] | None = None, **params: Any,
+    ) -> None:  # fmt: skip
+        self.world = World(7, params, is_live=is_live, limits=limits)
         self.script = Script(
             1, outcome, OPENS, 0 if outcome == "never" else OPENS + delay_ns, 50_000, path, is_thin=False, has_flag=False
         )  # fmt: skip

@@ -24,7 +24,9 @@ from engine.core.instrument import InstrumentSpec
 from engine.core.risk.gate import ApprovalVoid
 from engine.journal.records import split
 from strategies.ready_state import ReadyState
+from strategies.ready_state.settings import Settings
 from tests.core_session import MONEY, START_NS, WIDE
+from tests.simulation.listings_audit import Audit
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -33,6 +35,9 @@ NO_STRATEGY = 0xFFFF
 KIND = slice(24, 26)
 QUERY, SET_TIMER, RESYNC, WATCH, ALERT, CANCEL, PLACE = 69, 67, 68, 74, 72, 65, 64
 NOT_YET = (10007, 30000, 30016)
+GATE: dict[str, Any] = {
+    "max_open_orders_per_instrument": 4, "max_rejects_per_window": 200, "max_slippage_bps": 1_000, "price_collar_bps": 5_000,
+}  # fmt: skip
 CODES = {
     Reason.UNKNOWN_SYMBOL: 10007,
     Reason.NOT_TRADABLE: 10007,
@@ -52,9 +57,15 @@ class World:
 
     more_names: tuple[str, ...] = ()  # of further strategies of the same kind
 
-    def __init__(self, seed: int, params: dict[str, Any], *, fee_in_base: bool = False) -> None:
+    def __init__(
+        self, seed: int, params: dict[str, Any], *, fee_in_base: bool = False, limits: dict[str, Any] | None = None,
+        is_live: bool = False,
+    ) -> None:  # fmt: skip
         self.dice = random.Random(seed)
         self.params = params
+        self.limits = limits or {}  # of the gate, in place of wide ones
+        self.mode = "live" if is_live else "paper"
+        self.audit = Audit({**WIDE, **GATE, **self.limits}, Settings(**params))
         self.now_ns = START_NS
         self._due: list[tuple[int, int, bool, Callable[[], None]]] = []
         self._scheduled = 0
@@ -108,14 +119,10 @@ class World:
         for record in self.records:
             self.engine.apply_bytes(record)
         self.feeds.clear()
-        self.push(event.start("simulation00", self.session, False, 1))
-        limits = {
-            **WIDE, "max_open_orders_per_instrument": 4, "max_rejects_per_window": 200, "max_slippage_bps": 1_000,
-            "price_collar_bps": 5_000,
-        }  # fmt: skip
+        self.push(event.start("simulation00", self.session, self.mode == "live", 1))
         config = {
-            "mode": "paper",
-            "risk": limits,
+            "mode": self.mode,
+            "risk": {**WIDE, **GATE, **self.limits},
             "strategy": [{"id": each} for each in (NAME, *self.more_names)],
         }
         self.push(event.config(json.dumps(config).encode()))
@@ -233,6 +240,7 @@ class World:
         if symbol in self.feeds:
             asks, bids = self.books.get(symbol, ({}, {}))  # empty before it opens
             version = self.exchange.books[symbol].version
+            self.audit.quoted(self.now_ns, symbol, max(bids, default=0), min(asks, default=0), is_told=True)
             self.push(
                 event.snapshot(
                     instrument, version, list(asks.items()), list(bids.items()), source=self.feeds[symbol]
@@ -253,7 +261,9 @@ class World:
         before, book.version = book.version, book.version + 1
         self.tell_records()
         instrument = self.engine.instrument_of(symbol)
-        if instrument >= 0 and self.engine.spec(instrument).source == self.feeds.get(symbol, -1):
+        is_told = instrument >= 0 and self.engine.spec(instrument).source == self.feeds.get(symbol, -1)
+        self.audit.quoted(self.now_ns, symbol, max(bids, default=0), min(asks, default=0), is_told=is_told)
+        if is_told:
             changed_asks = {**dict.fromkeys(old_asks.keys() - asks.keys(), 0), **asks}
             changed_bids = {**dict.fromkeys(old_bids.keys() - bids.keys(), 0), **bids}
             self.push(
@@ -302,6 +312,9 @@ class World:
             self.lost[number] = 1  # the request
             self.report(number, OrderReport.AMBIGUOUS)
             return
+        self.audit.arrived(
+            self.now_ns, symbol, approved.side, approved.order_type, approved.size_lots, approved.price_ticks, str(number),
+        )  # fmt: skip
         code = self.refusals.get(symbol, lambda now, what: 0)(self.now_ns, approved)
         if code:
             self.refuse(number, symbol, code)
@@ -346,6 +359,7 @@ class World:
     def tell_records(self) -> None:
         """What the matching engine did, as evidence of orders; of lost ones the venue's own knowledge alone."""
         for record in self.exchange.take_records():
+            self.audit.recorded(record)
             if isinstance(record, Rejected):
                 number = int(record.request.client_id)
                 self.refuse(number, record.request.symbol, CODES.get(record.reason, 33333))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
+
+from engine import Strategy
 
 INHERITED = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
 
@@ -73,25 +76,32 @@ class Adapter:
     config_type = AdapterSettings
 
 
-class Maker:
+class Maker(Strategy):
     """A strategy, as far as a config is concerned."""
 
     def __init__(self, *, spread_bps: int = 5) -> None:
         if spread_bps <= 0:
             raise ValueError("spread_bps must be above zero")
+        self.spread_bps = spread_bps
+
+    def check_limits(self, risk: Mapping[str, Any]) -> None:
+        """A half spread must fit into the collar."""
+        if self.spread_bps > risk["price_collar_bps"]:
+            raise ValueError(f"spread_bps = {self.spread_bps} is over risk.price_collar_bps: raise the limit")
 
 
 @pytest.fixture
 def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the adapter mexc and the strategies maker and absent are installed; absent cannot be loaded."""
+    """Only the adapter mexc and strategies are installed: maker; absent, which cannot be loaded; function, which is none."""
     module = types.ModuleType("someones_plugins")
-    vars(module).update(Adapter=Adapter, Maker=Maker)
+    vars(module).update(Adapter=Adapter, Maker=Maker, Function=len)
     monkeypatch.setitem(sys.modules, "someones_plugins", module)
     points = metadata.EntryPoints(
         [
             metadata.EntryPoint("mexc", "someones_plugins:Adapter", "penstock.adapters"),
             metadata.EntryPoint("maker", "someones_plugins:Maker", "penstock.strategies"),
             metadata.EntryPoint("absent", "someones_plugins:Absent", "penstock.strategies"),
+            metadata.EntryPoint("function", "someones_plugins:Function", "penstock.strategies"),
         ]
     )
     monkeypatch.setattr(metadata, "entry_points", lambda **wanted: points.select(**wanted))

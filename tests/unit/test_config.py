@@ -265,7 +265,7 @@ def test_the_gate_takes_every_config_that_loads(text: str) -> None:
         ("[adapter]\nchanel_ms = 10\n", "adapter.chanel_ms", "Did you mean channel_ms?"),
         ("[adapter]\nzzz = 10\n", "adapter.zzz", "Known are: channel_ms"),
         ("[adapter]\nchannel_ms = 1000\n", "adapter.channel_ms", "less than or equal to 100"),
-        ('[[strategy]]\nname = "xyz"\n', "strategy[0].name", "Installed are: absent, maker"),
+        ('[[strategy]]\nname = "xyz"\n', "strategy[0].name", "Installed are: absent, function, maker"),
         ('[[strategy]]\nname = "absent"\n', "strategy[0].name", "cannot be loaded"),
         (
             '[[strategy]]\nname = "maker"\nparams = { spread = 1 }\n',
@@ -277,6 +277,12 @@ def test_the_gate_takes_every_config_that_loads(text: str) -> None:
             "strategy[0].params",
             "must be above zero",
         ),
+        (
+            '[risk]\nprice_collar_bps = 9\n[[strategy]]\nname = "maker"\nparams = { spread_bps = 10 }\n',
+            "strategy[0].params",
+            "spread_bps = 10 is over risk.price_collar_bps: raise the limit.",
+        ),
+        ('[[strategy]]\nname = "function"\n', "strategy[0].name", "function is no engine.Strategy"),
     ],
 )
 def test_what_plugins_would_refuse_is_found(text: str, path: str, word: str) -> None:

@@ -258,6 +258,51 @@ def test_evidence_of_a_symbol(life: Life, capsys: Capture) -> None:
     assert penstock("listings", place, "--evidence", "NEWUSDT", "--history") == 2
 
 
+def test_evidence_that_differs_in_its_price_alone_is_one_row(life: Life, capsys: Capture) -> None:
+    for cents in range(7):
+        life.tell(ListingSource.FUTURES, price=MONEY * (5 + cents) // 100, text="NEW_USDT")
+        if cents == 3:
+            life.tell(ListingSource.WEB, venue_codes=(2, 1, 2))
+    life.tell(ListingSource.CALENDAR, listing_id="ab" * 16)
+    life.tell(ListingSource.FUTURES, price=MONEY, text="NEW2_USDT")
+    life.tell(ListingSource.FUTURES, price=MONEY, text="NEW_USDT")
+    place = life.place.path
+    every = said(capsys, "listings", place, "--evidence", "NEWUSDT")["evidence"]
+    assert len(every) == 11
+
+    assert penstock("listings", place, "--evidence", "NEWUSDT") == 0
+    head, *rows = [row.split() for row in capsys.readouterr().out.splitlines()]
+    assert head == ["time", "source", "change", "times", "since", "said"]
+    assert [row[1] for row in rows] == ["WEB", "FUTURES", "CALENDAR", "FUTURES", "FUTURES"]
+    newest = rows[1]
+    assert newest[0] == every[7]["time"]
+    assert newest[3:5] == ["7", every[0]["time"][11:19]]
+    assert {"price=0.11", "text=NEW_USDT"} <= set(newest)
+    assert "text=NEW2_USDT" in rows[3][3:5]  # once: neither a count nor a first time
+
+    assert penstock("listings", place, "--evidence", "NEWUSDT", "--all") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 12
+    assert penstock("listings", place, "--all") == 2
+
+
+def test_a_countdown_ends_with_its_run(life: Life, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns = time.time_ns()
+    life.memo("NEXTUSDT", state="ARMED", open_ms=now_ns // 10**6 + 5_000_000)
+
+    def shown() -> str:
+        assert penstock("listings", life.place.path) == 0
+        return capsys.readouterr().out.splitlines()[1].split()[2]
+
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + 4_000 * 10**9)
+    assert shown().startswith(("1:23:", "1:22:"))
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + 1_000 * 10**9)
+    publish(life.place)  # its status is newer than its newest record
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + 4_000 * 10**9)
+    assert shown() == "1:06:40"
+    with life.place.locked():
+        assert shown() == "16:40"
+
+
 def test_following_a_run_until_it_ends(life: Life, capsys: Capture) -> None:
     life.memo("NEWUSDT", state="ANNOUNCED")
     codes: list[int] = []

@@ -181,6 +181,13 @@ def test_listings_are_shown_whole(word: str) -> None:
     assert word in drawn(listed("NEWUSDT"))
 
 
+def test_a_countdown_stands_still_with_its_status() -> None:
+    status = listed("NEWUSDT")
+    text = drawn(status, "ended", status.ts_ns + 3_600 * 10**9)
+    assert "1:05" in text
+    assert "no status for 3600 s" in text
+
+
 def test_a_run_without_listings_has_no_panel() -> None:
     assert "Listings" not in drawn(FULL)
     assert "listings" not in line(FULL, "running", NOW_NS)

@@ -256,6 +256,15 @@ def test_the_paper_delay_holds_the_entry_back() -> None:
     assert stage.entries[0]["at_ns"] >= OPENS + 5 * SECOND
 
 
+def test_a_live_run_takes_no_paper_delay_before_and_after_a_restart() -> None:
+    stage = Stage(is_live=True, real_data_delay_s=5).until(-30 * SECOND)
+    stage.world.restart()
+    stage.until(4 * SECOND)
+    assert stage.entries[0]["at_ns"] < OPENS + 3 * SECOND
+    assert stage.world.strategy.is_live
+    assert not Stage().world.strategy.is_live
+
+
 def test_a_halted_symbol_is_told_of_once_and_sold_when_it_can_be() -> None:
     stage = Stage(hold_s=30)
     stage.until(10 * SECOND)

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from engine.config import parse, resolve
+from engine.config_plugins import plugin_problems
 from engine.core import event
 from engine.core.enums import Side
+from engine.plugins import PluginError, check_limits
+from strategies.ready_state import ReadyState
 from strategies.ready_state.states import State
 from tests.simulation import listings_world
 from tests.simulation.listings_script import Play
@@ -86,6 +90,82 @@ def test_a_stop_that_is_refused_is_sent_again_within_its_short_cap() -> None:
     assert len([text for text in stage.world.alerts if "outside of the price band" in text]) == 1
 
 
+def halted(seconds: int = 100, **params: Any) -> Stage:
+    """A stop that the venue refuses as it would all sales, in a market that stands still, for so long."""
+    stage = entered(take_profit="none", **params)
+    stage.world.refusals[stage.symbol] = lambda now, approved: 30016
+    play(stage, 90, seconds)
+    assert stage.position > 0
+    return stage
+
+
+def waits_ms(stage: Stage) -> int:
+    """How long it is until the next try."""
+    return stage.listing.exit_retry_ms - stage.world.now_ns // MS
+
+
+def test_without_a_sign_a_halted_symbol_is_tried_ever_more_slowly() -> None:
+    stage = halted()
+    times = [order["at_ns"] for order in sales(stage)][-7:]
+    pauses = [later - sooner for sooner, later in pairwise(times)]
+    assert all(later > sooner * 1.8 for sooner, later in pairwise(pauses))
+    assert 30 * SECOND < pauses[-1] < 34 * SECOND
+    assert waits_ms(stage) > 20_000
+    assert "30016" in stage.listing.exit_blocked
+
+
+@pytest.mark.parametrize("sign", ["trade", "bid", "row"])
+def test_a_sign_that_it_trades_has_the_stop_tried_at_once(sign: str) -> None:
+    stage = halted()
+    stage.world.refusals.clear()
+    before = len(sales(stage))
+    now_ns = stage.world.now_ns
+    if sign == "trade":
+        stage.trade()
+    elif sign == "bid":
+        quote(stage, 89)
+    else:
+        stage.world.change(stage.symbol, band_up_ppm=150_000)
+    assert len(sales(stage)) == before + 1
+    assert sales(stage)[-1]["at_ns"] == now_ns
+    stage.world.run(now_ns + SECOND)
+    assert stage.position == 0
+
+
+@pytest.mark.parametrize("sign", ["trade", "bid"])
+def test_signs_that_mean_nothing_cost_one_order_a_pause(sign: str) -> None:
+    stage = halted()
+    before, begin_ns = len(sales(stage)), stage.world.now_ns
+    for turn in range(600):
+        if sign == "trade":
+            stage.trade()
+        quote(stage, 80 + turn % 8 if sign == "bid" else 90)
+        stage.world.run(stage.world.now_ns + 100 * MS)
+    more = [order["at_ns"] for order in sales(stage)[before:]]
+    assert more[0] == begin_ns
+    assert len(more) == 12
+    assert all(5_000 * MS <= later - sooner < 5_300 * MS for sooner, later in pairwise(more))
+    # The signs end: it is as slow as before.
+    play(stage, 90, 1)
+    play(stage, 90, 9)
+    assert waits_ms(stage) > 20_000
+
+
+def test_a_sign_right_after_a_refusal_is_not_lost() -> None:
+    """One trade, and then silence: the pause after the refusal is waited for by a timer."""
+    stage = halted(64)
+    while waits_ms(stage) < 30_000:
+        play(stage, 90, 1)
+    refused_ms = stage.listing.halted_ms
+    stage.trade()
+    stage.world.refusals.clear()
+    before = len(sales(stage))
+    stage.world.run((refused_ms + 4_999) * MS)
+    assert len(sales(stage)) == before
+    stage.world.run((refused_ms + 5_001) * MS)
+    assert len(sales(stage)) == before + 1
+
+
 def test_denials_that_pass_by_themselves_do_not_lengthen_the_pauses() -> None:
     stage = entered(take_profit="scalping")
     world, listing = stage.world, stage.listing
@@ -125,6 +205,52 @@ def test_a_sale_is_sent_at_the_edge_of_the_band_where_that_takes() -> None:
         stage.world.run(stage.world.now_ns + 100 * MS)
     assert stage.position == 0
     assert sales(stage)[0]["price"] <= bid
+
+
+@pytest.mark.parametrize(("exit_slippage_ppm", "passes"), [(30_000, True), (30_001, False), (32_000, False)])
+def test_an_exit_that_the_gate_would_deny_is_a_configuration_error(
+    exit_slippage_ppm: int, passes: bool
+) -> None:
+    limits = {"max_slippage_bps": 300}
+    stage = entered(limits=limits, take_profit="none", exit_slippage_ppm=exit_slippage_ppm)
+    risk = {**listings_world.WIDE, **limits}
+    if passes:
+        stage.world.strategy.check_limits(risk)
+    else:
+        with pytest.raises(
+            ValueError, match=r"risk\.max_slippage_bps = 300 allows 3 %.* to at least (301|320),"
+        ):
+            stage.world.strategy.check_limits(risk)
+    for _ in range(20):  # at a price that ticks divide well
+        stage.world.quote(stage.symbol, {40_010: 10**6}, {40_000: 10**6})
+        stage.world.run(stage.world.now_ns + 100 * MS)
+    assert (stage.position == 0) is (
+        passes or exit_slippage_ppm == 30_001
+    )  # less than a tick is rounded away
+    if exit_slippage_ppm == 32_000:
+        assert "SLIPPAGE" in stage.listing.note
+
+
+@pytest.mark.parametrize("name", ["exit_slippage_ppm", "entry_slippage_ppm"])
+@pytest.mark.parametrize("limit", ["max_slippage_bps", "price_collar_bps"])
+def test_orders_that_reach_too_far_are_named_before_the_run(name: str, limit: str) -> None:
+    text = f"""
+        symbols = ["BTCUSDT"]
+        [risk]
+        price_collar_bps = 1000
+        max_slippage_bps = 1000
+        {limit} = 450
+        [[strategy]]
+        name = "ready_state"
+        params = {{ {name} = 45_001 }}
+    """.replace(f"{limit} = 1000\n", "")
+    (problem,) = plugin_problems(parse(text))
+    assert problem.path == "strategy[0].params"
+    assert f"{name} = 45001 lets" in problem.what
+    assert f"Raise risk.{limit} to at least 451, or lower {name} to at most 45000" in problem.what
+    assert plugin_problems(parse(text.replace("45_001", "45_000"))) == []
+    with pytest.raises(PluginError, match=r"strategy ReadyState: .*Raise risk"):
+        check_limits([ReadyState(**{name: 45_001})], resolve(parse(text)))
 
 
 def test_a_position_that_grew_over_the_limits_on_money_is_sold_whole(monkeypatch: pytest.MonkeyPatch) -> None:
