@@ -11,7 +11,9 @@ import typer
 
 from engine.commands.options import (
     JsonOption,
-    OptionalRun,
+    PlacedRun,
+    ReadingCommand,
+    RunDirOption,
     chosen_run,
     example,
     utc_text,
@@ -30,7 +32,7 @@ HELP = example(
     "--follow each change as it happens.",
     "penstock listings",
     "penstock listings --follow",
-    "penstock listings runs/20260101T120000Z-abcdefghijkl --history --json",
+    "penstock listings --run-dir runs/20260101T120000Z-abcdefghijkl --history --json",
     "penstock listings --evidence NEWUSDT",
 )
 POLL_S = 0.2
@@ -49,11 +51,11 @@ HEADER_FIELDS = (
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("listings", help=HELP)(listings)
+    app.command("listings", cls=ReadingCommand, help=HELP)(listings)
 
 
 def listings(
-    run: OptionalRun = None,
+    run: PlacedRun = None,
     history: Annotated[
         bool, typer.Option("--history", help="The finished ones, and each change of state.")
     ] = False,
@@ -65,12 +67,13 @@ def listings(
         bool,
         typer.Option("--follow", help="Each change of state as it happens, one a line, until the run ends."),
     ] = False,
+    run_dir: RunDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Carry `penstock listings` out."""
     if history + (evidence is not None) + follow > 1:
         raise typer.BadParameter("--history, --evidence and --follow go one at a time")
-    place = chosen_run(run)
+    place = chosen_run(run_dir, run)
     if evidence is not None:
         _show_evidence(place, evidence.upper(), as_json)
     elif history:

@@ -162,8 +162,24 @@ def test_orders_fills_and_positions_of_a_run(life: Life, capsys: Capture, snapsh
     (position,) = answer["positions"]
     assert (position["symbol"], position["size"], position["average_price"]) == ("AAAUSDT", "0.500", "100.06")
     for command in ("orders", "fills", "positions"):
+        assert penstock(command, "--run-dir", place) in (0, 1)
+        shown = capsys.readouterr().out
+        assert "AAAUSDT" in shown
+        # As it was named before --run-dir was taken everywhere.
         assert penstock(command, place) in (0, 1)
-        assert "AAAUSDT" in capsys.readouterr().out
+        assert capsys.readouterr().out == shown
+
+
+@pytest.mark.parametrize("command", ["listings", "orders", "fills", "positions"])
+def test_a_run_is_named_in_one_way(command: str, life: Life, capsys: Capture) -> None:
+    assert said(capsys, command, "--run-dir", life.place.path) == said(capsys, command, life.place.path)
+    assert penstock(command, life.place.path, "--run-dir", life.place.path) == 2
+    assert "--run-dir" in capsys.readouterr().err
+    assert penstock(command, "--help") == 0
+    shown = capsys.readouterr().out
+    assert "--run-dir" in shown
+    assert "[RUN]" not in shown
+    assert "Arguments" not in shown
 
 
 def test_what_a_restart_does_not_know_is_shown_as_unknown(life: Life, capsys: Capture) -> None:
