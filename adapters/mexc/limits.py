@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from adapters.mexc.errors import ErrorClass, VenueError
 
@@ -34,8 +34,10 @@ _WINDOW_S = 10.25
 _SECOND_S = 1.1
 
 
-def weight_of(endpoint: str, *, has_symbol: bool = True) -> int:
-    """The weight of one request; `endpoint` is method and path."""
+def weight_of(endpoint: str, own: Mapping[str, int] = {}, *, has_symbol: bool = True) -> int:
+    """The weight of one request; `endpoint` is method and path, `own` goes before what is known, however it is asked."""
+    if endpoint in own:
+        return own[endpoint]
     if not has_symbol and endpoint in WEIGHTS_OF_ALL:
         return WEIGHTS_OF_ALL[endpoint]
     return WEIGHTS.get(endpoint, 1)
@@ -69,9 +71,17 @@ class Window:
 
 
 class RequestLimits:
-    """One account's budgets. `headroom` is what questions leave free of each endpoint's weight, for orders and cancels."""
+    """One account's budgets. `headroom` is what questions leave free of each endpoint's weight, for orders and cancels;
+    `own`: weights of endpoints, before those known here."""
 
-    def __init__(self, weight_per_10s: int, headroom: int, now_s: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        weight_per_10s: int,
+        headroom: int,
+        now_s: Callable[[], float] | None = None,
+        own: Mapping[str, int] = {},
+    ) -> None:
+        self._own = dict(own)
         self._weight_per_10s = weight_per_10s
         self._for_questions = max(weight_per_10s - headroom, 1)
         self._now_s = now_s or (lambda: asyncio.get_running_loop().time())
@@ -81,12 +91,12 @@ class RequestLimits:
 
     def spend_now(self, endpoint: str) -> None:
         """Count a request that must not wait; raises VenueError NOT_SENT where it would have to."""
-        self._spend(endpoint, self.check_now(endpoint), weight_of(endpoint))
+        self._spend(endpoint, self.check_now(endpoint), weight_of(endpoint, self._own))
 
     def check_now(self, endpoint: str) -> float:
         """The time by which a request may leave now, in s; raises VenueError NOT_SENT where it would have to wait."""
         now_s = self._now_s()
-        weight = weight_of(endpoint)
+        weight = weight_of(endpoint, self._own)
         if (left_s := self._closed_for_s(endpoint, now_s)) > 0:
             raise VenueError(ErrorClass.NOT_SENT, f"rate limited for {left_s:.1f} s", retry_after_s=left_s)
         if (left_s := self._wait_s(endpoint, now_s, weight, self._weight_per_10s)) > 0:
@@ -96,7 +106,7 @@ class RequestLimits:
 
     async def spend(self, endpoint: str, *, has_symbol: bool = True) -> None:
         """Count a question, after waiting until it is within the budget and its endpoint is open."""
-        weight = weight_of(endpoint, has_symbol=has_symbol)
+        weight = weight_of(endpoint, self._own, has_symbol=has_symbol)
         while True:
             now_s = self._now_s()
             left_s = max(

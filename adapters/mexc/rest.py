@@ -46,7 +46,7 @@ class RestClient:
     ) -> None:
         self.config = config
         self.clock = VenueClock()
-        self.limits = RequestLimits(config.weight_per_10s, config.order_headroom_weight)
+        self.limits = RequestLimits(config.weight_per_10s, config.order_headroom_weight, own=config.weights)
         self.requests = 0
         self._credentials = credentials
         self._now_ns = now_ns
