@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from engine import cli, run_dir
+from engine.adapter import AdapterStatus, SourceStatus
 from engine.console.publish import Publisher
-from engine.console.status import Order, Position, Status, encode
+from engine.console.status import Order, Position, Source, Status, encode
 from engine.console.status_page import StatusPage
 from engine.control import CommandRefused, ControlServer, Reply, Request
 from engine.core import event
@@ -311,6 +312,22 @@ def test_listings_are_published_again_after_a_restart(life: Life, snapshot: bool
     assert [each.symbol for each in publisher.document(None, 1.0, 1.0).listings] == ["NEXTUSDT", "NEWUSDT"]
     publisher.note_memo("ready", "NEXTUSDT", b"")
     assert [each.symbol for each in publisher.document(None, 1.0, 1.0).listings] == ["NEWUSDT"]
+
+
+def test_sources_of_evidence_are_in_the_status(life: Life, capsys: Capture) -> None:
+    publisher = Publisher(life.sequencer, "paper", "USDT", 0)
+    told = [
+        SourceStatus("calendar", "up", "", 5, 3, 0, 7, 0),
+        SourceStatus("web", "down", "blocked: " + "no " * 500, 5, 0, 3, 0, 0),
+    ]
+    document = publisher.document(AdapterStatus("mexc", [], 0.0, 0.0, 0.0, {}, told), 1.0, 1.0)
+    assert document.sources[0] == Source("calendar", "up")
+    assert len(document.sources[1].reason) == 160
+    publish(life.place, sources=document.sources)
+    shown = said(capsys, "status", "--run-dir", life.place.path)
+    assert [each["name"] for each in shown["sources"]] == ["calendar", "web"]
+    assert penstock("status", "--run-dir", life.place.path) == 0
+    assert "1 of 2 sources not ok: web blocked: no no" in capsys.readouterr().out
 
 
 def publish(place: RunDir, **facts: Any) -> None:
