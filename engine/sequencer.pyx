@@ -136,6 +136,10 @@ cdef class Sequencer:
         self.counters[name] = total
         return total
 
+    def alert(self, text: str) -> None:
+        """Tell people what an adapter has found. It changes no state: it is not journaled."""
+        self.rim.on_notice({"kind": "ADAPTER", "text": text})
+
     def instrument_of(self, symbol: str) -> int:
         """The core's instrument of a symbol, -1 where it is not known."""
         return self.core.instrument_of(symbol)

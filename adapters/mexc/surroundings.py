@@ -40,8 +40,6 @@ class Surroundings:
     ) -> None:
         settings = config.listings
         self._config = config
-        self._sequencer = sequencer
-        self._rng = rng
         self._run_task = run_task
         self._address = address
         self._channels = channels
@@ -49,6 +47,7 @@ class Surroundings:
         self._keeper = InstrumentKeeper(
             config, rest, sequencer, specs, self._openings, count, on_spec,
             lambda rows: self._board.take_rows(rows),
+            lambda symbol: self._watches.close_feed(symbol),
         )  # fmt: skip
         self._board = ListingBoard(
             config, rest, sequencer, rng, count, self._openings, self._keeper.now_ms, self._is_calm
@@ -59,7 +58,8 @@ class Surroundings:
             settings.near_interval_s,
             lambda symbol: self._openings.is_near(symbol, self._keeper.now_ms()),
             self._plan,
-            self._connect,
+            lambda plan: RollingFeed(plan, config, sequencer, rng, address),
+            run_task,
             count,
         )
 
@@ -98,7 +98,3 @@ class Surroundings:
 
     def _plan(self, symbol: str, source: int) -> FeedPlan:
         return FeedPlan(f"watch-{symbol}", source, (symbol,), self._channels(symbol), opens_later=True)
-
-    def _connect(self, plan: FeedPlan) -> tuple[RollingFeed, asyncio.Task[None]]:
-        connection = RollingFeed(plan, self._config, self._sequencer, self._rng, self._address)
-        return connection, self._run_task(connection.run(), f"feed {plan.name}")
