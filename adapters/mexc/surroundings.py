@@ -50,7 +50,7 @@ class Surroundings:
             lambda symbol: self._watches.close_feed(symbol),
         )  # fmt: skip
         self._board = ListingBoard(
-            config, rest, sequencer, rng, count, self._openings, self._keeper.now_ms, self._is_calm
+            config, rest, sequencer, rng, count, self._openings, self._keeper.now_ms, self.is_calm
         )
         self._watches = Watches(
             self._keeper,
@@ -90,8 +90,8 @@ class Surroundings:
         """How the sources of evidence do."""
         return self._board.sources()
 
-    def _is_calm(self) -> bool:
-        """Whether no watched symbol opens just now: then a whole list may be read."""
+    def is_calm(self) -> bool:
+        """Whether no watched symbol opens just now: then a whole list may be read, or an order tested."""
         calm_ms, now_ms = self._config.listings.calm_s * 1000, self._keeper.now_ms()
         times = (self._openings.of(symbol) for symbol in self._watches.symbols())
         return not any(opens_ms and abs(opens_ms - now_ms) <= calm_ms for opens_ms in times)
