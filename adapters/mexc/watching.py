@@ -94,11 +94,9 @@ class Watches:
             closed.set()
 
     def close_feed(self, symbol: str) -> bool:
-        """Close the feed of a symbol that is gone, until it is listed again; False where it is none of ours."""
+        """Close the feed of a symbol that is gone, until it is listed again; False where there is none of ours."""
         watch = self._watched.get(symbol)
-        if watch is not None and watch.feed is not None:
-            watch.feed.cancel()
-        return watch is not None
+        return watch is not None and watch.feed is not None and watch.feed.cancel()
 
     async def _keep(self, symbol: str, watch: _Watch) -> None:
         """Load the symbol, run its feed until it is gone, and again, until cancelled."""

@@ -186,6 +186,31 @@ def test_one_answer_without_a_symbol_and_an_empty_list_prove_nothing(literal_run
     literal_run(body)
 
 
+def test_what_is_held_from_a_session_before_and_is_gone_is_said_and_awaited(literal_run: Run) -> None:
+    rows: dict[str, Any] = {"AAAUSDT": row("AAAUSDT")}
+
+    def answer(query: dict[str, str]) -> Any:
+        wanted = [name for name in (query.get("symbols") or query.get("symbol") or "").split(",") if name]
+        return {"symbols": [rows[name] for name in wanted or rows if name in rows]}
+
+    async def body(rig: Rig) -> None:
+        rig.venue.bodies[XI] = answer
+        rig.recorder.symbols = ["OLDUSDT"]
+        old = asyncio.get_running_loop().create_task(rig.adapter.watch("OLDUSDT"))
+        new = asyncio.get_running_loop().create_task(rig.adapter.watch("NEWUSDT"))
+        await rig.until(lambda: rig.adapter.status().counters.get("watch_not_listed", 0) > 10)
+        # One that is not known is not listed yet.
+        assert rig.recorder.alerts == [f"OLDUSDT {GONE}: what is held of it stays, and has no market data"]
+        assert not old.done() and not new.done()
+        rows["OLDUSDT"] = row("OLDUSDT")
+        await asyncio.wait_for(old, 5)
+        assert rig.recorder.alerts[1:] == ["OLDUSDT is listed again"]
+        await rig.adapter.unwatch("NEWUSDT")
+        await asyncio.wait_for(new, 5)
+
+    literal_run(body)
+
+
 def test_ends_are_believed_once_their_time_has_come() -> None:
     openings, now_ms = Openings(300, 600), 1_750_000_000_000
     told = ListingFacts(symbol="ABCUSDT", ts_event_ns=now_ms * 1_000_000)
