@@ -148,6 +148,15 @@ class Exchange:
         self._requests += 1
         return self._place(now_ns, self._requests, request)
 
+    def refusal(self, now_ns: int, request: PlaceRequest) -> Refusal | None:
+        """Why an order would be refused now, by the checks that `place` makes; None where it would be taken."""
+        account, book = self.accounts[request.account], self.books[request.symbol]
+        if (refusal := self._check(account, book, request)) is not None:
+            return refusal
+        order = self._new_order(0, now_ns, account, book, request)
+        is_covered = self.settlement.has_free(order, self._lock_amount(book, order))
+        return None if is_covered else (Reason.INSUFFICIENT_BALANCE, 0)
+
     def cancel(self, now_ns: int, request: CancelRequest) -> bool:
         """Cancel an order at once, past the latency; False where it was refused (a record says why)."""
         self._set_now(now_ns)
@@ -250,7 +259,8 @@ class Exchange:
         if account is None or book is None:
             refusal = (Reason.UNKNOWN_ACCOUNT if account is None else Reason.UNKNOWN_SYMBOL), 0
         elif (refusal := self._check(account, book, request)) is None:
-            order = self._new_order(now_ns, account, book, request)
+            self._orders += 1
+            order = self._new_order(self._orders, now_ns, account, book, request)
             mark = len(self._records)
             if self.settlement.lock(now_ns, order, self._lock_amount(book, order)):
                 account.add(order)
@@ -280,10 +290,11 @@ class Exchange:
         would_take = opposite.reaches(best.price_ticks, request.price_ticks)
         return (Reason.WOULD_CROSS, best.price_ticks) if would_take else None
 
-    def _new_order(self, now_ns: int, account: Account, book: MatchingBook, request: PlaceRequest) -> Order:
-        self._orders += 1
+    def _new_order(
+        self, order_no: int, now_ns: int, account: Account, book: MatchingBook, request: PlaceRequest
+    ) -> Order:
         order = Order(
-            self._orders, account, book.spec, request.side, request.order_type, request.price_ticks,
+            order_no, account, book.spec, request.side, request.order_type, request.price_ticks,
             request.size_lots, request.quote_money, request.client_id, now_ns, now_ns,
         )  # fmt: skip
         if (

@@ -55,12 +55,15 @@ class Settlement:
         account = order.account
         if account.house:
             return True
-        asset = _locked_asset(order)
-        if account.balance(asset).free < amount:
+        if not self.has_free(order, amount):
             return False
         order.locked = amount
-        self.move(now_ns, account, asset, -amount, amount, "place")
+        self.move(now_ns, account, _locked_asset(order), -amount, amount, "place")
         return True
+
+    def has_free(self, order: Order, amount: int) -> bool:
+        """Whether so much is free of what the order would lock."""
+        return order.account.balance(_locked_asset(order)).free >= amount
 
     def release(self, now_ns: int, order: Order) -> None:
         """Give back whatever a finished order still holds."""

@@ -47,6 +47,9 @@ class SequencerPort(Protocol):
     def count(self, name: str) -> Any:
         """Count one oddity by its dotted name."""
 
+    def alert(self, text: str) -> Any:
+        """Tell people something that they should know; once for each time that it becomes so."""
+
     def now_ns(self) -> int:
         """Our clock, UTC."""
 
@@ -207,6 +210,7 @@ class Adapter(Protocol):
         """Load a symbol's instrument, hand it to the sequencer, again whenever it changes, and open its feed.
 
         Tries again until it succeeds or the symbol is unwatched. A symbol that is watched, or loaded, already is left alone.
+        While the venue does not list it any more it has no feed, and its instrument source 0.
         """
 
     async def unwatch(self, symbol: str) -> None:

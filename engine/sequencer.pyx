@@ -108,9 +108,7 @@ cdef class Sequencer:
         self.approve = submit
 
     def bind_commands(self, epoll: int, obey) -> None:
-        """Have commands overtake queued market data: `obey()` is called between two frames of one read while the epoll
-        descriptor is readable.
-        """
+        """Call `obey()` between two frames of one read while the epoll descriptor is readable: commands overtake data."""
         self.commands = epoll
         self.obey = obey
 
@@ -123,6 +121,10 @@ cdef class Sequencer:
         total = self.counters.get(name, 0) + by
         self.counters[name] = total
         return total
+
+    def alert(self, text: str) -> None:
+        """Tell people what an adapter has found. It changes no state: it is not journaled."""
+        self.rim.on_notice({"kind": "ADAPTER", "text": text})
 
     def instrument_of(self, symbol: str) -> int:
         """The core's instrument of a symbol, -1 where it is not known."""

@@ -28,6 +28,7 @@ from adapters.mexc.orders import (
     refused_report,
     text_of,
 )  # fmt: skip
+from adapters.mexc.preflight import Preflight
 from adapters.mexc.rest import RestClient, parse_list, parse_object
 from adapters.mexc.rolling_feed import RollingFeed
 from adapters.mexc.subscriptions import MAX_PER_CONNECTION
@@ -41,6 +42,7 @@ from engine.adapter import (
     OrderRef,
     PlaceTicket,
     SequencerPort,
+    SourceStatus,
     VenueFill,
 )  # fmt: skip
 from engine.config import ConfigError
@@ -85,6 +87,7 @@ class MexcAdapter:
         self._instruments: list[InstrumentSpec] = []
         self._connections: list[RollingFeed] = []
         self._surroundings: Surroundings | None = None
+        self._preflight: Preflight | None = None
         self._listen_key: ListenKey | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._fetching: collections.defaultdict[int, asyncio.Lock] = collections.defaultdict(asyncio.Lock)
@@ -124,6 +127,10 @@ class MexcAdapter:
             self._connect(RollingFeed(plan, self._config, sequencer, self._rng, self._public_address))
         if self._line is not None:
             self._line.pool.open()
+            self._preflight = Preflight(
+                self._rest, self._line.requests, sequencer, self._run_id, self._count, self._is_calm
+            )
+            self._run(self._preflight.run(), "order tests")
             for number, spec in enumerate(self._instruments):
                 self._prepare_orders(number, spec)
             self._start_private(sequencer)
@@ -285,7 +292,7 @@ class MexcAdapter:
             clock_offset_ms=clock.offset_ns / _NS_PER_MS,
             clock_error_ms=clock.error_ns(time.time_ns()) / _NS_PER_MS,
             counters=dict(self._counters),
-            sources=[] if self._surroundings is None else self._surroundings.sources(),
+            sources=self._sources(),
         )
 
     async def close(self) -> None:
@@ -305,9 +312,18 @@ class MexcAdapter:
         await self._rest.close()
 
     def _prepare_orders(self, instrument: int, spec: InstrumentSpec) -> None:
-        """Templates of an instrument's orders, ahead of the first."""
+        """Templates of an instrument's orders, ahead of the first, and a test of one."""
         if self._line is not None:
             self._line.requests.prepare(instrument, spec)
+        if self._preflight is not None:
+            self._preflight.note(instrument, spec)
+
+    def _is_calm(self) -> bool:
+        return self._surroundings is None or self._surroundings.is_calm()
+
+    def _sources(self) -> list[SourceStatus]:
+        listed = [] if self._surroundings is None else self._surroundings.sources()
+        return listed if self._preflight is None else [*listed, *self._preflight.sources()]
 
     async def _open(self) -> None:
         if self._rest.is_open:

@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from adapters.mexc.limits import WEIGHTS
 from adapters.mexc.listings.config import FuturesConfig, ListingsConfig
 from engine.adapter import Destination
 from engine.config import read_secret
 from native.hashing import HmacSha256
 
+_ENDPOINT = re.compile(r"(GET|POST|PUT|DELETE) /[!-~]+")
+_KNOWN_WEIGHTS = ", ".join(f"{endpoint} {weight}" for endpoint, weight in WEIGHTS.items())
 _MEXC_HOST = re.compile(r"^https?://([^/]+\.)?mexc\.(com|co)(:[0-9]+)?$")
 
 
@@ -67,6 +70,11 @@ class MexcConfig(BaseModel):
     weight_per_10s: int = Field(500, ge=1, le=100_000, description="request weight of one endpoint in 10 s")
     order_headroom_weight: int = Field(
         50, ge=0, le=100_000, description="of that, what questions leave free for orders and cancels"
+    )
+    weights: dict[str, int] = Field(
+        {},
+        description='weights of requests that MEXC has changed, as `"GET /api/v3/exchangeInfo" = 25`, 1 to `weight_per_10s`; '
+        f"known are {_KNOWN_WEIGHTS}, everything else is 1",
     )
     max_body_bytes: int = Field(32 << 20, ge=1 << 16, le=1 << 30, description="largest REST answer accepted")
     max_message_bytes: int = Field(
@@ -123,6 +131,17 @@ class MexcConfig(BaseModel):
             raise ValueError(
                 "an access key and a secret key go together: name the places of both or of neither"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _possible_weights(self) -> MexcConfig:
+        for endpoint, weight in self.weights.items():
+            if not _ENDPOINT.fullmatch(endpoint) or "?" in endpoint:
+                raise ValueError('weights: an endpoint is method and path, as "GET /api/v3/time"')
+            if not 1 <= weight <= self.weight_per_10s:
+                raise ValueError(
+                    f"weights: {endpoint} must weigh 1 to {self.weight_per_10s} (weight_per_10s)"
+                )
         return self
 
     @property

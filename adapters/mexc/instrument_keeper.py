@@ -2,6 +2,8 @@
 
 All kept symbols are asked about now and then; those that are about to open, kept or only announced, every few seconds in one
 question. An INSTRUMENT event is told on a change only, for it is in the journal for ever.
+
+A kept symbol is gone once two answers in a row do not name it, or one, and the list of symbols taken off agrees.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from adapters.mexc.listings.openings import Openings
 from adapters.mexc.rest import RestClient
 from engine.adapter import SequencerPort
 from engine.core import event
+from engine.core.enums import Tradable
 from engine.core.instrument import InstrumentSpec
 
 _log = logging.getLogger("penstock.mexc.instruments")
@@ -28,12 +31,15 @@ _PATH = "/api/v3/exchangeInfo"
 _AT_ONCE = 40
 # So many of those near their opening are asked about, the next to open first.
 _MOST_NEAR = 20
+_ABSENCES = 2
+_OFFLINE = "3"
 
 
 class InstrumentKeeper:
     """`specs` is the adapter's list of instruments by their index in the core, changed in place.
 
     `on_change` hears each index and spec that is new, `on_rows` the rows of symbols near their opening: they are evidence too.
+    `on_gone` hears of a symbol that is gone, and answers whether it has a feed of its own, which is closed then and dropped.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class InstrumentKeeper:
         count: Callable[[str], int],
         on_change: Callable[[int, InstrumentSpec], None],
         on_rows: Callable[[Mapping[str, Row]], None],
+        on_gone: Callable[[str], bool],
     ) -> None:
         self._config = config
         self._rest = rest
@@ -55,6 +62,9 @@ class InstrumentKeeper:
         self._count = count
         self._on_change = on_change
         self._on_rows = on_rows
+        self._on_gone = on_gone
+        self._absences: dict[str, int] = {}
+        self._gone: set[str] = set()
         self._sources = {spec.symbol: spec.source for spec in specs if spec.source}
         self._listed: set[str] = set(self._sources)
         self._turn = 0
@@ -76,10 +86,19 @@ class InstrumentKeeper:
 
         Raises VenueError where there is no answer, ValueError where its row cannot be read.
         """
-        rows = rows_of(await self._rest.public(_PATH, {"symbol": symbol}))
-        if symbol not in rows or not is_wanted():
+        try:
+            row = rows_of(await self._rest.public(_PATH, {"symbol": symbol})).get(symbol)
+        except VenueError as error:
+            if not error.symbol_gone:
+                raise
+            row = None
+        if not is_wanted():
             return False
-        spec = self._spec(rows[symbol], source)
+        if row is None or self._has_ended(symbol, row):
+            self._miss(symbol)
+            return False
+        spec = self._spec(row, source)
+        self._note_back(symbol)
         self._sources[symbol] = source
         self._listed.add(symbol)
         self._tell(spec)
@@ -90,7 +109,8 @@ class InstrumentKeeper:
         if self._sources.pop(symbol, 0):
             index = self._sequencer.instrument_of(symbol)
             if 0 <= index < len(self._specs):
-                self._tell(dataclasses.replace(self._specs[index], source=0))
+                spec = dataclasses.replace(self._specs[index], source=0)
+                self._tell(dataclasses.replace(spec, tradable=Tradable.NO) if symbol in self._gone else spec)
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -105,11 +125,17 @@ class InstrumentKeeper:
             if unlisted := [each for each in near if each not in self._listed]:
                 self._turn += 1
                 await self._ask([unlisted[self._turn % len(unlisted)]])
+            if doubted := [
+                each for each in self._absences if self.source_of(each) and each not in self._gone
+            ]:
+                await self._ask(doubted[:1])
             if loop.time() >= all_due_s:
                 all_due_s = loop.time() + self._config.instruments_interval_s
-                kept = list(self._sources)
+                kept = [each for each in self._sources if each not in self._gone]
                 for at in range(0, len(kept), _AT_ONCE):
                     await self._ask(kept[at : at + _AT_ONCE])
+                for symbol in self._gone & self._sources.keys():
+                    await self._ask([symbol])
 
     def take(self, rows: Mapping[str, Row]) -> None:
         """Rows of exchangeInfo: what changed of the kept symbols is told."""
@@ -117,6 +143,7 @@ class InstrumentKeeper:
             self._listed.add(symbol)
             source = self._sources.get(symbol)
             if source:
+                self._note_back(symbol)
                 try:
                     self._tell(self._spec(row, source))
                 except ValueError as error:
@@ -129,12 +156,53 @@ class InstrumentKeeper:
         try:
             rows = rows_of(await self._rest.public(_PATH, {"symbols": ",".join(symbols)}))
         except VenueError as error:
-            if is_worth_a_line(self._count("instrument_failures")):
-                _log.warning("exchangeInfo of %d symbols: %s", len(symbols), error)
-            return
+            if not error.symbol_gone:
+                if is_worth_a_line(self._count("instrument_failures")):
+                    _log.warning("exchangeInfo of %d symbols: %s", len(symbols), error)
+                return
+            if len(symbols) > 1:
+                # Which of them it is, is not said.
+                for symbol in symbols:
+                    await self._ask([symbol])
+                return
+            rows = {}
         asked = {symbol: rows[symbol] for symbol in symbols if symbol in rows}
-        self.take(asked)
+        if not asked and len(symbols) > 1:
+            # As with whole lists: that all of them are gone at once is not believed.
+            self._count("instruments_empty")
+            return
+        listed = {symbol: row for symbol, row in asked.items() if not self._has_ended(symbol, row)}
+        self.take(listed)
+        for symbol in symbols:
+            if symbol not in listed and self.source_of(symbol):
+                self._miss(symbol)
         self._on_rows(asked)
+
+    def _has_ended(self, symbol: str, row: Row) -> bool:
+        """Whether a row says so, and the list of symbols taken off agrees: a new symbol's row may say so before it opens."""
+        return str(row.get("status")) == _OFFLINE and self._openings.has_ended(symbol, self.now_ms())
+
+    def _miss(self, symbol: str) -> None:
+        """An answer did not name it. One that the core has no instrument of is not listed yet."""
+        index = self._sequencer.instrument_of(symbol)
+        if symbol in self._gone or index < 0:
+            return
+        self._absences[symbol] = self._absences.get(symbol, 0) + 1
+        if self._absences[symbol] < _ABSENCES and not self._openings.has_ended(symbol, self.now_ms()):
+            return
+        self._gone.add(symbol)
+        self._count("symbols_gone")
+        self._sequencer.alert(
+            f"{symbol} is not listed any more: what is held of it stays, and has no market data"
+        )
+        if not self._on_gone(symbol) and 0 <= index < len(self._specs):
+            self._tell(dataclasses.replace(self._specs[index], tradable=Tradable.NO))
+
+    def _note_back(self, symbol: str) -> None:
+        self._absences.pop(symbol, None)
+        if symbol in self._gone:
+            self._gone.discard(symbol)
+            self._sequencer.alert(f"{symbol} is listed again")
 
     def _spec(self, row: Row, source: int) -> InstrumentSpec:
         symbol = str(row.get("symbol"))

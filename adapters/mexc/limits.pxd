@@ -10,6 +10,7 @@ cdef class Window:
 
 
 cdef class RequestLimits:
+    cdef dict _own
     cdef Py_ssize_t _weight_per_10s
     cdef Py_ssize_t _for_questions
     cdef object _now_s

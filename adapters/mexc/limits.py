@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from adapters.mexc.errors import ErrorClass, VenueError
 
@@ -36,8 +36,10 @@ _WINDOW_S = 10.25
 _SECOND_S = 1.1
 
 
-def weight_of(endpoint: str, *, has_symbol: bool = True) -> int:
-    """The weight of one request; `endpoint` is method and path."""
+def weight_of(endpoint: str, own: Mapping[str, int] = {}, *, has_symbol: bool = True) -> int:
+    """The weight of one request; `endpoint` is method and path, `own` goes before what is known, however it is asked."""
+    if endpoint in own:
+        return own[endpoint]
     if not has_symbol and endpoint in WEIGHTS_OF_ALL:
         return WEIGHTS_OF_ALL[endpoint]
     return WEIGHTS.get(endpoint, 1)
@@ -73,9 +75,17 @@ class Window:
 
 
 class RequestLimits:
-    """One account's budgets. `headroom` is what questions leave free of each endpoint's weight, for orders and cancels."""
+    """One account's budgets. `headroom` is what questions leave free of each endpoint's weight, for orders and cancels;
+    `own`: weights of endpoints, before those known here."""
 
-    def __init__(self, weight_per_10s: int, headroom: int, now_s: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        weight_per_10s: int,
+        headroom: int,
+        now_s: Callable[[], float] | None = None,
+        own: Mapping[str, int] = {},
+    ) -> None:
+        self._own = dict(own)
         self._weight_per_10s = weight_per_10s
         self._for_questions = max(weight_per_10s - headroom, 1)
         self._now_s = now_s or time.monotonic
@@ -90,7 +100,9 @@ class RequestLimits:
         if not self.try_spend(endpoint):
             now_s = self._now_s()
             closed_s = self._closed_for_s(endpoint, now_s)
-            left_s = max(closed_s, self._wait_s(endpoint, now_s, weight_of(endpoint), self._weight_per_10s))
+            left_s = max(
+                closed_s, self._wait_s(endpoint, now_s, weight_of(endpoint, self._own), self._weight_per_10s)
+            )
             why = "rate limited" if closed_s > 0 else f"{endpoint}: the request budget is spent"
             raise VenueError(ErrorClass.NOT_SENT, f"{why} for {left_s:.1f} s", retry_after_s=left_s)
 
@@ -98,18 +110,18 @@ class RequestLimits:
         """Count a request that must not wait, where it need not."""
         is_within = self.may_spend(endpoint)
         if is_within:
-            self._spend(endpoint, self._now_s(), weight_of(endpoint))
+            self._spend(endpoint, self._now_s(), weight_of(endpoint, self._own))
         return is_within
 
     def may_spend(self, endpoint: str) -> bool:
         """Whether a request need not wait now."""
         now_s = self._now_s()
-        wait_s = self._wait_s(endpoint, now_s, weight_of(endpoint), self._weight_per_10s)
+        wait_s = self._wait_s(endpoint, now_s, weight_of(endpoint, self._own), self._weight_per_10s)
         return wait_s <= 0 and self._closed_for_s(endpoint, now_s) <= 0
 
     async def spend(self, endpoint: str, *, has_symbol: bool = True) -> None:
         """Count a question, after waiting until it is within the budget and its endpoint is open."""
-        weight = weight_of(endpoint, has_symbol=has_symbol)
+        weight = weight_of(endpoint, self._own, has_symbol=has_symbol)
         while True:
             now_s = self._now_s()
             left_s = max(

@@ -14,6 +14,7 @@ from engine.core.instrument import InstrumentSpec
 from native.mexc_request import RequestTemplate
 
 ORDER_PATH = "/api/v3/order"
+TEST_PATH = f"{ORDER_PATH}/test"
 PLACE, CANCEL = f"POST {ORDER_PATH}", f"DELETE {ORDER_PATH}"
 
 
@@ -62,6 +63,17 @@ class OrderRequests:
         except ValueError as error:
             raise VenueError(ErrorClass.NOT_SENT, str(error)) from None
 
+    def test_query(self, ticket: PlaceTicket, spec: InstrumentSpec, timestamp_ms: int) -> str:
+        """The signed query of the same order to order/test, by a template of the same kind; not for a market order."""
+        target = _target(f"{PLACE}/test", ticket.side, ticket.order_type, spec)
+        try:
+            request = self._template(target, spec).order(
+                ticket.size_lots, ticket.price_ticks, ticket.client_order_id, timestamp_ms
+            )
+        except ValueError as error:
+            raise VenueError(ErrorClass.NOT_SENT, str(error)) from None
+        return request.split(b" ", 2)[1].partition(b"?")[2].decode()
+
     def cancel(self, order: OrderRef, spec: InstrumentSpec, timestamp_ms: int) -> bytes:
         """The whole signed request of a cancel: by the venue's id where it is known, else by ours."""
         found = self._cancels.get(order.instrument)
@@ -75,9 +87,7 @@ class OrderRequests:
     def _order_template(
         self, instrument: int, side: int, order_type: int, spec: InstrumentSpec
     ) -> RequestTemplate:
-        symbol = quote(spec.symbol, safe="")
-        target = f"{PLACE}?symbol={symbol}&side={SIDE_NAMES[side]}&type={TYPE_NAMES[order_type]}"
-        template = self._template(target, spec)
+        template = self._template(_target(PLACE, side, order_type, spec), spec)
         self.templates[template_key(instrument, side, order_type)] = (spec, template)
         return template
 
@@ -90,3 +100,9 @@ class OrderRequests:
             size_decimals=spec.size_decimals,
             price_decimals=spec.price_decimals,
         )
+
+
+def _target(endpoint: str, side: int, order_type: int, spec: InstrumentSpec) -> str:
+    """What a new order's request begins with."""
+    symbol = quote(spec.symbol, safe="")
+    return f"{endpoint}?symbol={symbol}&side={SIDE_NAMES[side]}&type={TYPE_NAMES[order_type]}"

@@ -45,6 +45,10 @@ class _Port:
         """One oddity."""
         self._sequencer.count(name)
 
+    def alert(self, text: str) -> None:
+        """Tell people."""
+        self._sequencer.alert(text)
+
     def now_ns(self) -> int:
         """Our clock, UTC."""
         return self._sequencer.now_ns()

@@ -40,8 +40,6 @@ class Surroundings:
     ) -> None:
         settings = config.listings
         self._config = config
-        self._sequencer = sequencer
-        self._rng = rng
         self._run_task = run_task
         self._address = address
         self._channels = channels
@@ -49,9 +47,10 @@ class Surroundings:
         self._keeper = InstrumentKeeper(
             config, rest, sequencer, specs, self._openings, count, on_spec,
             lambda rows: self._board.take_rows(rows),
+            lambda symbol: self._watches.close_feed(symbol),
         )  # fmt: skip
         self._board = ListingBoard(
-            config, rest, sequencer, rng, count, self._openings, self._keeper.now_ms, self._is_calm
+            config, rest, sequencer, rng, count, self._openings, self._keeper.now_ms, self.is_calm
         )
         self._watches = Watches(
             self._keeper,
@@ -59,7 +58,8 @@ class Surroundings:
             settings.near_interval_s,
             lambda symbol: self._openings.is_near(symbol, self._keeper.now_ms()),
             self._plan,
-            self._connect,
+            lambda plan: RollingFeed(plan, config, sequencer, rng, address),
+            run_task,
             count,
         )
 
@@ -90,15 +90,11 @@ class Surroundings:
         """How the sources of evidence do."""
         return self._board.sources()
 
-    def _is_calm(self) -> bool:
-        """Whether no watched symbol opens just now: then a whole list may be read."""
+    def is_calm(self) -> bool:
+        """Whether no watched symbol opens just now: then a whole list may be read, or an order tested."""
         calm_ms, now_ms = self._config.listings.calm_s * 1000, self._keeper.now_ms()
         times = (self._openings.of(symbol) for symbol in self._watches.symbols())
         return not any(opens_ms and abs(opens_ms - now_ms) <= calm_ms for opens_ms in times)
 
     def _plan(self, symbol: str, source: int) -> FeedPlan:
         return FeedPlan(f"watch-{symbol}", source, (symbol,), self._channels(symbol), opens_later=True)
-
-    def _connect(self, plan: FeedPlan) -> tuple[RollingFeed, asyncio.Task[None]]:
-        connection = RollingFeed(plan, self._config, self._sequencer, self._rng, self._address)
-        return connection, self._run_task(connection.run(), f"feed {plan.name}")

@@ -1,10 +1,14 @@
-"""Symbols that strategies watch: each has its instrument and a connection of its own, for as long as it is watched."""
+"""Symbols that strategies watch: each has its instrument and a connection of its own, for as long as it is watched.
+
+Where a symbol is not listed any more its connection is closed, and made again when it returns.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from adapters.mexc.connection import Backoff, FeedPlan, is_worth_a_line
 from adapters.mexc.errors import VenueError
@@ -17,16 +21,18 @@ _LONGEST_WAIT_S = 30.0
 
 
 class _Watch:
-    """One symbol's: the number of its feed and, once its instrument is there, its connection's task."""
+    """One symbol's: its task and, once its instrument is there, the number of its feed, its connection and what runs that."""
 
     def __init__(self) -> None:
         self.source = 0
+        self.begun = asyncio.Event()
         self.connection: RollingFeed | None = None
+        self.feed: asyncio.Task[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
 
 class Watches:
-    """`plan` makes a connection's plan, `connect` opens it, `disconnect` ends it and forgets it."""
+    """`plan` makes a connection's plan, `make` the connection; `run_task` runs a task until it is cancelled."""
 
     def __init__(
         self,
@@ -35,7 +41,8 @@ class Watches:
         near_wait_s: float,
         is_near: Callable[[str], bool],
         plan: Callable[[str, int], FeedPlan],
-        connect: Callable[[FeedPlan], tuple[RollingFeed, asyncio.Task[None]]],
+        make: Callable[[FeedPlan], RollingFeed],
+        run_task: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         count: Callable[[str], int],
     ) -> None:
         self._keeper = keeper
@@ -43,7 +50,8 @@ class Watches:
         self._near_wait_s = near_wait_s
         self._is_near = is_near
         self._plan = plan
-        self._connect = connect
+        self._make = make
+        self._run_task = run_task
         self._count = count
         self._watched: dict[str, _Watch] = {}
         self._closing: dict[str, asyncio.Event] = {}
@@ -66,13 +74,8 @@ class Watches:
         if symbol in self._watched or self._keeper.source_of(symbol):
             return
         watch = self._watched[symbol] = _Watch()
-        attempt = 0
-        while self._watched.get(symbol) is watch and not await self._load(symbol, watch):
-            wait_s = min(self._backoff.wait_s(attempt), _LONGEST_WAIT_S)
-            await asyncio.sleep(min(wait_s, self._near_wait_s) if self._is_near(symbol) else wait_s)
-            attempt += 1
-        if self._watched.get(symbol) is watch:
-            watch.connection, watch.task = self._connect(self._plan(symbol, watch.source))
+        watch.task = self._run_task(self._keep(symbol, watch), f"watch {symbol}")
+        await watch.begun.wait()
 
     async def unwatch(self, symbol: str) -> None:
         """Close the symbol's feed, then free its number. One that is not watched is left alone."""
@@ -89,6 +92,46 @@ class Watches:
         finally:
             del self._closing[symbol]
             closed.set()
+
+    def close_feed(self, symbol: str) -> bool:
+        """Close the feed of a symbol that is gone, until it is listed again; False where there is none of ours."""
+        watch = self._watched.get(symbol)
+        return watch is not None and watch.feed is not None and watch.feed.cancel()
+
+    async def _keep(self, symbol: str, watch: _Watch) -> None:
+        """Load the symbol, run its feed until it is gone, and again, until cancelled."""
+        try:
+            while True:
+                await self._until_listed(symbol, watch)
+                watch.connection = self._make(self._plan(symbol, watch.source))
+                watch.begun.set()
+                await self._run_feed(watch, watch.connection)
+                watch.connection = None
+                self._keeper.drop(symbol)
+                watch.source = 0
+        finally:
+            watch.begun.set()
+
+    async def _run_feed(self, watch: _Watch, connection: RollingFeed) -> None:
+        """Until `close_feed`; raises what ended the feed otherwise."""
+        feed = watch.feed = asyncio.get_running_loop().create_task(
+            connection.run(), name=f"mexc feed {connection.plan.name}"
+        )
+        try:
+            await asyncio.wait([feed])
+        finally:
+            watch.feed = None
+            feed.cancel()
+            await asyncio.wait([feed])
+        if not feed.cancelled():
+            feed.result()
+
+    async def _until_listed(self, symbol: str, watch: _Watch) -> None:
+        attempt = 0
+        while not await self._load(symbol, watch):
+            wait_s = min(self._backoff.wait_s(attempt), _LONGEST_WAIT_S)
+            await asyncio.sleep(min(wait_s, self._near_wait_s) if self._is_near(symbol) else wait_s)
+            attempt += 1
 
     async def _load(self, symbol: str, watch: _Watch) -> bool:
         taken = self._keeper.used_sources() | {each.source for each in self._watched.values()}

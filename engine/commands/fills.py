@@ -8,7 +8,9 @@ import typer
 
 from engine.commands.options import (
     JsonOption,
-    OptionalRun,
+    PlacedRun,
+    ReadingCommand,
+    RunDirOption,
     chosen_run,
     example,
     utc_text,
@@ -19,23 +21,23 @@ from engine.commands.options import (
 HELP = example(
     "Show every execution of a run from its journal, the oldest first: of a run that goes on, has ended or was killed.",
     "penstock fills",
-    "penstock fills runs/20260101T120000Z-abcdefghijkl --json",
+    "penstock fills --run-dir runs/20260101T120000Z-abcdefghijkl --json",
 )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("fills", help=HELP)(fills)
+    app.command("fills", cls=ReadingCommand, help=HELP)(fills)
 
 
-def fills(run: OptionalRun = None, as_json: JsonOption = False) -> None:
+def fills(run: PlacedRun = None, run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     """Carry `penstock fills` out."""
     import msgspec
 
     from engine.console.publish import fill_row, money_text
     from engine.journal import history
 
-    place = chosen_run(run)
+    place = chosen_run(run_dir, run)
     core, placed = history.orders(place.path)
     names = core.strategy_names()
     strategies = {each.order.order_no: names[each.order.strategy] for each in placed}

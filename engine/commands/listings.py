@@ -12,7 +12,9 @@ import typer
 
 from engine.commands.options import (
     JsonOption,
-    OptionalRun,
+    PlacedRun,
+    ReadingCommand,
+    RunDirOption,
     chosen_run,
     example,
     newest_status,
@@ -33,7 +35,7 @@ HELP = example(
     "(what differs in its price alone once, with a count, but for --all and --json), --follow each change as it happens.",
     "penstock listings",
     "penstock listings --follow",
-    "penstock listings runs/20260101T120000Z-abcdefghijkl --history --json",
+    "penstock listings --run-dir runs/20260101T120000Z-abcdefghijkl --history --json",
     "penstock listings --evidence NEWUSDT",
     "penstock listings --evidence NEWUSDT --all",
 )
@@ -53,11 +55,11 @@ HEADER_FIELDS = (
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("listings", help=HELP)(listings)
+    app.command("listings", cls=ReadingCommand, help=HELP)(listings)
 
 
 def listings(
-    run: OptionalRun = None,
+    run: PlacedRun = None,
     history: Annotated[
         bool, typer.Option("--history", help="The finished ones, and each change of state.")
     ] = False,
@@ -73,6 +75,7 @@ def listings(
         bool,
         typer.Option("--follow", help="Each change of state as it happens, one a line, until the run ends."),
     ] = False,
+    run_dir: RunDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Carry `penstock listings` out."""
@@ -80,7 +83,7 @@ def listings(
         raise typer.BadParameter("--history, --evidence and --follow go one at a time")
     if every and evidence is None:
         raise typer.BadParameter("--all goes with --evidence")
-    place = chosen_run(run)
+    place = chosen_run(run_dir, run)
     if evidence is not None:
         _show_evidence(place, evidence.upper(), as_json, every)
     elif history:

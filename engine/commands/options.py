@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from engine.console.status import Status
@@ -21,11 +22,17 @@ RunDirOption = Annotated[
     Path | None,
     typer.Option("--run-dir", metavar="DIR", help="The run; else the newest one going on in ./runs."),
 ]
-OptionalRun = Annotated[
-    Path | None,
-    typer.Argument(metavar="RUN", help="A run's directory; else the newest one going on in ./runs."),
-]
+# The place of --run-dir before it was known to all commands: taken still, and not shown.
+PlacedRun = Annotated[Path | None, typer.Argument(metavar="RUN", hidden=True)]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
+
+
+class ReadingCommand(TyperCommand):
+    """A command that reads a run's records; its usage line leaves `PlacedRun` out, as its help does."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What follows the command's name."""
+        return [piece for piece in super().collect_usage_pieces(ctx) if piece != "[RUN]"]
 
 
 def write_json(document: Any) -> None:
@@ -38,10 +45,13 @@ def example(summary: str, *lines: str) -> str:
     return "\n\n".join([summary, "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)])
 
 
-def chosen_run(run_dir: Path | None) -> RunDir:
-    """The run that was named, or the newest one going on; raises RunDirError where there is none."""
+def chosen_run(run_dir: Path | None, placed: Path | None = None) -> RunDir:
+    """The run that was named, one way or the other, or the newest one going on; raises RunDirError where there is none."""
     from engine import run_dir as runs
 
+    if run_dir is not None and placed is not None:
+        raise typer.BadParameter("name the run once, with --run-dir")
+    run_dir = placed if run_dir is None else run_dir
     return runs.newest_active(DEFAULT_RUNS) if run_dir is None else runs.open_at(run_dir)
 
 

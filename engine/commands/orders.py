@@ -8,7 +8,9 @@ import typer
 
 from engine.commands.options import (
     JsonOption,
-    OptionalRun,
+    PlacedRun,
+    ReadingCommand,
+    RunDirOption,
     chosen_run,
     example,
     utc_text,
@@ -24,24 +26,25 @@ HELP = example(
     "Show a run's open orders, UNKNOWN ones included, from its journal: of a run that goes on, has ended or was killed. "
     "With --all every order it ever sent. Exit 1 where an order is UNKNOWN.",
     "penstock orders",
-    "penstock orders runs/20260101T120000Z-abcdefghijkl --all --json",
+    "penstock orders --run-dir runs/20260101T120000Z-abcdefghijkl --all --json",
 )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("orders", help=HELP)(orders)
+    app.command("orders", cls=ReadingCommand, help=HELP)(orders)
 
 
 def orders(
-    run: OptionalRun = None,
+    run: PlacedRun = None,
     every: Annotated[bool, typer.Option("--all", help="All orders, finished ones too.")] = False,
+    run_dir: RunDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Carry `penstock orders` out."""
     from engine.journal import history
 
-    core, placed = history.orders(chosen_run(run).path)
+    core, placed = history.orders(chosen_run(run_dir, run).path)
     rows = [_row(core, each) for each in placed if every or each.order.is_open]
     if as_json:
         write_json(rows)

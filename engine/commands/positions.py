@@ -9,7 +9,9 @@ import typer
 
 from engine.commands.options import (
     JsonOption,
-    OptionalRun,
+    PlacedRun,
+    ReadingCommand,
+    RunDirOption,
     chosen_run,
     example,
     newest_status,
@@ -26,7 +28,7 @@ HELP = example(
     "profit are as of its books; of one that has ended or was killed, the journal is folded, and positions are valued at "
     "their own cost.",
     "penstock positions",
-    "penstock positions runs/20260101T120000Z-abcdefghijkl --json",
+    "penstock positions --run-dir runs/20260101T120000Z-abcdefghijkl --json",
 )
 FRESH_S = 5.0
 FIELDS = ("symbol", "size", "average_price", "notional", "realised_pnl", "unrealised_pnl")
@@ -34,12 +36,12 @@ FIELDS = ("symbol", "size", "average_price", "notional", "realised_pnl", "unreal
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("positions", help=HELP)(positions)
+    app.command("positions", cls=ReadingCommand, help=HELP)(positions)
 
 
-def positions(run: OptionalRun = None, as_json: JsonOption = False) -> None:
+def positions(run: PlacedRun = None, run_dir: RunDirOption = None, as_json: JsonOption = False) -> None:
     """Carry `penstock positions` out."""
-    place = chosen_run(run)
+    place = chosen_run(run_dir, run)
     found = _live(place)
     source = "status page" if found is not None else "journal"
     if found is None:

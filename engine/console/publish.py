@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Any
 
-from engine.adapter import AdapterStatus
+from engine.adapter import AdapterStatus, SourceStatus
 from engine.console.listings import listings_of
 from engine.console.status import (
     Alert,
@@ -19,6 +19,7 @@ from engine.console.status import (
     Latency,
     Order,
     Position,
+    Source,
     Status,
     TapeStatus,
 )
@@ -29,6 +30,7 @@ from engine.core.risk.limits import MONEY_DECIMALS
 from engine.sequencer import Sequencer
 
 MAX_RECENT = 50
+MAX_REASON = 160
 
 
 def money_text(units: int, decimals: int = 2) -> str:
@@ -94,6 +96,11 @@ def fill_row(spec: InstrumentSpec, fill: dict[str, Any], strategy: str = "") -> 
         is_maker=fill["is_maker"],
         strategy=strategy,
     )
+
+
+def source_row(source: SourceStatus) -> Source:
+    """One source of listing evidence; what a venue said of its failure is cut."""
+    return Source(name=source.name, state=source.state, reason=source.reason[:MAX_REASON])
 
 
 def position_rows(core: Engine) -> list[Position]:
@@ -169,6 +176,7 @@ class Publisher:
             halted=core.is_halted,
             reduce_only=core.is_reduce_only,
             feeds=self._feeds(adapter, now_ns),
+            sources=[] if adapter is None else [source_row(source) for source in adapter.sources],
             books=[self._book(book, now_ns) for book in core.books if core.has_feed(book.instrument)],
             orders=order_rows(core, now_ns),
             fills=list(self.fills),

@@ -44,6 +44,14 @@ class Book(msgspec.Struct, frozen=True, omit_defaults=True):
     age_ms: int = -1
 
 
+class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One source of listing evidence: `state` is waiting, up or down, and `reason` why it is not up."""
+
+    name: str
+    state: str
+    reason: str = ""
+
+
 class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     """One order that is not finished, UNKNOWN ones included."""
 
@@ -149,6 +157,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     halted: bool = False
     reduce_only: bool = False
     feeds: list[Feed] = []
+    sources: list[Source] = []
     books: list[Book] = []
     orders: list[Order] = []
     fills: list[Fill] = []
@@ -165,7 +174,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     hidden_rows: int = 0
 
 
-_FIRST_ROWS = ("feeds", "books", "orders", "positions", "listings")
+_FIRST_ROWS = ("feeds", "sources", "books", "orders", "positions", "listings")
 _LAST_ROWS = ("fills", "alerts")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Status)

@@ -22,6 +22,7 @@ LINE_INTERVAL_S = 1.0
 STALE_STATUS_S = 2.0
 ROWS = 12
 LISTING_ROWS = 8
+REASON_SHOWN = 60
 WIDE_COLUMNS = 200
 
 _GOOD, _WARN, _BAD, _DIM = "green", "yellow", "bold red", "bright_black"
@@ -131,12 +132,23 @@ def line(status: Status | None, note: str, now_ns: int) -> str:
     if status.listings:
         going_on = sum(not listing.is_finished for listing in status.listings)
         words.append(f"listings {going_on}/{len(status.listings)}")
+    if status.sources:
+        words.append(sources_text(status))
     age_s = (now_ns - status.ts_ns) / 1e9
     if age_s > STALE_STATUS_S:
         words.append(f"no status for {age_s:.0f} s")
     if note != "running":
         words.append(f"[{note}]")
     return "  ".join(words)
+
+
+def sources_text(status: Status) -> str:
+    """The sources of listing evidence: those that are not up, each with why, or how many are."""
+    wrong = [source for source in status.sources if source.state != "up"]
+    if not wrong:
+        return f"{len(status.sources)} sources ok"
+    told = ", ".join(f"{source.name} {(source.reason or source.state)[:REASON_SHOWN]}" for source in wrong)
+    return f"{len(wrong)} of {len(status.sources)} sources not ok: {told}"
 
 
 def page(status: Status | None, note: str, now_ns: int, width: int = 160) -> RenderableType:
@@ -152,6 +164,8 @@ def page(status: Status | None, note: str, now_ns: int, width: int = 160) -> Ren
     if status.listings:
         height = min(len(status.listings), LISTING_ROWS) + 3 + (len(status.listings) > LISTING_ROWS)
         parts.insert(1, Layout(_framed("Listings", _listings(status)), size=height))
+    if status.sources:
+        parts.insert(1, Layout(_sources(status), size=1))
     root.split_column(*parts)
     market = [_framed("Books", _books(status)), _framed("Open orders", _orders(status))]
     account = [_framed("Positions", _positions(status)), _framed("Fills", _fills(status))]
@@ -242,6 +256,12 @@ def _feeds(status: Status) -> RenderableType:
             feed.name, _styled(feed.state), f"{feed.messages:,}", _age(feed.age_ms), f"{feed.lag_ms} ms"
         )
     return _more(table, len(status.feeds) - ROWS)
+
+
+def _sources(status: Status) -> Text:
+    states = {source.state for source in status.sources}
+    style = _BAD if "down" in states else _WARN if states != {"up"} else _DIM
+    return Text(f"  {sources_text(status)}", style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _books(status: Status) -> RenderableType:

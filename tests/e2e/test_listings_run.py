@@ -146,6 +146,8 @@ def test_listings_of_a_run(tmp_path: Path) -> None:
     rows = {row.symbol: row for row in status.listings}
     assert set(rows) == {"NEWUSDT", "EARLYUSDT", "SOONUSDT"}
     assert len(rows["NEWUSDT"].evidence) >= 3
+    assert {source.name.upper() for source in status.sources} >= SOURCES
+    assert "sources ok" in (tmp_path / "run.err").read_text()
     console = Console(
         width=200, height=60, record=True, file=(tmp_path / "page").open("w"), force_terminal=True
     )

@@ -350,8 +350,35 @@ def test_order_test_places_nothing() -> None:
         )
         assert answer == (200, {})
         assert (await client.signed("GET", "/api/v3/openOrders"))[1] == []
+        assert (await client.get("/control/orders"))[1] == []
 
     play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("code", "order"),
+    [
+        (10101, {"side": "BUY", "type": "LIMIT", "quantity": "5000", "price": "59900"}),
+        (10101, {"side": "BUY", "type": "MARKET", "quoteOrderQty": "90000000"}),
+        (30004, {"side": "SELL", "type": "LIMIT", "quantity": "5000", "price": "60100"}),
+        (30041, {"side": "BUY", "type": "LIMIT_MAKER", "quantity": "0.001", "price": "60150"}),
+        (33333, {"side": "BUY", "type": "LIMIT", "quantity": "0.001", "price": "59900", "newClientOrderId": "same"}),
+        (33333, {"side": "BUY", "type": "LIMIT", "quantity": "0.001", "price": "59900", "newClientOrderId": "x" * 33}),
+        (30002, {"side": "BUY", "type": "LIMIT", "quantity": "0.00001", "price": "59900"}),
+        (10096, {"side": "BUY", "type": "LIMIT", "quantity": "0.001", "price": "59900.123456789"}),
+        (30087, {"side": "BUY", "type": "IMMEDIATE_OR_CANCEL", "quantity": "0.001", "price": "99000"}),
+    ],
+)  # fmt: skip
+def test_order_test_refuses_what_an_order_is_refused_for(code: int, order: dict[str, Any]) -> None:
+    async def scenario(client: Client) -> None:
+        rest = {"quantity": "0.001", "price": "59000", "newClientOrderId": "same"}
+        assert (await client.order("BUY", "LIMIT", **rest))[0] == 200
+        for path in ("/api/v3/order/test", "/api/v3/order"):
+            status, answer = await client.signed("POST", path, symbol="BTCUSDT", **order)
+            assert (status, answer.get("code")) == (400, code), (path, answer)
+
+    limits = {"max_notional": "0", "max_notional_market": "0"}
+    play(scenario, listed=paused(**limits))
 
 
 @pytest.mark.parametrize("policy", ["reject", "accept"])

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from engine import cli, run_dir
+from engine.adapter import AdapterStatus, SourceStatus
 from engine.console.publish import Publisher
-from engine.console.status import Order, Position, Status, encode
+from engine.console.status import Order, Position, Source, Status, encode
 from engine.console.status_page import StatusPage
 from engine.control import CommandRefused, ControlServer, Reply, Request
 from engine.core import event
@@ -163,8 +164,24 @@ def test_orders_fills_and_positions_of_a_run(life: Life, capsys: Capture, snapsh
     (position,) = answer["positions"]
     assert (position["symbol"], position["size"], position["average_price"]) == ("AAAUSDT", "0.500", "100.06")
     for command in ("orders", "fills", "positions"):
+        assert penstock(command, "--run-dir", place) in (0, 1)
+        shown = capsys.readouterr().out
+        assert "AAAUSDT" in shown
+        # As it was named before --run-dir was taken everywhere.
         assert penstock(command, place) in (0, 1)
-        assert "AAAUSDT" in capsys.readouterr().out
+        assert capsys.readouterr().out == shown
+
+
+@pytest.mark.parametrize("command", ["listings", "orders", "fills", "positions"])
+def test_a_run_is_named_in_one_way(command: str, life: Life, capsys: Capture) -> None:
+    assert said(capsys, command, "--run-dir", life.place.path) == said(capsys, command, life.place.path)
+    assert penstock(command, life.place.path, "--run-dir", life.place.path) == 2
+    assert "--run-dir" in capsys.readouterr().err
+    assert penstock(command, "--help") == 0
+    shown = capsys.readouterr().out
+    assert "--run-dir" in shown
+    assert "[RUN]" not in shown
+    assert "Arguments" not in shown
 
 
 def test_what_a_restart_does_not_know_is_shown_as_unknown(life: Life, capsys: Capture) -> None:
@@ -341,6 +358,22 @@ def test_listings_are_published_again_after_a_restart(life: Life, snapshot: bool
     assert [each.symbol for each in publisher.document(None, 1.0, 1.0).listings] == ["NEXTUSDT", "NEWUSDT"]
     publisher.note_memo("ready", "NEXTUSDT", b"")
     assert [each.symbol for each in publisher.document(None, 1.0, 1.0).listings] == ["NEWUSDT"]
+
+
+def test_sources_of_evidence_are_in_the_status(life: Life, capsys: Capture) -> None:
+    publisher = Publisher(life.sequencer, "paper", "USDT", 0)
+    told = [
+        SourceStatus("calendar", "up", "", 5, 3, 0, 7, 0),
+        SourceStatus("web", "down", "blocked: " + "no " * 500, 5, 0, 3, 0, 0),
+    ]
+    document = publisher.document(AdapterStatus("mexc", [], 0.0, 0.0, 0.0, {}, told), 1.0, 1.0)
+    assert document.sources[0] == Source("calendar", "up")
+    assert len(document.sources[1].reason) == 160
+    publish(life.place, sources=document.sources)
+    shown = said(capsys, "status", "--run-dir", life.place.path)
+    assert [each["name"] for each in shown["sources"]] == ["calendar", "web"]
+    assert penstock("status", "--run-dir", life.place.path) == 0
+    assert "1 of 2 sources not ok: web blocked: no no" in capsys.readouterr().out
 
 
 def publish(place: RunDir, **facts: Any) -> None:

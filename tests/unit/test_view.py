@@ -21,6 +21,7 @@ from engine.console.status import (
     Latency,
     Order,
     Position,
+    Source,
     Status,
     TapeStatus,
     decode,
@@ -135,6 +136,35 @@ def test_a_line_says_the_state() -> None:
     assert "no status for 3 s" in line(FULL, "running", NOW_NS + 3_000_000_000)
     assert "REDUCE ONLY" in line(Status(run_id="a", mode="paper", ts_ns=0, reduce_only=True), "running", 0)
     assert "HALTED" in line(Status(run_id="a", mode="paper", ts_ns=0, halted=True), "running", 0)
+
+
+NAMES = ("calendar", "web", "exchange_info", "self", "announcement", "offline", "futures", "market_data")
+
+
+def with_sources(**states: tuple[str, str]) -> Status:
+    rows = [Source(name, *states.get(name, ("up", ""))) for name in NAMES]
+    return msgspec.structs.replace(FULL, sources=rows)
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        ({}, "8 sources ok"),
+        ({"web": ("down", "blocked: http 403")}, "1 of 8 sources not ok: web blocked: http 403"),
+        (
+            {"offline": ("waiting", ""), "calendar": ("down", "shape: no data")},
+            "2 of 8 sources not ok: calendar shape: no data, offline waiting",
+        ),
+        ({"web": ("down", "vanished: " + "x" * 500)}, "1 of 8 sources not ok: web vanished: " + "x" * 50),
+    ],
+)
+def test_the_sources_of_evidence_take_one_line(states: dict[str, tuple[str, str]], told: str) -> None:
+    status = with_sources(**states)
+    assert f"  {told}" in line(status, "running", NOW_NS)
+    assert [row.strip() for row in drawn(status).splitlines() if "sources" in row] == [told]
+    assert all(len(row) <= 60 for row in drawn(status, width=60).splitlines())
+    assert [each.name for each in decode(encode(status)).sources] == list(NAMES)
+    assert "sources" not in line(FULL, "running", NOW_NS) + drawn(FULL)
 
 
 def test_a_line_a_second_and_one_for_each_note() -> None:

@@ -116,6 +116,9 @@ class _Ears:
     def count(self, name: str) -> None:
         self.owner.fault(name)
 
+    def alert(self, text: str) -> None:
+        """A connection has none."""
+
     def now_ns(self) -> int:
         return 0
 

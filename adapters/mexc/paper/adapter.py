@@ -93,6 +93,10 @@ class Tap:
         """Count one oddity."""
         return self._port.count(name)
 
+    def alert(self, text: str) -> Any:
+        """Tell people."""
+        return self._port.alert(text)
+
     def now_ns(self) -> int:
         """Our clock, UTC."""
         return self._port.now_ns()

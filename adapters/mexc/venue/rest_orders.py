@@ -32,7 +32,6 @@ from backtest.exchange_types import (
     Reason,
     Rejected,
 )
-from backtest.order_checks import check_request
 from engine.core.enums import OrderType, Side
 
 MAX_CLIENT_ID_LENGTH = 32
@@ -122,12 +121,11 @@ class OrderEndpoints:
         return response
 
     async def test(self, request: web.Request) -> web.Response:
-        """POST /api/v3/order/test: the filters, without placing anything."""
+        """POST /api/v3/order/test: whatever refuses an order refuses it here; nothing is placed."""
         state = self._state
         api_key, params = await authenticate(state, request, DEAL_WRITE)
         order = self._parse(api_key, params)
-        book = state.exchange.books[order.symbol]
-        if (refusal := check_request(book, order)) is not None:
+        if (refusal := state.exchange.refusal(state.clock.now_ns(), order)) is not None:
             raise self._refusal(order, *refusal)
         return answer({})
 

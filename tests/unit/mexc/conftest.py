@@ -80,6 +80,7 @@ class Recorder:
         self.documents: list[tuple[int, int, bytes]] = []
         self.events: list[dict[str, Any]] = []
         self.counts: collections.Counter[str] = collections.Counter()
+        self.alerts: list[str] = []
         self.symbols: list[str] = []
         self.decoder: Any = None
 
@@ -123,6 +124,9 @@ class Recorder:
 
     def count(self, name: str) -> None:
         self.counts[name] += 1
+
+    def alert(self, text: str) -> None:
+        self.alerts.append(text)
 
     def now_ns(self) -> int:
         return time.time_ns()

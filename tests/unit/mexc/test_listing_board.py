@@ -82,7 +82,9 @@ QUICK = {
 
 
 @contextlib.asynccontextmanager
-async def rig(recorder: Any, monkeypatch: pytest.MonkeyPatch, **listings: Any) -> AsyncIterator[Rig]:
+async def rig(
+    recorder: Any, monkeypatch: pytest.MonkeyPatch, instruments_interval_s: float = 60.0, **listings: Any
+) -> AsyncIterator[Rig]:
     monkeypatch.setenv("TEST_MEXC_KEY", "mx0-test")
     monkeypatch.setenv("TEST_MEXC_SECRET", "test-secret-never-shown")
     async with literal_venue() as venue:
@@ -98,6 +100,7 @@ async def rig(recorder: Any, monkeypatch: pytest.MonkeyPatch, **listings: Any) -
             firewall_pause_s=0.01,
             clock_samples=1,
             weight_per_10s=100_000,
+            instruments_interval_s=instruments_interval_s,
             listings={"enabled": True, **QUICK, **listings},
         )
         adapter = MexcAdapter(config, run_id="abcdef012345", seed=7)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from adapters.mexc import MexcConfig
 from adapters.mexc.errors import ErrorClass, VenueError
 from adapters.mexc.limits import RequestLimits, Window, weight_of
+from adapters.mexc.rest import RestClient
+from engine.config import parse, to_toml
+from engine.config_plugins import plugin_problems
 
 ORDER = "POST /api/v3/order"
 
@@ -55,6 +62,69 @@ def test_a_window_never_lets_more_through_than_its_limit(steps: list[tuple[float
 )  # fmt: skip
 def test_weights(endpoint: str, has_symbol: bool, weight: int) -> None:
     assert weight_of(endpoint, has_symbol=has_symbol) == weight
+
+
+SMALL = """
+symbols = ["BTCUSDT"]
+[adapter]
+name = "mexc"
+weight_per_10s = 60
+[adapter.weights]
+"POST /api/v3/order" = 25
+"GET /api/v3/ticker/24hr" = 50
+[[strategy]]
+name = "market_maker"
+id = "maker"
+symbols = ["BTCUSDT"]
+"""
+
+
+def test_weights_come_from_the_config() -> None:
+    config = parse(SMALL)
+    assert parse(to_toml(config)) == config
+    settings = MexcConfig(**config.adapter.options)
+    own = settings.weights
+    assert weight_of(ORDER, own) == 25
+    assert weight_of("GET /api/v3/ticker/24hr", own, has_symbol=False) == 50
+    assert weight_of("GET /api/v3/exchangeInfo", own) == 10
+    clock = Clock()
+    limits = RequestLimits(settings.weight_per_10s, 0, clock, own)
+    limits.spend_now(ORDER)
+    limits.spend_now(ORDER)
+    with pytest.raises(VenueError, match="budget is spent"):
+        limits.spend_now(ORDER)
+
+    async def asks() -> None:
+        # Questions may use 10 of 60: a second one waits only where the first one weighed that much.
+        for weight, waits in ((5, False), (10, True)):
+            rest = RestClient(MexcConfig(weight_per_10s=60, weights={"GET /api/v3/order": weight}), None)
+            await rest.limits.spend("GET /api/v3/order")
+            with pytest.raises(TimeoutError) if waits else contextlib.nullcontext():
+                await asyncio.wait_for(rest.limits.spend("GET /api/v3/order"), 0.05)
+
+    asyncio.run(asks())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "weight", "words"),
+    [
+        ("/api/v3/order", 1, "method and path"),
+        ("POST api/v3/order", 1, "method and path"),
+        ("post /api/v3/order", 1, "method and path"),
+        ("GET /api/v3/depth?symbol=BTCUSDT", 1, "method and path"),
+        ("GET /api/v3/depth x", 1, "method and path"),
+        ("GET /api/v3/depth", 0, "must weigh 1 to 500"),
+        ("GET /api/v3/depth", 501, "must weigh 1 to 500"),
+        ("GET /api/v3/depth", "many", "valid integer"),
+    ],
+)
+def test_weights_that_cannot_be(endpoint: str, weight: object, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        MexcConfig(weights={endpoint: weight})  # type: ignore[dict-item]
+    lines = SMALL.replace('"POST /api/v3/order" = 25', f"{json.dumps(endpoint)} = {json.dumps(weight)}")
+    (problem,) = plugin_problems(parse(lines))
+    assert problem.path.startswith("adapter")
+    assert words.replace("500", "60") in problem.what
 
 
 def test_an_order_beyond_the_budget_is_not_sent_and_does_not_wait() -> None:
