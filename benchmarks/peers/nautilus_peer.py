@@ -156,7 +156,9 @@ class MarkerStrategy(Strategy):
         if bid_lots % MARKER_SCALE == MARKER:
             size = Quantity((ORDER_LOTS + bid_lots // MARKER_SCALE) / 1e8, 8)
             self.submit_order(
-                self.order_factory.limit(INSTRUMENT.id, OrderSide.BUY, size, ask, time_in_force=TimeInForce.IOC)
+                self.order_factory.limit(
+                    INSTRUMENT.id, OrderSide.BUY, size, ask, time_in_force=TimeInForce.IOC
+                )
             )
 
 

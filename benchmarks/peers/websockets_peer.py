@@ -6,12 +6,22 @@ python websockets_peer.py PORT ACCESS_KEY SECRET blocking|spin [tls]
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import Any
 
 import uvloop
 import websockets
-from common import MARKER, MARKER_SCALE, ORDER_LOTS, SUBSCRIPTION, OrderSocket, stay_awake, tls_context, wrapper_class
+from common import (
+    MARKER,
+    MARKER_SCALE,
+    ORDER_LOTS,
+    SUBSCRIPTION,
+    OrderSocket,
+    stay_awake,
+    tls_context,
+    wrapper_class,
+)
 
 Wrapper = wrapper_class()
 
@@ -63,7 +73,5 @@ async def main(port: int, access_key: str, secret: str, spins: bool, with_tls: b
 
 if __name__ == "__main__":
     _, at, name, key, wait, *rest = sys.argv
-    try:
+    with contextlib.suppress(websockets.ConnectionClosed):
         uvloop.run(main(int(at), name, key, wait == "spin", rest == ["tls"]))
-    except websockets.ConnectionClosed:
-        pass

@@ -69,7 +69,7 @@ def _install_strategies() -> Path:
     """The package `marker` in a folder of its own, compiled against the installed engine."""
     source, site = HERE / "strategy", BUILD / "site"
     stamp = site / "installed"
-    installed = [path for path in Path(engine.__file__).parent.rglob("*.so")]
+    installed = list(Path(engine.__file__).parent.rglob("*.so"))
     sources = [path for path in source.rglob("*") if path.is_file()]
     if stamp.exists() and stamp.stat().st_mtime >= _newest([*installed, *sources]):
         return site

@@ -57,9 +57,7 @@ def _levels(rng: random.Random, best: int, step: int, count: int) -> list[tuple[
 
 
 def _update(rng: random.Random, shape: Shape, version: int, order_id: int) -> DepthUpdate:
-    bid_lots = (
-        order_id * MARKER_SCALE + MARKER if order_id else rng.randint(1, IDS) * MARKER_SCALE + 1_234
-    )
+    bid_lots = order_id * MARKER_SCALE + MARKER if order_id else rng.randint(1, IDS) * MARKER_SCALE + 1_234
     bids = [(_price(BEST_BID), _size(bid_lots)), *_levels(rng, BEST_BID, -1, shape.levels // 2 - 1)]
     asks = _levels(rng, BEST_ASK, 1, shape.levels - shape.levels // 2)
     return DepthUpdate(version, version, asks, bids)

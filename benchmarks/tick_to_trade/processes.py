@@ -96,7 +96,9 @@ def place(pid: int, cpu: int, nice: int = 0, priority: int = 0, *, threads: bool
     Its other threads share core 0; with `threads` they do what the main one does, and all of them run where there is room.
     """
     for thread in map(int, os.listdir(f"/proc/{pid}/task")):
-        os.sched_setaffinity(thread, {LOAD_CPU, ENGINE_CPU} if threads else {cpu if thread == pid else LOAD_CPU})
+        os.sched_setaffinity(
+            thread, {LOAD_CPU, ENGINE_CPU} if threads else {cpu if thread == pid else LOAD_CPU}
+        )
         if os.geteuid() == 0 and (thread == pid or threads):
             os.setpriority(os.PRIO_PROCESS, thread, nice)
             if priority:
@@ -121,7 +123,9 @@ def favoured_session() -> Iterator[None]:
 class Load:
     """The load generator, run over one file of frames."""
 
-    def __init__(self, tools: Tools, frames: Path, venue_port: int, certificate: tuple[Path, Path] | None) -> None:
+    def __init__(
+        self, tools: Tools, frames: Path, venue_port: int, certificate: tuple[Path, Path] | None
+    ) -> None:
         command = [str(tools.load), str(frames), str(venue_port), *map(str, certificate or ())]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._unread = b""
@@ -133,7 +137,9 @@ class Load:
         while b"\n" not in self._unread:
             wait_s = until - time.monotonic()
             if wait_s <= 0 or not select.select([self.process.stdout], [], [], wait_s)[0]:
-                raise RuntimeError(f"the load generator said nothing for {timeout_s:g} s: did the engine end?")
+                raise RuntimeError(
+                    f"the load generator said nothing for {timeout_s:g} s: did the engine end?"
+                )
             data = os.read(self.process.stdout.fileno(), 1 << 16)
             if not data:
                 raise RuntimeError(f"the load generator ended with code {self.process.wait()}")

@@ -25,7 +25,7 @@ sys.path.append(str(ROOT))  # the tests' processes; the engine is the installed 
 
 from benchmarks.tick_to_trade.build import Tools, build  # noqa: E402
 from benchmarks.tick_to_trade.frames import Shape, write_frames  # noqa: E402
-from benchmarks.tick_to_trade.processes import (
+from benchmarks.tick_to_trade.processes import (  # noqa: E402
     ENGINE_NICE,
     ENGINE_PRIORITY,
     PEERS,
@@ -33,7 +33,7 @@ from benchmarks.tick_to_trade.processes import (
     Load,
     Setting,
     favoured_session,
-)  # noqa: E402
+)
 from engine.microbench import machine, percentile  # noqa: E402
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
@@ -70,7 +70,9 @@ def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {name: percentile([each[name] for each in rounds], 0.5) for name in SHARES}
 
 
-def play(subjects: dict[str, Subject], rounds: int, frames: int, rate: float) -> dict[str, list[dict[str, float]]]:
+def play(
+    subjects: dict[str, Subject], rounds: int, frames: int, rate: float
+) -> dict[str, list[dict[str, float]]]:
     """All subjects in turn, so many times."""
     results: dict[str, list[dict[str, float]]] = {name: [] for name in subjects}
     for number in range(rounds):
@@ -92,13 +94,17 @@ def judge(results: dict[str, list[dict[str, float]]], bars: dict[str, float]) ->
         ratios = {share: middle[share] / lowest[share] for share in SHARES}
         limits = bars if name == "daemon" else {}
         met = {share: ratios[share] <= limit for share, limit in limits.items()}
-        rows.append({"engine": name, "us": middle, "ratio": ratios, "bars": limits, "met": met, "rounds": rounds})
+        rows.append(
+            {"engine": name, "us": middle, "ratio": ratios, "bars": limits, "met": met, "rounds": rounds}
+        )
     return rows
 
 
 def tell(rows: list[dict[str, Any]], out: Any = sys.stdout) -> None:
     """The table of medians."""
-    out.write(f"\n{'engine':12} {'p50 us':>9} {'p90 us':>9} {'p99 us':>9}   {'p50 x':>6} {'p99 x':>6}   bars\n")
+    out.write(
+        f"\n{'engine':12} {'p50 us':>9} {'p90 us':>9} {'p99 us':>9}   {'p50 x':>6} {'p99 x':>6}   bars\n"
+    )
     for row in rows:
         us, ratio = row["us"], row["ratio"]
         bars = "  ".join(
@@ -115,7 +121,9 @@ def tell(rows: list[dict[str, Any]], out: Any = sys.stdout) -> None:
 def use_site(tools: Tools) -> None:
     """Have this process and those it starts find the strategies."""
     sys.path.append(str(tools.site))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tools.site), os.environ.get("PYTHONPATH", "")]))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(tools.site), os.environ.get("PYTHONPATH", "")])
+    )
 
 
 def priority(setting: Setting) -> str:
@@ -134,7 +142,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--frames", type=int, default=6_000, help="frames that are timed in a round")
     parser.add_argument("--rate", type=float, default=2_000, help="frames per second")
-    parser.add_argument("--levels", type=int, default=2, help="levels that a frame changes, both sides together")
+    parser.add_argument(
+        "--levels", type=int, default=2, help="levels that a frame changes, both sides together"
+    )
     parser.add_argument("--order-every", type=int, default=8, help="on which frames an order follows")
     parser.add_argument("--peers", action="store_true", help="the peers, too (make peers)")
     parser.add_argument(

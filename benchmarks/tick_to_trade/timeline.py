@@ -31,14 +31,30 @@ from benchmarks.tick_to_trade.run import WARM_UP_FRAMES, use_site  # noqa: E402
 from engine.microbench import percentile  # noqa: E402
 
 WAITED, READ_BEGAN, READ_ENDED, WRITE_BEGAN, WRITE_ENDED, CLOCK_READ = range(1, 7)
-NAMES = {WAITED: "wait ended", READ_BEGAN: "read", READ_ENDED: "read ended", WRITE_BEGAN: "write", WRITE_ENDED: "write ended"}
+NAMES = {
+    WAITED: "wait ended",
+    READ_BEGAN: "read",
+    READ_ENDED: "read ended",
+    WRITE_BEGAN: "write",
+    WRITE_ENDED: "write ended",
+}
 Note = tuple[int, int, int, str]
 
 
 def build_probe() -> Path:
     """The library for LD_PRELOAD."""
     target = BUILD / "probe.so"
-    command = [compiler() or "cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+    command = [
+        compiler() or "cc",
+        "-std=gnu11",
+        "-D_GNU_SOURCE",
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fPIC",
+        "-shared",
+    ]
     subprocess.run([*command, str(HERE / "probe.c"), "-o", str(target), "-ldl"], check=True)
     return target
 
@@ -62,7 +78,9 @@ def read_notes(path: Path) -> list[Note]:
     return notes
 
 
-def steps_of(notes: Sequence[Note], moments: Sequence[int], sent_ns: int, arrived_ns: int) -> list[tuple[str, int]] | None:
+def steps_of(
+    notes: Sequence[Note], moments: Sequence[int], sent_ns: int, arrived_ns: int
+) -> list[tuple[str, int]] | None:
     """(step, when it was reached) of one order, from its frame's sending on; None where the notes do not hold it."""
     last = bisect.bisect_right(moments, arrived_ns) - 1
     while last >= 0 and notes[last][1] != WRITE_BEGAN:
@@ -83,7 +101,9 @@ def tell(name: str, orders: Sequence[list[tuple[str, int]]]) -> None:
     sequences = collections.Counter(tuple(step for step, _ in order) for order in orders)
     (common, count), *_ = sequences.most_common(1)
     chosen = [order for order in orders if tuple(step for step, _ in order) == common]
-    sys.stdout.write(f"\n{name}: {count} of {len(orders)} orders went this way\n{'us':>8} {'p99':>8} {'at':>8}  until\n")
+    sys.stdout.write(
+        f"\n{name}: {count} of {len(orders)} orders went this way\n{'us':>8} {'p99':>8} {'at':>8}  until\n"
+    )
     for at in range(1, len(common)):
         spent = [float(order[at][1] - order[at - 1][1]) / 1000 for order in chosen]
         since = [float(order[at][1] - order[0][1]) / 1000 for order in chosen]
