@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -160,6 +161,7 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     """Entry point."""
     options = parsed()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     tools = build()
     if options.tls and not tools.has_tls:
         sys.exit("the TLS floor is left out: OpenSSL's headers are missing (apt-get install libssl-dev)")
