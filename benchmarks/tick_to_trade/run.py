@@ -87,7 +87,8 @@ def play(
 
 
 def judge(results: dict[str, list[dict[str, float]]], bars: dict[str, float]) -> list[dict[str, Any]]:
-    """A row for each engine: medians, their ratios to the floor's, and for the daemon whether its bars are met."""
+    """A row for each engine: medians, their ratios to the floor's, for the daemon whether its bars are met, and the quietest
+    round, which says what the neighbours were good for."""
     lowest = medians(results["floor"])
     rows = []
     for name, rounds in results.items():
@@ -96,7 +97,15 @@ def judge(results: dict[str, list[dict[str, float]]], bars: dict[str, float]) ->
         limits = bars if name == "daemon" else {}
         met = {share: ratios[share] <= limit for share, limit in limits.items()}
         rows.append(
-            {"engine": name, "us": middle, "ratio": ratios, "bars": limits, "met": met, "rounds": rounds}
+            {
+                "engine": name,
+                "us": middle,
+                "ratio": ratios,
+                "bars": limits,
+                "met": met,
+                "quietest": min(rounds, key=lambda each: each["p50"]),
+                "rounds": rounds,
+            }
         )
     return rows
 
@@ -104,10 +113,11 @@ def judge(results: dict[str, list[dict[str, float]]], bars: dict[str, float]) ->
 def tell(rows: list[dict[str, Any]], out: Any = sys.stdout) -> None:
     """The table of medians."""
     out.write(
-        f"\n{'engine':12} {'p50 us':>9} {'p90 us':>9} {'p99 us':>9}   {'p50 x':>6} {'p99 x':>6}   bars\n"
+        f"\n{'engine':12} {'p50 us':>9} {'p90 us':>9} {'p99 us':>9}   {'p50 x':>6} {'p99 x':>6}   "
+        f"{'quietest: p50':>13} {'p99':>8}   bars\n"
     )
     for row in rows:
-        us, ratio = row["us"], row["ratio"]
+        us, ratio, quiet = row["us"], row["ratio"], row["quietest"]
         bars = "  ".join(
             f"{share} <= {limit:g}: {'met' if row['met'][share] else 'MISSED'}"
             + (f" (stretch {STRETCH:g})" if ratio[share] <= STRETCH else "")
@@ -115,7 +125,7 @@ def tell(rows: list[dict[str, Any]], out: Any = sys.stdout) -> None:
         )
         out.write(
             f"{row['engine']:12} {us['p50']:9.1f} {us['p90']:9.1f} {us['p99']:9.1f}   "
-            f"{ratio['p50']:6.2f} {ratio['p99']:6.2f}   {bars}\n"
+            f"{ratio['p50']:6.2f} {ratio['p99']:6.2f}   {quiet['p50']:13.1f} {quiet['p99']:8.1f}   {bars}\n"
         )
 
 
