@@ -102,7 +102,8 @@ def place(pid: int, cpu: int, nice: int = 0, priority: int = 0, *, threads: bool
         if os.geteuid() == 0 and (thread == pid or threads):
             os.setpriority(os.PRIO_PROCESS, thread, nice)
             if priority:
-                os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))
+                policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK  # not for threads that it starts later
+                os.sched_setscheduler(thread, policy, os.sched_param(priority))
 
 
 def favour_session(pid: int, nice: int) -> int:

@@ -90,7 +90,7 @@ def judge(results: dict[str, list[dict[str, float]]], bars: dict[str, float]) ->
     """A row for each engine: medians, their ratios to the floor's, for the daemon whether its bars are met, and the quietest
     round, which says what the neighbours were good for."""
     lowest = medians(results["floor"])
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, rounds in results.items():
         middle = medians(rounds)
         ratios = {share: middle[share] / lowest[share] for share in SHARES}
