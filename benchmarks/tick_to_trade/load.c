@@ -11,7 +11,7 @@
  */
 #include "wire.h"
 
-enum { ROOM = 1 << 16, CONNECTIONS = 64, ORDERS_MOST = 1 << 16, TARGET_MOST = 512, LINE_MOST = 256, EVENTS = 16 };
+enum { ROOM = 1 << 16, CONNECTIONS = 64, ORDERS_MOST = 1 << 16, TARGET_MOST = 512, LINE_MOST = 256, EVENTS = 16, PAUSES = 20 };
 
 typedef enum { HTTP, MARKET, PRIVATE, UPSTREAM, LISTENER, COMMANDS, FREE } role_t;
 
@@ -351,7 +351,10 @@ static void send_burst(uint32_t count, double rate) {
     if (count > load.n_frames - load.next_frame) die("only %u frames are left", load.n_frames - load.next_frame);
     load.n_orders = load.n_sent = 0;
     for (uint32_t i = 0; i < count; i++) {
-        while (clock_ns(CLOCK_MONOTONIC) < due_ns) take_events(0);
+        while (clock_ns(CLOCK_MONOTONIC) < due_ns) {
+            take_events(0);
+            for (int k = 0; k < PAUSES; k++) __builtin_ia32_pause(); /* the engine may share this core's other half */
+        }
         send_next();
         /* Where this process was kept from running, what it missed is not made up for: frames would come in heaps. */
         int64_t late_ns = clock_ns(CLOCK_MONOTONIC) - due_ns;
