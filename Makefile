@@ -2,6 +2,7 @@
 # make test   lint, types and all tests, against the installed package
 # make setup  both call it first; it does nothing when nothing changed
 # make docs   the pages that are generated
+# make peers  environments of their own for the engines that the benchmarks stand beside
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV   := .venv
 BIN    := $(CURDIR)/$(VENV)/bin
@@ -11,7 +12,7 @@ export PENSTOCK_DATA
 CODE    := engine native strategies adapters backtest
 SOURCES := pyproject.toml setup.py $(shell find $(CODE) -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h')
 
-.PHONY: run test setup lint types docs bench clean
+.PHONY: run test setup lint types docs bench peers clean
 
 run: setup
 	@$(BIN)/penstock run --config configs/demo.toml
@@ -71,5 +72,16 @@ docs: setup
 bench: setup
 	@$(BIN)/penstock bench
 
+# NautilusTrader needs Python 3.12; on an older one pip would take a release of long ago.
+PEERS := benchmarks/peers
+PEER_PYTHON ?= $(shell for each in python3.13 python3.12; do $$each -c pass 2>/dev/null && command -v $$each && break; done)
+
+peers:
+	@$(PYTHON) -m venv $(PEERS)/.venv-websockets
+	@$(PEERS)/.venv-websockets/bin/python -m pip install --quiet --disable-pip-version-check websockets uvloop protobuf
+	@test -n "$(PEER_PYTHON)" || { echo "penstock: no Python 3.12 or later for NautilusTrader. Name one: make PEER_PYTHON=... peers"; exit 1; }
+	@$(PEER_PYTHON) -m venv $(PEERS)/.venv-nautilus
+	@$(PEERS)/.venv-nautilus/bin/python -m pip install --quiet --disable-pip-version-check 'nautilus_trader>=1.231,<2' protobuf
+
 clean:
-	rm -rf build $(VENV) *.egg-info
+	rm -rf build $(VENV) $(PEERS)/.venv-* *.egg-info

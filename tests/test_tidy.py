@@ -67,7 +67,9 @@ def test_every_compiled_module_has_a_stub(sources: list[Source]) -> None:
 
 def test_only_sources_are_tracked(sources: list[Source]) -> None:
     built = {".so", ".c", ".cpp", ".o", ".pyc", ".log", ".html"}
-    assert [path for path in tracked() if PurePosixPath(path).suffix in built] == []
+    found = [path for path in tracked() if PurePosixPath(path).suffix in built]
+    # What Cython writes is C, too; the benchmarks' own programs are written by hand.
+    assert [path for path in found if not (path.startswith("benchmarks/") and path.endswith(".c"))] == []
 
 
 def test_links_in_the_docs_lead_somewhere() -> None:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 PRODUCT = ("engine", "native", "strategies", "adapters", "backtest")
-CODE = {".py", ".pyx", ".pxd", ".pyi", ".h"}
+CODE = {".py", ".pyx", ".pxd", ".pyi", ".h", ".c"}
 CYTHON = {".pyx", ".pxd"}
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_LINE = 500, 70, 130
 
@@ -54,7 +54,7 @@ class Source:
     @cached_property
     def code(self) -> str:
         """The text with comments and strings blanked out, every line where it was."""
-        blank = _C_BLANK if self.suffix == ".h" else _PY_BLANK
+        blank = _C_BLANK if self.suffix in (".h", ".c") else _PY_BLANK
         return blank.sub(lambda hit: re.sub(r"[^\n]", " ", hit[0]), self.text)
 
     def line_of(self, offset: int) -> int:

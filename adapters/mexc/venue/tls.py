@@ -29,7 +29,7 @@ class Certificate:
         self._folder = Path(tempfile.mkdtemp(prefix="penstock-venue-"))  # mode 0700
         self.ca_pem_path = self._folder / "ca.pem"
         key = ec.generate_private_key(ec.SECP256R1())
-        self.ca_pem_path.write_bytes(_self_signed(key).public_bytes(serialization.Encoding.PEM))
+        self.ca_pem_path.write_bytes(self_signed(key).public_bytes(serialization.Encoding.PEM))
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         key_path = self._folder / "key.pem"
@@ -51,7 +51,8 @@ class Certificate:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """A certificate for localhost and its addresses, valid for LIFE."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Penstock local MEXC venue")])
     addresses = [ipaddress.ip_address(text) for text in ("127.0.0.1", "::1")]
     names = x509.SubjectAlternativeName(
