@@ -26,6 +26,7 @@ typedef struct {
     uint64_t next_index;
     uint8_t hash[LOG_HASH];
     uint64_t oldest; /* the first segment there is */
+    uint64_t archived; /* segments below this one may be missing */
     uint64_t mark;   /* records below it were synced: damage to them is an error */
     /* what was done */
     uint64_t torn_bytes;
@@ -149,7 +150,7 @@ static inline int log_recover_header(log_recovery_t *state, int dir_fd, const ch
     *opened = log_header_read(dir_fd, stem, number, &header) && header.opened;
     if (!*opened) return LOG_OK;
     if (!log_header_valid(&header)) return log_recovery_fail(state, LOG_DAMAGED, 0, number, 0);
-    if (number == state->oldest && number > 0 && !(header.flags & LOG_BUDGETED)) {
+    if (number == state->oldest && number > state->archived && !(header.flags & LOG_BUDGETED)) {
         return log_recovery_fail(state, LOG_DAMAGED, 0, 0, 0);
     }
     if (header.durable_mark > state->mark) state->mark = header.durable_mark;
@@ -250,8 +251,9 @@ static inline int log_recover_segments(log_recovery_t *state, int dir_fd, const 
 
 /* Takes a log up again: the segments get back what only their durable copies have, see log_recover_segments for the
  * rest, and the copies go when every segment is finished. */
-static inline int log_recover(log_recovery_t *state, int dir_fd, const char *stem, int chained) {
+static inline int log_recover(log_recovery_t *state, int dir_fd, const char *stem, int chained, uint64_t archived) {
     memset(state, 0, sizeof *state);
+    state->archived = archived;
     int status = log_recover_copies(state, dir_fd, stem, 0);
     if (status == LOG_OK) status = log_recover_segments(state, dir_fd, stem, chained);
     return status == LOG_OK ? log_recover_copies(state, dir_fd, stem, 1) : status;
