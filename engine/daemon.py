@@ -401,7 +401,8 @@ class Daemon(Rim):
             event.command(COMMANDS[request.command], idempotency_id=request.id[:39], instrument=instrument)
         )
         loop = asyncio.get_running_loop()
-        if not await loop.run_in_executor(None, self._journal.wait_durable, 5000):
+        durable = await loop.run_in_executor(None, self._journal.wait_durable, 5000)
+        if not durable or self.sequencer.journal_failed:
             raise CommandRefused("the journal did not take the command within 5 s; ask for the status")
         return Reply(request.id, True, text=f"{request.command} is in force", seq=seq)
 

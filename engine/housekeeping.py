@@ -50,7 +50,6 @@ class Housekeeping:
         self._journal, self._tape = logs
         self._checkpoints = checkpoints
         self._note = note
-        self._disk = DISK_FINE
         self._tape_gave_way = False
         self._checkpoint_segment = self._journal.segment
 
@@ -94,8 +93,8 @@ class Housekeeping:
             self._alert("disk space is short: the tape keeps to its smallest size until the next start")
             if state == DISK_LOW:
                 return  # looked at again in a second, without what the tape gave back
-        if state != self._disk:
-            self._disk = state
+        if state != self.publisher.disk_state:
+            self.publisher.disk_state = state
             self.sequencer.ingest(event.health(HealthField.DISK, state))
             self._alert(f"disk space is {_DISK_TEXT[state]}")
 

@@ -339,10 +339,18 @@ cdef class Sequencer:
         return 0
 
     cdef int keep(self, LogWriter log, const event_t* header, const void* body, size_t length) except -1:
-        """Record an input. Where that fails, trading ends: what is not on record must not be acted on."""
+        """Record an input. Where that fails, trading ends: what is not on record must not be acted on.
+
+        What cancels are told by, and what comes of them, may use the room that is held back for cancels.
+        """
+        cdef int status
         if log is None:
             return 0
-        if log.append_parts(header, sizeof(event_t), body, length) != LOG_OK:
+        if header.kind == EVENT_COMMAND or header.kind == EVENT_ORDER_UPDATE or header.kind == EVENT_FILL:
+            status = log.append_parts_reserved(header, sizeof(event_t), body, length)
+        else:
+            status = log.append_parts(header, sizeof(event_t), body, length)
+        if status != LOG_OK:
             self.lose_journal()
         return 0
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.commands.options import JsonOption, RunArgument, example, utc_text, write_json
+from engine.commands.options import (
+    JsonOption,
+    RunArgument,
+    example,
+    say_what_is_archived,
+    utc_text,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from engine.journal.verification import Verdict
@@ -73,24 +80,13 @@ def show(
     from native.log_errors import LogError
 
     place = open_at(run)
-    _say_what_is_archived(place, start)
+    say_what_is_archived(place, start)
     chosen = (row for row in records(place, start) if kind is None or row["kind"] == kind.upper())
     try:
         for row in islice(chosen, limit):
             typer.echo(json.dumps(row, ensure_ascii=False, default=str) if as_json else _line(row))
     except (LogError, OSError, ValueError) as error:
         raise UserError(f"the journal of {place.path} cannot be read: {error}") from None
-
-
-def _say_what_is_archived(run: RunDir, start: int) -> None:
-    from engine.journal.archived import check_begins
-    from native.log_errors import LogError
-
-    try:
-        check_begins(run.journal, start)
-    except (LogError, FileNotFoundError) as error:
-        if isinstance(error, LogError):
-            typer.echo(f"penstock: {error}", err=True)
 
 
 def records(run: RunDir, start: int) -> Iterator[dict[str, Any]]:

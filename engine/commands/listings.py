@@ -14,6 +14,7 @@ from engine.commands.options import (
     OptionalRun,
     chosen_run,
     example,
+    say_what_is_archived,
     utc_text,
     write_json,
     write_table,
@@ -110,6 +111,7 @@ def _show_candidates(place: RunDir, as_json: bool) -> None:
 def _show_history(place: RunDir, as_json: bool) -> None:
     from engine.journal import history
 
+    say_what_is_archived(place)
     core = history.folded(place.path)
     last: dict[tuple[str, str], Listing] = {}
     changes: dict[tuple[str, str], list[dict[str, Any]]] = {}
