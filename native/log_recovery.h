@@ -96,11 +96,7 @@ static inline int log_recover_segment(log_recovery_t *state, int dir_fd, const c
     log_segment_t segment = {.fd = -1, .copy_fd = -1, .number = number};
     log_segment_name(name, stem, number);
     segment.fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
-    /* Room for a seal, should the file have been cut short; finishing truncates to the used size. */
-    int error = segment.fd < 0 || fstat(segment.fd, &status) ||
-                        ftruncate(segment.fd, status.st_size + (off_t)sizeof(log_seal_t))
-                    ? errno
-                    : log_segment_map(&segment, (uint64_t)status.st_size + sizeof(log_seal_t));
+    int error = segment.fd < 0 || fstat(segment.fd, &status) ? errno : log_segment_map(&segment, (uint64_t)status.st_size);
     if (error) {
         log_segment_release(&segment);
         return log_recovery_fail(state, LOG_FAILED, error, number, 0);
@@ -126,9 +122,7 @@ static inline int log_recover_segment(log_recovery_t *state, int dir_fd, const c
             log_segment_release(&segment);
             return log_recovery_fail(state, LOG_DAMAGED, 0, number, offset);
         }
-        if (offset + sizeof(log_seal_t) > (uint64_t)status.st_size) { /* cut short: allocate before the mapped write */
-            error = posix_fallocate(segment.fd, status.st_size, (off_t)sizeof(log_seal_t));
-        }
+        error = log_segment_extend(&segment, offset + sizeof(log_seal_t)); /* finishing truncates to the used size */
         if (error) {
             log_segment_release(&segment);
             return log_recovery_fail(state, LOG_FAILED, error, number, offset);

@@ -1,7 +1,6 @@
-/* Keeps a log within its disk budget by removing the oldest finished segments; on a full disk those go for room, too.
- * Readers say in readers/<stem>.<name> (a
- * decimal number) which segment they still need; those are kept for a quarter of the budget longer, then they go too,
- * and the records are counted as dropped. */
+/* Keeps a log within its disk budget by removing the oldest finished segments; on a full disk they go for room, too.
+ * Readers say in readers/<stem>.<name> (a decimal number) which segment they still need; those are kept for a quarter of
+ * the budget longer, then they go too, and the records are counted as dropped. */
 #pragma once
 #include "native/log_writer.h"
 

@@ -111,7 +111,9 @@ def test_any_cut_is_found(sealed: RunDir, kept: int, zeroed: bool) -> None:
             elif later:
                 size = path.stat().st_size
                 left = path.read_bytes()[: later[0].offset]
-                path.write_bytes(left[:112] + bytes(8) + left[120:] + bytes(size - len(left) if zeroed else 8))
+                path.write_bytes(
+                    left[:112] + bytes(8) + left[120:] + bytes(size - len(left) if zeroed else 8)
+                )
                 gone = True
         assert not is_whole(run)
 
@@ -141,7 +143,9 @@ def test_a_file_cut_anywhere_is_read_up_to_there(sealed: RunDir, data: st.DataOb
 @given(asked=st.sets(st.integers(0, RECORDS + 5), max_size=12))
 def test_the_hash_after_any_count_is_the_chains(sealed: RunDir, asked: set[int]) -> None:
     counts = sorted(asked)
-    expected = [chain(payload(i) for i in range(count)).hex() if 0 < count <= RECORDS else "" for count in counts]
+    expected = [
+        chain(payload(i) for i in range(count)).hex() if 0 < count <= RECORDS else "" for count in counts
+    ]
     report = verify(sealed.journal, JOURNAL_STEM, asked=counts)
     assert list(report.hashes) == expected
     assert (report.first, report.first_hash) == (0, "00" * 32)

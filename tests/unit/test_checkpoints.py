@@ -172,7 +172,19 @@ def test_openssl_verifies_a_checkpoint(signed: RunDir, key: Ed25519PrivateKey, t
     (tmp_path / "pub").write_bytes(
         key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
-    command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "pub", "-rawin", "-in", "text", "-sigfile", "signature"]
+    command = [
+        "openssl",
+        "pkeyutl",
+        "-verify",
+        "-pubin",
+        "-inkey",
+        "pub",
+        "-rawin",
+        "-in",
+        "text",
+        "-sigfile",
+        "signature",
+    ]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
     (tmp_path / "text").write_bytes(b"penstock journal checkpoint 1\n" + text.replace(b":4", b":5"))
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode != 0
@@ -343,7 +355,9 @@ def test_a_witness_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
         witness([], [tmp_path / "file"])
 
 
-def test_the_command_says_what_is_signed(run: RunDir, key: Ed25519PrivateKey, tmp_path: Path, capsys: Capture) -> None:
+def test_the_command_says_what_is_signed(
+    run: RunDir, key: Ed25519PrivateKey, tmp_path: Path, capsys: Capture
+) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     public = tmp_path / "key.pub"
@@ -357,7 +371,15 @@ def test_the_command_says_what_is_signed(run: RunDir, key: Ed25519PrivateKey, tm
     line = capsys.readouterr().out
     assert line in told and parse_checkpoint(line.encode()).records == 120
     (tmp_path / "kept").write_text(line)
-    arguments = ["journal", "verify", str(run.path), "--public-key", str(public), "--at-least", str(tmp_path / "kept")]
+    arguments = [
+        "journal",
+        "verify",
+        str(run.path),
+        "--public-key",
+        str(public),
+        "--at-least",
+        str(tmp_path / "kept"),
+    ]
     assert main([*arguments, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["signed_records"], facts["checkpoints"], facts["signatures_verified"]) == (120, 13, True)
