@@ -117,7 +117,7 @@ class RunConfig(Section):
         default="", max_length=256, description="Environment variable with that key instead, in PEM."
     )
     checkpoint_interval_s: Seconds = Field(
-        default=10, description="Longest time between signed checkpoints while the journal grows."
+        default=60, description="Longest time between signed checkpoints while the journal grows."
     )
     disk_reduce_mb: Megabytes = Field(
         default=512, description="Free disk space below which orders may only reduce."

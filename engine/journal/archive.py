@@ -37,7 +37,7 @@ KEEP_SEGMENTS = 4
 # native/log_format.h
 _HEADER = struct.Struct("<8sIIQQq16s24s32sQII")
 _SEAL = struct.Struct("<IIQ32sQQ")
-_ROLLED, _FINISHED = 1, 0x4853494E49464F4C
+_FINISHED = 0x4853494E49464F4C
 
 Progress = Callable[[int, int], None]
 
@@ -184,7 +184,7 @@ def _needed_by_readers(journal: Path) -> int:
 
 
 def _finished_seal(path: Path) -> tuple[int, str] | None:
-    """Next index and hash of a segment that was finished and followed by another or by a restart; None before that."""
+    """Next index and hash of a segment that was finished; None before that."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size < _HEADER.size + _SEAL.size:

@@ -50,7 +50,7 @@ def read_archived(journal: Path) -> Archived | None:
         raise LogError(f"{journal / FILE_NAME} cannot be read: {error}") from None
     counts = (found.segments, found.records)
     texts = (found.run_id, found.folder, found.head_hash)
-    if not all(type(value) is int and value > 0 for value in counts) or not all(
+    if not all(type(value) is int and value >= 0 for value in counts) or not all(
         isinstance(value, str) for value in texts
     ):
         raise LogError(f"{journal / FILE_NAME} holds no counts of segments and records")

@@ -143,8 +143,23 @@ def read_checkpoints(journal: Path) -> Read:
     return Read(tuple(found), torn)
 
 
+def read_newest(journal: Path) -> Read:
+    """The newest checkpoint alone, by the end of the file, however long that is; else as `read_checkpoints`."""
+    try:
+        with (journal / FILE_NAME).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 4 * MAX_LINE_BYTES))
+            *lines, torn = file.read().split(b"\n")
+    except FileNotFoundError:
+        return Read((), b"")
+    try:
+        return Read(tuple(parse_checkpoint(line) for line in lines[-1:]), torn)
+    except CheckpointDamaged as error:
+        raise CheckpointDamaged(f"the last line of {FILE_NAME} {error}") from None
+
+
 class CheckpointWriter:
-    """Signs and appends the checkpoints of one journal after those of `found`, from any thread."""
+    """Signs and appends the checkpoints of one journal after what `read_newest` found, from any thread."""
 
     def __init__(self, journal: Path, run_id: str, key: Ed25519PrivateKey, found: Read) -> None:
         self.path = journal / FILE_NAME
@@ -152,7 +167,7 @@ class CheckpointWriter:
         self.newest = found.checkpoints[-1] if found.checkpoints else None
         self._key = key
         self._key_id = key_id(key.public_key())
-        self._number = len(found.checkpoints)
+        self._number = 0 if self.newest is None else self.newest.number + 1
         self._lock = threading.Lock()
         if found.torn:  # a kill or a full disk, in the middle of a line
             os.truncate(self.path, self.path.stat().st_size - len(found.torn))
@@ -200,7 +215,7 @@ def open_checkpoints(
     UserError where its checkpoints are damaged, or were signed over more than there is.
     """
     try:
-        found = read_checkpoints(journal)
+        found = read_newest(journal)
     except CheckpointDamaged as error:
         raise UserError(f"the journal's checkpoints in {journal} are damaged: {error}") from None
     newest = found.checkpoints[-1] if found.checkpoints else None

@@ -53,7 +53,9 @@ def yesterdays_tape(place: RunDir) -> None:
         frame, seq = bytes(MB), 0
         while tape.segment < TAPE_BEFORE:
             seq += 1
-            tape.append(struct.pack("<QqqHHiII", seq, 0, 0, EventKind.TAPE_FRAME, 0, -1, len(frame), 0) + frame)
+            tape.append(
+                struct.pack("<QqqHHiII", seq, 0, 0, EventKind.TAPE_FRAME, 0, -1, len(frame), 0) + frame
+            )
 
 
 def said(status: Status, words: str) -> bool:
@@ -93,7 +95,9 @@ def test_a_disk_that_fills_up(tmp_path: Path, disk: SmallDisk) -> None:
         assert said(gave_way, "the tape keeps to its smallest size")
         core.wait_until(lambda status: trades_on(status, gave_way))
         assert disk.free_bytes > REDUCE_MB * MB
-        assert len(segment_numbers(place.tape, TAPE_STEM)) <= 4 + 1  # the one in use, and one prepared, among them
+        assert (
+            len(segment_numbers(place.tape, TAPE_STEM)) <= 4 + 1
+        )  # the one in use, and one prepared, among them
 
         # Then orders may only reduce.
         disk.leave((REDUCE_MB - 10) * MB)

@@ -20,6 +20,7 @@ from engine.journal.checkpoints import (
     open_checkpoints,
     parse_checkpoint,
     read_checkpoints,
+    read_newest,
 )
 from engine.journal.records import JOURNAL_STEM
 from engine.journal.verification import judge
@@ -137,6 +138,8 @@ def test_a_file_cut_anywhere_is_read_up_to_there(sealed: RunDir, data: st.DataOb
         read = read_checkpoints(run.journal)
         assert read.checkpoints == whole[: left.count(b"\n")]
         assert b"".join(each.line for each in read.checkpoints) + read.torn == left
+        newest = read_newest(run.journal)
+        assert (newest.checkpoints, newest.torn) == (read.checkpoints[-1:], read.torn)
 
 
 @settings(max_examples=100, deadline=None)

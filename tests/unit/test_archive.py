@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import gzip
+import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -97,7 +99,7 @@ def test_what_no_restart_needs_goes_and_comes_back(run: RunDir, tmp_path: Path) 
     # The oldest of the three snapshots that are kept is of 199 records: it, and what follows, can be restarted from.
     assert next(read_log(run.journal, JOURNAL_STEM, 199)).seq == 199
     assert 100 < outcome.records <= 199
-    with pytest.raises(LogError, match="are archived in .*journal restore"):
+    with pytest.raises(LogError, match=r"are archived in .*journal restore"):
         next(read_log(run.journal, JOURNAL_STEM, 0))
     fill(run, 3)
     assert archive(run, to, keep=1).segments == (), "nothing more may go yet"
@@ -116,7 +118,7 @@ def test_it_goes_on_where_it_stopped(run: RunDir, tmp_path: Path) -> None:
     assert second.segments[0] == first.segments[-1] + 1
     manifest = archives.read_manifest(to / run.run_id, run.run_id)
     assert [each.number for each in manifest] == [*first.segments, *second.segments]
-    for one, two in zip(manifest, manifest[1:], strict=False):
+    for one, two in itertools.pairwise(manifest):
         assert (one.next_index, one.head_hash) == (two.first_index, two.previous_hash)
     head(run, to)
     with pytest.raises(UserError, match="name that archive"):
@@ -198,8 +200,6 @@ def forge(to: Path, run: RunDir) -> str:
     raw[170] ^= 1
     path.write_bytes(gzip.compress(raw))
     document = json.loads((folder / "manifest.json").read_text())
-    import hashlib
-
     document["segments"][1]["sha256"] = hashlib.sha256(raw).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(document))
     return "archived segment 1, record"
@@ -217,7 +217,7 @@ def test_damage_in_the_archive_is_named(
     assert judge(run).ok, "what is here is whole"
     if harm is not forge:
         before = numbers(run)
-        with pytest.raises(UserError, match="is not in the archive|damaged there"):
+        with pytest.raises(UserError, match=r"is not in the archive|damaged there"):
             restore_segments(run, to)
         assert set(before) <= set(numbers(run))
         assert judge(run).ok
@@ -247,7 +247,7 @@ def test_a_forged_marker_is_found(run: RunDir, tmp_path: Path, change: dict[str,
         writer(run)
     for text in ("{}", "[]", "x", json.dumps(json.loads(marker.read_text()) | {"records": "3"})):
         marker.write_text(text)
-        with pytest.raises(LogError, match="archived.json"):
+        with pytest.raises(LogError, match=r"archived\.json"):
             writer(run)
 
 
