@@ -339,14 +339,12 @@ cdef class Sequencer:
         return 0
 
     cdef int keep(self, LogWriter log, const event_t* header, const void* body, size_t length) except -1:
-        """Record an input. Where that fails, trading ends: what is not on record must not be acted on.
-
-        What cancels are told by, and what comes of them, may use the room that is held back for cancels.
-        """
+        """Record an input; commands, and what comes of cancels, in the room held back for those, if need be. Where that
+        fails, trading ends: what is not on record must not be acted on."""
         cdef int status
         if log is None:
             return 0
-        if header.kind == EVENT_COMMAND or header.kind == EVENT_ORDER_UPDATE or header.kind == EVENT_FILL:
+        if header.kind in (EVENT_COMMAND, EVENT_ORDER_UPDATE, EVENT_FILL):
             status = log.append_parts_reserved(header, sizeof(event_t), body, length)
         else:
             status = log.append_parts(header, sizeof(event_t), body, length)

@@ -27,6 +27,7 @@ from tests.small_disk import MB, SmallDisk, small_disk
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(240)]
 
 DISK_MB, REDUCE_MB, HALT_MB = 256, 64, 24
+ALMOST_NONE = 64 * 1024  # bytes: a few blocks come and go with log lines
 TAPE_SEGMENT_MB, TAPE_BUDGET_MB, TAPE_BEFORE = 16, 144, 6
 SETTINGS = f"""snapshot_interval_s = 1
 checkpoint_interval_s = 1
@@ -37,9 +38,9 @@ disk_halt_mb = {HALT_MB}
 """
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    with small_disk(tmp_path / "disk", DISK_MB) as made:
+@pytest.fixture(params=["tmpfs", "ext4"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "disk", DISK_MB, request.param) as made:
         yield made
 
 
@@ -116,7 +117,7 @@ def test_a_disk_that_fills_up(tmp_path: Path, disk: SmallDisk) -> None:
         core.wait_until(lambda status: status.health == "failure" and "HALTED" in status.gate.denied)
         assert ControlClient(place.path).call("cancel_all").ok
         halted = core.wait_until(lambda status: not status.orders)
-        assert said(halted, "trading is halted") and disk.free_bytes == 0
+        assert said(halted, "trading is halted") and disk.free_bytes < ALMOST_NONE
         assert not locked(venue)
         received = len(venue.control("orders"))
         later = core.wait_until(lambda status: status.gate.denied["HALTED"] > halted.gate.denied["HALTED"])

@@ -1,4 +1,4 @@
-"""Whatever is done to a signed journal - a byte, a cut, a line - the verdict is not "whole"; oracle: tests/oracles/log_chain.py."""
+"""Whatever is done to a signed journal - a byte, a cut, a line - the verdict tells; oracle: tests/oracles/log_chain.py."""
 
 from __future__ import annotations
 
