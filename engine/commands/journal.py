@@ -173,6 +173,7 @@ def _facts(verdict: Verdict, with_keys: bool) -> dict[str, Any]:
         "checkpoints": len(verdict.checkpoints),
         "signatures_verified": with_keys and verdict.ok,
         "signed_records": verdict.signed_records,
+        "torn_checkpoint": verdict.torn_checkpoint,
         "newest_checkpoint": None if newest is None else dataclasses.asdict(newest),
     }
 
@@ -201,6 +202,8 @@ def _lines(verdict: Verdict, with_keys: bool) -> Iterator[str]:
         )
     else:
         yield f"signatures not checked, for want of --public-key: {len(verdict.checkpoints)} checkpoints match the chain"
+    if verdict.torn_checkpoint:
+        yield "the last checkpoint was never completed, as after a kill: the next start drops it"
     yield f"newest checkpoint, to be kept elsewhere: {newest.line.decode().strip()}"
 
 

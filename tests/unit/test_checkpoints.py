@@ -190,12 +190,14 @@ def test_openssl_verifies_a_checkpoint(signed: RunDir, key: Ed25519PrivateKey, t
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode != 0
 
 
-def test_a_torn_last_line_is_said_and_mended(run: RunDir, key: Ed25519PrivateKey) -> None:
+def test_a_torn_last_line_is_said_and_mended(run: RunDir, key: Ed25519PrivateKey, capsys: Capture) -> None:
     file = run.journal / FILE_NAME
     whole = file.read_bytes()
     file.write_bytes(whole + whole.splitlines()[-1][:57])
     verdict = judge(run, [key.public_key()])
     assert verdict.ok and verdict.torn_checkpoint
+    assert main(["journal", "verify", str(run.path)]) == 0
+    assert "was never completed" in capsys.readouterr().out
     append(run, key, 1)
     assert file.read_bytes().startswith(whole)
     assert [each.records for each in judge(run, [key.public_key()]).checkpoints][-2:] == [120, 121]
