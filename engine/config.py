@@ -132,7 +132,7 @@ def config_hash(config: Config) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def read_secret(options: Mapping[str, Any], key: str) -> SecretStr | None:
+def read_secret(options: Mapping[str, Any], key: str, section: str = "adapter") -> SecretStr | None:
     """The secret whose place is named by `<key>_env` or `<key>_file`; None where neither is named.
 
     Raises ConfigError where the named place is empty, or a file that is not ours alone: mode 0600, our own user.
@@ -142,31 +142,31 @@ def read_secret(options: Mapping[str, Any], key: str) -> SecretStr | None:
         value = os.environ.get(str(env_name), "")
         if not value:
             what = f"the environment variable {env_name} is not set"
-            raise ConfigError("adapter", [Problem(f"adapter.{key}_env", what, f"Export {env_name} first.")])
+            raise ConfigError(section, [Problem(f"{section}.{key}_env", what, f"Export {env_name} first.")])
         return SecretStr(value)
     if file_name:
-        return _secret_file(f"adapter.{key}_file", Path(str(file_name)).expanduser())
+        return _secret_file(section, f"{section}.{key}_file", Path(str(file_name)).expanduser())
     return None
 
 
-def _secret_file(where: str, path: Path) -> SecretStr:
+def _secret_file(section: str, where: str, path: Path) -> SecretStr:
     try:
         with path.open("rb") as file:
             facts = os.fstat(file.fileno())
             value = file.read(65_536).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            "adapter", [Problem(where, f"{path} cannot be read: {error}", "Check the path.")]
+            section, [Problem(where, f"{path} cannot be read: {error}", "Check the path.")]
         ) from None
     if facts.st_uid != os.geteuid():
         what = f"{path} belongs to another user (uid {facts.st_uid})"
-        raise ConfigError("adapter", [Problem(where, what, "Make a file of your own, mode 0600.")])
+        raise ConfigError(section, [Problem(where, what, "Make a file of your own, mode 0600.")])
     mode = stat.S_IMODE(facts.st_mode)
     if mode != 0o600:
         what = f"{path} has mode {mode:04o}, not 0600" + (": others may read it" if mode & 0o077 else "")
-        raise ConfigError("adapter", [Problem(where, what, f"Run: chmod 600 {path}")])
+        raise ConfigError(section, [Problem(where, what, f"Run: chmod 600 {path}")])
     if not value:
-        raise ConfigError("adapter", [Problem(where, f"{path} is empty", "Put the secret into it.")])
+        raise ConfigError(section, [Problem(where, f"{path} is empty", "Put the secret into it.")])
     return SecretStr(value)
 
 

@@ -108,6 +108,21 @@ class RunConfig(Section):
     snapshot_interval_s: Seconds = Field(
         default=30, description="Time between snapshots of the durable state."
     )
+    checkpoint_key_file: str = Field(
+        default="",
+        max_length=4096,
+        description="File with the Ed25519 private key that signs the journal, mode 0600; empty means unsigned.",
+    )
+    checkpoint_key_env: str = Field(
+        default="", max_length=256, description="Environment variable with that key instead, in PEM."
+    )
+    checkpoint_interval_s: Seconds = Field(
+        default=60, description="Longest time between signed checkpoints while the journal grows."
+    )
+    disk_reduce_mb: Megabytes = Field(
+        default=512, description="Free disk space below which orders may only reduce."
+    )
+    disk_halt_mb: Megabytes = Field(default=128, description="Free disk space below which trading is halted.")
     max_rss_mb: Megabytes = Field(
         default=2048, description="Resident memory of the core above which it raises an alert."
     )
@@ -125,6 +140,18 @@ class RunConfig(Section):
         # The log writer's own rule: one in use, one prepared, and something left to keep.
         if self.tape_budget_mb < 4 * self.tape_segment_mb:
             raise ValueError("tape_budget_mb must hold at least four segments of tape_segment_mb")
+        return self
+
+    @model_validator(mode="after")
+    def _disk_halts_last(self) -> Self:
+        if self.disk_halt_mb > self.disk_reduce_mb:
+            raise ValueError("disk_halt_mb is at most disk_reduce_mb: first reduce, then halt")
+        return self
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.checkpoint_key_file and self.checkpoint_key_env:
+            raise ValueError("the key is in checkpoint_key_file or in checkpoint_key_env, not in both")
         return self
 
 

@@ -32,19 +32,23 @@ from engine.console.status_page import StatusPage
 from engine.control import CommandRefused, ControlServer, Reply, Request, settled
 from engine.core import event
 from engine.core.engine import Engine
-from engine.core.enums import CommandKind, EventKind, HealthField
+from engine.core.enums import CommandKind, EventKind
 from engine.core.instrument import InstrumentSpec
 from engine.errors import UserError
 from engine.execution.executor import Executor
 from engine.execution.reconcile import Reconciler
 from engine.execution.resolver import Resolver
+from engine.housekeeping import Housekeeping
+from engine.journal.archived import opening
+from engine.journal.checkpoints import open_checkpoints
+from engine.journal.keys import private_key
 from engine.journal.lock import LockHeld, RunLock
 from engine.journal.records import JOURNAL_STEM, TAPE_STEM, note
-from engine.journal.restart import restore, take_snapshot, write_snapshot
+from engine.journal.restart import restore
 from engine.live import check_destination, check_switches
 from engine.log import logging_to
 from engine.plugins import attach_strategies, check_limits, make_adapter
-from engine.resources import DISK_LOW, DISK_OUT, anonymous_memory_mb, disk_state
+from engine.resources import anonymous_memory_mb
 from engine.rim import Rim
 from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
 from engine.sequencer import Sequencer
@@ -59,13 +63,10 @@ logger = logging.getLogger("penstock.core")
 MB = 1 << 20
 TAPE_POLL_US = 1000
 STATUS_INTERVAL_S = 0.25
-HOUSEKEEPING_S = 1.0
-COLLECT_S = 30.0
 # Longer than the receive window of 5 s, so that an order without an outcome can be proved absent.
 STOP_WAIT_S = 10.0
 CANCEL_AGAIN_S = 0.5
 VENUE_RETRIES = 5
-DISK_REDUCE_BYTES, DISK_HALT_BYTES = 512 * MB, 128 * MB
 EXIT_ENDED, EXIT_REFUSED = 0, 2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 COMMANDS = {
@@ -87,16 +88,16 @@ class Daemon(Rim):
         self.stopping = asyncio.Event()
         self.failure: str | None = None
         self._started = time.monotonic()
-        self._rss_mb_max = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._queries: list[int] = []
         self._executor: Executor | None = None
-        self._disk = 0
         self._adapter: Adapter = make_adapter(
             config.adapter.name, adapter_options(config, place), place.run_id, config.run.seed
         )
         check_destination(config, getattr(self._adapter, "destination", "away"))
+        key = private_key(config.run)
         self._open_logs()
+        checkpoints = open_checkpoints(place.journal, place.run_id, key, self._journal.records)
         core = Engine()
         self._restart = restore(core, place.path, self._journal.records)
         self.sequencer = Sequencer(
@@ -110,16 +111,26 @@ class Daemon(Rim):
         self._publisher = Publisher(
             self.sequencer, config.mode, config.risk.currency, config.run.tape_budget_mb * MB
         )
+        self._house = Housekeeping(
+            place,
+            config,
+            self.sequencer,
+            self._publisher,
+            (self._journal, self._tape),
+            checkpoints,
+            self._note,
+        )
 
     def _open_logs(self) -> None:
         run, run_id = self.config.run, self.place.run_id
         build = f"{BASELINE} py{sys.version_info.major}.{sys.version_info.minor}"
         self.place.journal.mkdir(exist_ok=True)
         self.place.tape.mkdir(exist_ok=True)
-        self._journal = LogWriter(
-            self.place.journal, stem=JOURNAL_STEM, run_id=run_id, chained=True, sync=True,
-            segment_bytes=run.journal_segment_mb * MB, build=build,
-        )  # fmt: skip
+        with opening(self.place.journal) as archived:
+            self._journal = LogWriter(
+                self.place.journal, stem=JOURNAL_STEM, run_id=run_id, chained=True, sync=True,
+                segment_bytes=run.journal_segment_mb * MB, build=build, archived=archived,
+            )  # fmt: skip
         self._tape = LogWriter(
             self.place.tape, stem=TAPE_STEM, run_id=run_id, chained=False, sync=False,
             segment_bytes=run.tape_segment_mb * MB, budget_bytes=run.tape_budget_mb * MB,
@@ -191,7 +202,7 @@ class Daemon(Rim):
         try:
             await self._begin()
             self._run(self._publish())
-            self._run(self._keep_house())
+            self._run(self._house.run())
             run, core, executor = self.config.run, self.sequencer.core, self._executor
             assert executor is not None
             awake = Awake(lambda: self.sequencer.frames, core.openings, executor.rehearse)
@@ -323,11 +334,12 @@ class Daemon(Rim):
     def _finish(self) -> None:
         """Seal the journal, write the summary, close what is mapped."""
         sequencer, core = self.sequencer, self.sequencer.core
-        self._take_rss()
+        self._house.take_rss()
         if self.failure is None and not sequencer.journal_failed:
             facts = {"durable_hash": core.durable_hash(), "actions_hash": core.actions_hash}
             self._note(EventKind.NOTE_SEALED, facts)
         self._journal.wait_durable(5000)
+        self._house.seal()
         document = summary(
             sequencer,
             self._adapter.status(),
@@ -337,7 +349,7 @@ class Daemon(Rim):
             seed=self.config.run.seed,
             seconds=time.monotonic() - self._started,
             orders_sent=0 if self._executor is None else self._executor.sent,
-            rss_anon_mb_max=self._rss_mb_max,
+            rss_anon_mb_max=self._house.rss_mb_max,
             alerts=[msgspec.to_builtins(alert) for alert in self._publisher.alerts],
         )
         self._page.write(encode(self._document()))
@@ -372,55 +384,6 @@ class Daemon(Rim):
             self._page.write(encode(self._document()))
             await asyncio.sleep(STATUS_INTERVAL_S)
 
-    def _take_rss(self) -> None:
-        rss_mb = anonymous_memory_mb()
-        if rss_mb > self.config.run.max_rss_mb >= self._rss_mb_max:
-            self._publisher.note_alert(
-                "warning", f"memory is above run.max_rss_mb: {rss_mb:.0f} MB of our own"
-            )
-        self._rss_mb_max = max(self._rss_mb_max, rss_mb)
-
-    async def _keep_house(self) -> None:
-        """Look at memory and disk each second; collect garbage and take a snapshot now and then."""
-        snapshot_at = time.monotonic() + self.config.run.snapshot_interval_s
-        collect_at = time.monotonic() + COLLECT_S
-        while True:
-            await asyncio.sleep(HOUSEKEEPING_S)
-            self._take_rss()
-            self._look_at_disk()
-            if time.monotonic() >= collect_at:
-                collect_at = time.monotonic() + COLLECT_S
-                began_ns = time.perf_counter_ns()
-                gc.collect()
-                self.sequencer.observe("collect", time.perf_counter_ns() - began_ns)
-            if time.monotonic() >= snapshot_at:
-                snapshot_at = time.monotonic() + self.config.run.snapshot_interval_s
-                await self._snapshot()
-
-    def _look_at_disk(self) -> None:
-        state = disk_state(self.place.path, DISK_REDUCE_BYTES, DISK_HALT_BYTES)
-        if state != self._disk:
-            self._disk = state
-            self.sequencer.ingest(event.health(HealthField.DISK, state))
-            text = {DISK_LOW: "low: orders may only reduce", DISK_OUT: "out: trading is halted"}.get(
-                state, "fine again"
-            )
-            self._publisher.note_alert("warning", f"disk space is {text}")
-
-    async def _snapshot(self) -> None:
-        """The state is copied here, between two events; it is written beside the loop once the journal is durable."""
-        taken = take_snapshot(self.sequencer.core, self._journal)
-        self._note(EventKind.NOTE_SNAPSHOT, {"records": taken.records, "sha256": taken.state_hash})
-        loop = asyncio.get_running_loop()
-        if await loop.run_in_executor(None, self._journal.wait_durable, 5000):
-            try:
-                await loop.run_in_executor(None, write_snapshot, self.place.journal, taken)
-            except OSError as error:
-                # A restart is slower without it, and as good: a full disk must not end the session.
-                if self.sequencer.count("snapshots.failed") == 1:
-                    text = f"snapshots cannot be written: {error.strerror or error}"
-                    self._publisher.note_alert("warning", text)
-
     def _obey(self, request: Request) -> Awaitable[Reply]:
         """A command from an operator: carried out now, and acknowledged once its record is durable."""
         if request.command == "status":
@@ -437,7 +400,8 @@ class Daemon(Rim):
 
     async def _acknowledge(self, request: Request, seq: int) -> Reply:
         loop = asyncio.get_running_loop()
-        if not await loop.run_in_executor(None, self._journal.wait_durable, 5000):
+        durable = await loop.run_in_executor(None, self._journal.wait_durable, 5000)
+        if not durable or self.sequencer.journal_failed:
             raise CommandRefused("the journal did not take the command within 5 s; ask for the status")
         return Reply(request.id, True, text=f"{request.command} is in force", seq=seq)
 

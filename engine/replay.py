@@ -11,6 +11,7 @@ from engine.core.describe import describe
 from engine.core.engine import Engine
 from engine.core.enums import EventKind
 from engine.errors import UserError
+from engine.journal.archived import check_begins
 from engine.journal.records import JOURNAL_STEM, TAPE_STEM, Record, read_log, read_run, split
 from engine.plugins import attach_strategies, config_of, make_adapter
 from engine.rim import Rim
@@ -178,6 +179,7 @@ def replay(run_dir: Path, progress: Callable[[int], None] | None = None) -> Repl
         )
     try:
         check_recovered(run_dir / "journal", JOURNAL_STEM)
+        check_begins(run_dir / "journal", 0)
     except LogError as error:
         raise ReplayError(str(error)) from None
     one = Replay(adapter_of(run_dir), progress)

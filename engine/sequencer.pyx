@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 from collections import deque
 
 from engine.clock cimport steady_ns, wall_ns
-from engine.core.check cimport check_event, checked
+from engine.core.check cimport FRAME_MOST, check_batch, check_input, checked, padded_bytes
 from engine.core.event cimport *
 from engine.core.state.state cimport MAX_SOURCES
 from native.log_writer cimport LOG_OK
@@ -23,7 +23,6 @@ from engine.core import enums
 from native.log_writer import LogError
 
 cdef size_t SCRATCH_FIRST = 1 << 18
-cdef size_t FRAME_MOST = 1 << 23           # a frame or document above this is refused as malformed
 cdef int WAITING_MOST = 65536
 cdef uint32_t MALFORMED_TOO_LARGE = 0xFFFF
 # A frame that comes so soon after the last one was waiting behind it. A look costs a system call.
@@ -39,33 +38,6 @@ cdef extern from "sys/epoll.h" nogil:
 
 cdef inline bint is_durable_input(uint16_t kind) noexcept nogil:
     return EVENT_START <= kind <= EVENT_RECONCILED
-
-
-cdef inline size_t padded_bytes(const event_t* event) noexcept nogil:
-    return (sizeof(event_t) + event.length + 7) & ~<size_t>7
-
-
-cdef int check_input(const event_t* event) except -1:
-    """What comes in through here is an input, of a size that the scratch memory may grow to."""
-    if event.kind >= ACTION_PLACE:
-        raise ValueError(f"a record of kind {event.kind} is no input")
-    if event.length > FRAME_MOST - sizeof(event_t):
-        raise ValueError(f"an event of {sizeof(event_t) + event.length} bytes is too large")
-    return 0
-
-
-cdef int check_batch(const char* start, size_t length) except -1:
-    """ValueError names the first event of a batch that is none."""
-    cdef size_t at = 0
-    cdef const event_t* event
-    while at < length:
-        event = <const event_t*>(start + at)
-        if length - at < sizeof(event_t) or padded_bytes(event) > length - at:
-            raise ValueError(f"the batch holds no whole event at byte {at} of {length}")
-        check_event(event)
-        check_input(event)
-        at += padded_bytes(event)
-    return 0
 
 
 cdef class Sequencer:
@@ -333,10 +305,16 @@ cdef class Sequencer:
         return 0
 
     cdef int keep(self, LogWriter log, const event_t* header, const void* body, size_t length) except -1:
-        """Record an input. Where that fails, trading ends: what is not on record must not be acted on."""
+        """Record an input; commands, and what comes of cancels, in the room held back for those, if need be. Where that
+        fails, trading ends: what is not on record must not be acted on."""
+        cdef int status
         if log is None:
             return 0
-        if log.append_parts(header, sizeof(event_t), body, length) != LOG_OK:
+        if header.kind in (EVENT_COMMAND, EVENT_ORDER_UPDATE, EVENT_FILL):
+            status = log.append_parts_reserved(header, sizeof(event_t), body, length)
+        else:
+            status = log.append_parts(header, sizeof(event_t), body, length)
+        if status != LOG_OK:
             self.lose_journal()
         return 0
 

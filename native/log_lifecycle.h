@@ -17,6 +17,7 @@ static inline log_writer_t *log_allocate(const log_config_t *config) {
     if (log == NULL) return NULL;
     memset(log, 0, sizeof *log);
     log->config = *config;
+    log->budget_bytes = log->kept_to = config->budget_bytes;
     log->with_hashes = config->chained != 0;
     log->with_sync = config->sync != 0;
     pthread_condattr_init(&clock);
@@ -40,7 +41,7 @@ static inline int log_start(log_writer_t *log, const char *directory, log_error_
         *error = (log_error_t){LOG_FAILED, errno, 0, 0, 0};
         return LOG_FAILED;
     }
-    if (log_recover(found, log->dir_fd, log->config.stem, log->config.chained)) {
+    if (log_recover(found, log->dir_fd, log->config.stem, log->config.chained, log->config.archived)) {
         *error = found->error;
         return error->status;
     }
@@ -113,6 +114,11 @@ static inline int log_wait_durable(log_writer_t *log, int64_t timeout_ns) {
     int reached = log->durable >= target;
     pthread_mutex_unlock(&log->mutex);
     return reached;
+}
+
+/* Another budget than the one at the start; the thread keeps it at its next turn. */
+static inline void log_set_budget(log_writer_t *log, uint64_t budget_bytes) {
+    __atomic_store_n(&log->budget_bytes, budget_bytes, __ATOMIC_RELEASE);
 }
 
 /* The hash of the last chained record, into `hash`; how many records that chain has. */

@@ -66,6 +66,12 @@ cdef class Segment:
         return (<const log_header_t*>self.base).first_index
 
     @property
+    def previous_hash(self) -> str:
+        """The chain's hash before that record, hex."""
+        cdef const log_header_t* header = <const log_header_t*>self.base
+        return (<bytes>header.previous_hash[:32]).hex()
+
+    @property
     def run_id(self) -> str:
         """The run that wrote it."""
         return (<log_header_t*>self.base).run_id.decode("ascii")

@@ -26,6 +26,7 @@ typedef struct {
     uint64_t next_index;
     uint8_t hash[LOG_HASH];
     uint64_t oldest; /* the first segment there is */
+    uint64_t archived; /* segments below this one may be missing */
     uint64_t mark;   /* records below it were synced: damage to them is an error */
     /* what was done */
     uint64_t torn_bytes;
@@ -95,11 +96,7 @@ static inline int log_recover_segment(log_recovery_t *state, int dir_fd, const c
     log_segment_t segment = {.fd = -1, .copy_fd = -1, .number = number};
     log_segment_name(name, stem, number);
     segment.fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
-    /* Room for a seal, should the file have been cut short; finishing truncates to the used size. */
-    int error = segment.fd < 0 || fstat(segment.fd, &status) ||
-                        ftruncate(segment.fd, status.st_size + (off_t)sizeof(log_seal_t))
-                    ? errno
-                    : log_segment_map(&segment, (uint64_t)status.st_size + sizeof(log_seal_t));
+    int error = segment.fd < 0 || fstat(segment.fd, &status) ? errno : log_segment_map(&segment, (uint64_t)status.st_size);
     if (error) {
         log_segment_release(&segment);
         return log_recovery_fail(state, LOG_FAILED, error, number, 0);
@@ -125,9 +122,7 @@ static inline int log_recover_segment(log_recovery_t *state, int dir_fd, const c
             log_segment_release(&segment);
             return log_recovery_fail(state, LOG_DAMAGED, 0, number, offset);
         }
-        if (offset + sizeof(log_seal_t) > (uint64_t)status.st_size) { /* cut short: allocate before the mapped write */
-            error = posix_fallocate(segment.fd, status.st_size, (off_t)sizeof(log_seal_t));
-        }
+        error = log_segment_extend(&segment, offset + sizeof(log_seal_t)); /* finishing truncates to the used size */
         if (error) {
             log_segment_release(&segment);
             return log_recovery_fail(state, LOG_FAILED, error, number, offset);
@@ -149,7 +144,7 @@ static inline int log_recover_header(log_recovery_t *state, int dir_fd, const ch
     *opened = log_header_read(dir_fd, stem, number, &header) && header.opened;
     if (!*opened) return LOG_OK;
     if (!log_header_valid(&header)) return log_recovery_fail(state, LOG_DAMAGED, 0, number, 0);
-    if (number == state->oldest && number > 0 && !(header.flags & LOG_BUDGETED)) {
+    if (number == state->oldest && number > state->archived && !(header.flags & LOG_BUDGETED)) {
         return log_recovery_fail(state, LOG_DAMAGED, 0, 0, 0);
     }
     if (header.durable_mark > state->mark) state->mark = header.durable_mark;
@@ -250,8 +245,9 @@ static inline int log_recover_segments(log_recovery_t *state, int dir_fd, const 
 
 /* Takes a log up again: the segments get back what only their durable copies have, see log_recover_segments for the
  * rest, and the copies go when every segment is finished. */
-static inline int log_recover(log_recovery_t *state, int dir_fd, const char *stem, int chained) {
+static inline int log_recover(log_recovery_t *state, int dir_fd, const char *stem, int chained, uint64_t archived) {
     memset(state, 0, sizeof *state);
+    state->archived = archived;
     int status = log_recover_copies(state, dir_fd, stem, 0);
     if (status == LOG_OK) status = log_recover_segments(state, dir_fd, stem, chained);
     return status == LOG_OK ? log_recover_copies(state, dir_fd, stem, 1) : status;

@@ -1,6 +1,6 @@
-/* Keeps a log within its disk budget by removing the oldest finished segments. Readers say in readers/<stem>.<name> (a
- * decimal number) which segment they still need; those are kept for a quarter of the budget longer, then they go too,
- * and the records are counted as dropped. */
+/* Keeps a log within its disk budget by removing the oldest finished segments; on a full disk they go for room, too.
+ * Readers say in readers/<stem>.<name> (a decimal number) which segment they still need; those are kept for a quarter of
+ * the budget longer, then they go too, and the records are counted as dropped. */
 #pragma once
 #include "native/log_writer.h"
 
@@ -44,7 +44,8 @@ static inline int log_remove_oldest(log_writer_t *log, int needed) {
 }
 
 static inline void log_retain(log_writer_t *log) {
-    uint64_t budget = log->config.budget_bytes;
+    uint64_t budget = __atomic_load_n(&log->budget_bytes, __ATOMIC_ACQUIRE);
+    log->kept_to = budget;
     if (budget == 0 || log->total_bytes <= budget) return;
     uint64_t slowest = log_slowest_reader(log);
     while (log->total_bytes > budget && log->oldest < log->at_number) {
@@ -52,4 +53,11 @@ static inline void log_retain(log_writer_t *log) {
         if (needed && log->total_bytes <= budget + budget / 4) break;
         if (!log_remove_oldest(log, needed)) break;
     }
+}
+
+/* Makes room on a full disk in a log with a budget: its oldest finished segment goes, within the budget or not.
+ * 0 where there is none to give. */
+static inline int log_give_way(log_writer_t *log) {
+    if (log->config.budget_bytes == 0 || log->oldest >= log->at_number) return 0;
+    return log_remove_oldest(log, log_slowest_reader(log) <= log->oldest);
 }

@@ -59,6 +59,18 @@ static inline int log_segment_map(log_segment_t *segment, uint64_t bytes) {
     return 0;
 }
 
+/* Lets a mapped segment that was cut short reach to `bytes`: allocated before any mapped write or read, for on a full
+ * tmpfs a hole that is only read is a SIGBUS, too. 0 or an errno. */
+static inline int log_segment_extend(log_segment_t *segment, uint64_t bytes) {
+    uint64_t before = segment->mapped;
+    if (bytes <= before) return 0;
+    int error = posix_fallocate(segment->fd, (off_t)before, (off_t)(bytes - before));
+    if (error) return error;
+    munmap(segment->base, before);
+    segment->base = NULL;
+    return log_segment_map(segment, bytes);
+}
+
 /* Creates a segment, or takes over one that was prepared and never opened: zeros, fully allocated before any mapped
  * write, so that a full disk is an error here and never a SIGBUS there. The header is written, but not opened.
  * 0 or an errno; on failure nothing stays behind but, perhaps, an empty file. */

@@ -64,6 +64,7 @@ static inline void log_prepare(log_writer_t *log) {
     memcpy(header.run_id, log->config.run_id, sizeof header.run_id);
     memcpy(header.build, log->config.build, sizeof header.build);
     int error = number > LOG_MAX_SEGMENT ? EFBIG : log_allocate_files(log, &header);
+    while (error == ENOSPC && log_give_way(log)) error = log_allocate_files(log, &header);
     if (error) {
         log->retry_ns = log_clock_ns(CLOCK_MONOTONIC) + LOG_RETRY_NS;
         __atomic_store_n(&log->prepare_error, error, __ATOMIC_RELEASE);
@@ -178,6 +179,7 @@ static void *log_thread(void *argument) {
     for (;;) {
         int stopping = __atomic_load_n(&log->stop, __ATOMIC_ACQUIRE);
         uint32_t done = log_advance(log);
+        if (__atomic_load_n(&log->budget_bytes, __ATOMIC_ACQUIRE) != log->kept_to) log_retain(log);
         if (!stopping) log_prepare(log);
         log_populate(log);
         if (log->config.sync && !log->failed) log_sync(log);

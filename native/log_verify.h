@@ -11,6 +11,9 @@ typedef struct {
     uint64_t pending_offset;
     uint8_t pending_hash[LOG_HASH];
     uint64_t kind; /* of the seal that ended the segment; 0: none */
+    const uint64_t *asked; /* ascending counts of records after which the chain's hash is asked for */
+    uint8_t *answers;      /* LOG_HASH bytes for each of them, zeros where the log never has so many */
+    uint64_t asked_left;
 } log_verify_t;
 
 enum log_damage {
@@ -48,6 +51,16 @@ static inline int log_verify_hash(log_verify_t *state, const char *record, uint3
     return 1;
 }
 
+/* Answers what was asked about the chain as it is now. */
+static inline void log_verify_answer(log_verify_t *state) {
+    while (state->asked_left && *state->asked <= state->index) {
+        if (*state->asked == state->index) memcpy(state->answers, state->hash, LOG_HASH);
+        state->asked++;
+        state->answers += LOG_HASH;
+        state->asked_left--;
+    }
+}
+
 /* The bytes that round a payload up to 8 are zero; no checksum covers them. */
 static inline int log_verify_padding(const char *record, uint32_t size) {
     return log_is_zero((const uint8_t *)record + LOG_RECORD_HEAD + size, (8 - size % 8) % 8);
@@ -78,6 +91,7 @@ static inline enum log_damage log_verify_walk(log_verify_t *state, const char *b
         if (!log_verify_padding(record, size)) return DAMAGE_CHANGED;
         if (chained && !log_verify_hash(state, record, size, offset)) return DAMAGE_CHANGED;
         state->index++;
+        log_verify_answer(state);
         *offset += log_stride(size, chained);
     }
 }

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from os import PathLike
@@ -19,8 +20,18 @@ class VerifyReport:
     index: int
     segment: int
     offset: int
+    first: int
+    first_hash: str
+    hashes: tuple[str, ...]
     @property
     def ok(self) -> bool: ...
 
 def check_recovered(directory: str | PathLike[str], stem: str) -> None: ...
-def verify(directory: str | PathLike[str], stem: str) -> VerifyReport: ...
+def verify(
+    directory: str | PathLike[str],
+    stem: str,
+    *,
+    asked: Sequence[int] = (),
+    archived: int = 0,
+    goes_on: bool = False,
+) -> VerifyReport: ...

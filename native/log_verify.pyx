@@ -1,6 +1,7 @@
 """Verifies a log at native speed and names the first damaged record; oracle: tests/oracles/log_chain.py."""
 
 import os
+from array import array
 from dataclasses import dataclass
 from enum import Enum
 
@@ -29,6 +30,9 @@ cdef extern from "native/log_verify.h" nogil:
         uint64_t mark
         int pending
         uint64_t kind
+        const uint64_t* asked
+        uint8_t* answers
+        uint64_t asked_left
 
     int DAMAGE_NONE
     int DAMAGE_CHANGED
@@ -38,6 +42,7 @@ cdef extern from "native/log_verify.h" nogil:
     int DAMAGE_UNDECIDED
     int log_verify_walk(log_verify_t* state, const char* base, uint64_t end, int chained, uint64_t* offset)
     int log_verify_tail(const log_verify_t* state, const char* tail, uint64_t size, int chained, int last)
+    void log_verify_answer(log_verify_t* state)
     int log_is_zero(const uint8_t* data, size_t size)
 
 
@@ -59,7 +64,11 @@ _PASSES = 8
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What a log holds up to its end, or up to the first damage: that record's index, segment and byte offset."""
+    """What a log holds up to its end, or up to the first damage: that record's index, segment and byte offset.
+
+    `first` is the index of the oldest record that is here, `first_hash` the chain's hash before it, `hashes` the chain's
+    hash, hex, after each count that was asked for; empty where the log never has so many, or no longer begins before it.
+    """
 
     damage: Damage
     records: int
@@ -67,6 +76,9 @@ class VerifyReport:
     index: int
     segment: int
     offset: int
+    first: int
+    first_hash: str
+    hashes: tuple[str, ...]
 
     @property
     def ok(self) -> bool:
@@ -82,11 +94,29 @@ cdef class _Verifier:
     cdef log_verify_t state
     cdef uint64_t segment
     cdef uint64_t offset
+    cdef uint64_t archived
+    cdef bint goes_on
+    cdef uint64_t first
+    cdef bytes first_hash
+    cdef object asked
+    cdef bytearray answers
 
-    def __cinit__(self, str directory, str stem):
+    def __cinit__(self, str directory, str stem, asked, uint64_t archived, bint goes_on):
+        cdef const uint64_t[::1] counts
         self.directory = directory
         self.stem = stem
+        self.archived = archived
+        self.goes_on = goes_on
+        self.first = 0
+        self.first_hash = bytes(32)
         memset(&self.state, 0, sizeof(self.state))
+        self.asked = array("Q", asked)
+        self.answers = bytearray(32 * len(self.asked))
+        if len(self.asked):
+            counts = self.asked
+            self.state.asked = &counts[0]
+            self.state.answers = <uint8_t*><char*>self.answers
+            self.state.asked_left = len(self.asked)
 
     cdef int run(self) except -1:
         """The kind of damage; state, segment and offset say where."""
@@ -115,7 +145,8 @@ cdef class _Verifier:
         cdef int found = self.walk_all(opened, last=damage == DAMAGE_NONE)
         if found != DAMAGE_NONE:
             return found
-        if damage == DAMAGE_NONE and self.state.kind == LOG_SEAL_ROLLED and len(opened) == len(numbers):
+        rolled = self.state.kind == LOG_SEAL_ROLLED and len(opened) == len(numbers)
+        if damage == DAMAGE_NONE and rolled and not self.goes_on:
             # Asked again, for a live log may have rolled since the listing: the next file was there before the seal.
             if not segment_path(self.directory, self.stem, self.segment + 1).exists():
                 damage = DAMAGE_REMOVED
@@ -149,11 +180,13 @@ cdef class _Verifier:
         if not part.valid:  # a renamed file
             return DAMAGE_REORDERED
         if first and part.number > 0:
-            if not header.flags & LOG_BUDGETED:
+            if not header.flags & LOG_BUDGETED and part.number > self.archived:
                 self.segment = 0
                 return DAMAGE_REMOVED
-            self.state.index = header.first_index
+            self.state.index = self.first = header.first_index
             memcpy(self.state.hash, header.previous_hash, 32)
+            self.first_hash = self.state.hash[:32]
+            log_verify_answer(&self.state)
         if header.first_index != self.state.index:
             return DAMAGE_REMOVED if header.first_index > self.state.index else DAMAGE_REORDERED
         if memcmp(header.previous_hash, self.state.hash, 32) == 0:
@@ -166,6 +199,7 @@ cdef class _Verifier:
         cdef log_verify_t copy = self.state
         cdef uint64_t offset = 0
         copy.pending = 0
+        copy.asked_left = 0
         log_verify_walk(&copy, part.base, part.size, part.chained, &offset)
         return copy.pending or copy.index == self.state.index
 
@@ -185,9 +219,9 @@ cdef class _Verifier:
         return log_verify_tail(&self.state, <const char*>tail, len(tail), part.chained, last)
 
 
-cdef _verify_once(str directory, str stem):
+cdef _verify_once(str directory, str stem, asked, archived, goes_on):
     """One pass; FileNotFoundError where retention removed a segment under it."""
-    cdef _Verifier verifier = _Verifier(directory, stem)
+    cdef _Verifier verifier = _Verifier(directory, stem, asked, archived, goes_on)
     damage = _DAMAGES[verifier.run()]
     return VerifyReport(
         damage=damage,
@@ -196,7 +230,14 @@ cdef _verify_once(str directory, str stem):
         index=verifier.state.index,
         segment=verifier.segment,
         offset=verifier.offset,
+        first=verifier.first,
+        first_hash=verifier.first_hash.hex(),
+        hashes=tuple(_hex(verifier.answers[at : at + 32]) for at in range(0, len(verifier.answers), 32)),
     )
+
+
+cdef str _hex(answer):
+    return answer.hex() if any(answer) else ""
 
 
 cdef bytes _head(path, ssize_t size):
@@ -233,8 +274,13 @@ def check_recovered(directory: str | os.PathLike[str], str stem) -> None:
             )
 
 
-def verify(directory: str | os.PathLike[str], str stem) -> VerifyReport:
+def verify(
+    directory: str | os.PathLike[str], str stem, *, asked=(), archived: int = 0, goes_on: bool = False
+) -> VerifyReport:
     """Checks every header, checksum, index, hash and seal of a log, live ones too.
+
+    `asked` are ascending counts of records: see `VerifyReport.hashes`. Segments below `archived` may be missing from the
+    start. `goes_on` says that segments which follow are kept elsewhere.
 
     Raises LogError where there is none, or it is to be recovered first: see `check_recovered`.
 
@@ -250,7 +296,7 @@ def verify(directory: str | os.PathLike[str], str stem) -> VerifyReport:
             raise LogError(f"there is no log {stem!r} in {folder}")
         try:
             check_recovered(folder, stem)
-            report = _verify_once(folder, stem)
+            report = _verify_once(folder, stem, asked, archived, goes_on)
         except FileNotFoundError:
             continue
         if report.damage is Damage.NONE or report == before:

@@ -23,7 +23,8 @@ typedef struct {
     char build[24];
     uint64_t segment_bytes;
     uint64_t reserve_bytes;
-    uint64_t budget_bytes;
+    uint64_t budget_bytes; /* as it was at the start; log_writer_t has the one in force */
+    uint64_t archived;     /* segments below this one may be missing */
     int64_t poll_ns;
     int chained;
     int sync;
@@ -51,6 +52,7 @@ typedef struct {
     uint64_t current; /* the segment that takes appends */
     uint64_t sample_index;
     int64_t sample_ns; /* 0: no sample under way */
+    uint64_t budget_bytes; /* in force now; 0: none */
     int stop;
     int failed; /* errno of an I/O error, for good; the thread's, and here because every append reads it */
     /* the thread's own */
@@ -61,6 +63,7 @@ typedef struct {
     uint64_t prepared;
     uint64_t oldest;
     uint64_t total_bytes;
+    uint64_t kept_to; /* the budget that was last kept */
     uint64_t marked; /* the durable mark as last written */
     int64_t marked_ns;
     int64_t retry_ns;

@@ -22,6 +22,7 @@ cdef extern from "native/log_lifecycle.h" nogil:
         uint64_t segment_bytes
         uint64_t reserve_bytes
         uint64_t budget_bytes
+        uint64_t archived
         int64_t poll_ns
         int chained
         int sync
@@ -52,6 +53,7 @@ cdef extern from "native/log_lifecycle.h" nogil:
         uint64_t records_dropped
         uint64_t segments_removed
         uint64_t current
+        uint64_t budget_bytes
         int failed
         int prepare_error
 
@@ -62,6 +64,7 @@ cdef extern from "native/log_lifecycle.h" nogil:
     int log_close(log_writer_t* log)
     void log_free(log_writer_t* log)
     int log_wait_durable(log_writer_t* log, int64_t timeout_ns)
+    void log_set_budget(log_writer_t* log, uint64_t budget_bytes)
     uint64_t log_head(log_writer_t* log, uint8_t* hash)
     void log_latency(log_writer_t* log, histogram_t* into)
 

@@ -44,18 +44,25 @@ cdef int _text(char* into, size_t size, str text, str what) except -1:
     return 0
 
 
+cdef int _check_budget(uint64_t budget_bytes, uint64_t segment_bytes, bint sync) except -1:
+    if budget_bytes < <uint64_t>(8 if sync else 4) * segment_bytes:
+        raise ValueError("budget_bytes holds at least four segments, and as many copies in a log that is synced")
+    return 0
+
+
 cdef class LogWriter:
     """Appends records to the log `<directory>/<stem>-*.log`; one appending thread, one native thread behind it.
 
     The thread chains (`chained`) and syncs in groups (`sync`), looking for records every `sync_interval_us` and, when
     idle, at down to a tenth of that rate. Opening recovers what a killed writer left (`recovered`). `budget_bytes` > 0
     removes the oldest segments; `reserve_bytes` of a segment are left for `append_reserved` when the disk is full.
+    Segments below `archived` may have been taken away from the start of the log.
     Raises LogDamaged where records that were durable are gone, LogError where the log cannot be opened.
     """
 
     def __cinit__(
         self, directory, *, str stem, str run_id, bint chained, bint sync, uint64_t segment_bytes=64 << 20,
-        uint64_t budget_bytes=0, int sync_interval_us=50, reserve_bytes=None, str build="",
+        uint64_t budget_bytes=0, int sync_interval_us=50, reserve_bytes=None, str build="", uint64_t archived=0,
     ):
         cdef log_config_t config
         cdef log_error_t error
@@ -65,8 +72,8 @@ cdef class LogWriter:
             raise ValueError(f"segment_bytes is a multiple of {_PAGE} up to 4 GiB, not {segment_bytes}")
         if 2 * reserve > segment_bytes:
             raise ValueError("reserve_bytes is at most half a segment")
-        if budget_bytes and budget_bytes < <uint64_t>(8 if sync else 4) * segment_bytes:
-            raise ValueError("budget_bytes holds at least four segments, and as many copies in a log that is synced")
+        if budget_bytes:
+            _check_budget(budget_bytes, segment_bytes, sync)
         if not 1 <= sync_interval_us <= 1_000_000:
             raise ValueError("sync_interval_us lies in 1..1000000")
         if not stem or "/" in stem or "\0" in stem:
@@ -77,6 +84,7 @@ cdef class LogWriter:
         config.segment_bytes = segment_bytes
         config.reserve_bytes = (reserve + 7) & ~<uint64_t>7
         config.budget_bytes = budget_bytes
+        config.archived = archived
         config.poll_ns = <int64_t>sync_interval_us * 1000
         config.chained = chained
         config.sync = sync
@@ -170,6 +178,20 @@ cdef class LogWriter:
         cdef uint8_t digest[32]
         log_head(self.log, digest)
         return (<bytes>digest[:32]).hex()
+
+    def head(self) -> tuple[int, str]:
+        """How many records are chained, and the hash of the last of them, hex: one moment's."""
+        cdef uint8_t digest[32]
+        cdef uint64_t count = log_head(self.log, digest)
+        return count, (<bytes>digest[:32]).hex()
+
+    def set_budget(self, uint64_t budget_bytes) -> None:
+        """Another budget, kept at once by the thread. ValueError in a log that has none, or where it is too small."""
+        if not self.log.config.budget_bytes:
+            raise ValueError("the log was opened without a budget: nothing of it is ever removed")
+        _check_budget(budget_bytes, self.log.config.segment_bytes, self.log.config.sync)
+        with nogil:
+            log_set_budget(self.log, budget_bytes)
 
     @property
     def bytes_written(self) -> int:

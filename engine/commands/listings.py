@@ -18,6 +18,7 @@ from engine.commands.options import (
     chosen_run,
     example,
     newest_status,
+    say_what_is_archived,
     utc_text,
     write_json,
     write_table,
@@ -129,6 +130,7 @@ def _ended_ns(place: RunDir, core: Engine) -> int:
 def _show_history(place: RunDir, as_json: bool) -> None:
     from engine.journal import history
 
+    say_what_is_archived(place)
     core = history.folded(place.path)
     last: dict[tuple[str, str], Listing] = {}
     changes: dict[tuple[str, str], list[dict[str, Any]]] = {}

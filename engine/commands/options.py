@@ -77,6 +77,20 @@ def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]], nothing: 
         typer.echo("  ".join(cells).rstrip())
 
 
+def say_what_is_archived(run: RunDir, start: int = 0) -> None:
+    """On standard error, where the journal's records from `start` on are no longer all here."""
+    import contextlib
+
+    from engine.journal.archived import check_begins
+    from native.log_errors import LogError
+
+    with contextlib.suppress(FileNotFoundError):  # no journal at all: who reads it says so
+        try:
+            check_begins(run.journal, start)
+        except LogError as error:
+            typer.echo(f"penstock: {error}", err=True)
+
+
 def newest_status(run: RunDir) -> Status | None:
     """The status that the run's core published last; None where there is none that can be read."""
     from engine.console.status import decode

@@ -27,6 +27,7 @@ from engine.core.engine import Engine
 from engine.core.enums import OrderType, Side
 from engine.core.instrument import InstrumentSpec
 from engine.core.risk.limits import MONEY_DECIMALS
+from engine.resources import DISK_FINE, DISK_OUT
 from engine.sequencer import Sequencer
 
 MAX_RECENT = 50
@@ -131,6 +132,7 @@ class Publisher:
         self._mode = mode
         self._currency = currency
         self._tape_budget_bytes = tape_budget_bytes
+        self.disk_state = DISK_FINE
         self.fills: deque[Fill] = deque(maxlen=MAX_RECENT)
         self.alerts: deque[Alert] = deque(maxlen=MAX_RECENT)
         names = enumerate(sequencer.core.strategy_names())
@@ -194,8 +196,15 @@ class Publisher:
 
     def _health(self, adapter: AdapterStatus | None) -> Any:
         core = self.core
-        if core.is_halted or self._sequencer.journal_failed or core.open_breakers:
+        if (
+            core.is_halted
+            or self._sequencer.journal_failed
+            or core.open_breakers
+            or self.disk_state == DISK_OUT
+        ):
             return "failure"
+        if self.disk_state != DISK_FINE:
+            return "warning"
         live = adapter is not None and all(feed.state == "UP" for feed in adapter.feeds)
         return "ok" if live and not core.reconcile_pending else "warning"
 

@@ -110,3 +110,26 @@ cdef const event_t* checked(bytes event) except NULL:
         raise ValueError(f"an event of {len(event)} bytes says that its body has {e.length}")
     check_event(e)
     return e
+
+
+cdef int check_input(const event_t* event) except -1:
+    """What comes in through here is an input, of a size that the scratch memory may grow to."""
+    if event.kind >= ACTION_PLACE:
+        raise ValueError(f"a record of kind {event.kind} is no input")
+    if event.length > FRAME_MOST - sizeof(event_t):
+        raise ValueError(f"an event of {sizeof(event_t) + event.length} bytes is too large")
+    return 0
+
+
+cdef int check_batch(const char* start, size_t length) except -1:
+    """ValueError names the first event of a batch that is none."""
+    cdef size_t at = 0
+    cdef const event_t* event
+    while at < length:
+        event = <const event_t*>(start + at)
+        if length - at < sizeof(event_t) or padded_bytes(event) > length - at:
+            raise ValueError(f"the batch holds no whole event at byte {at} of {length}")
+        check_event(event)
+        check_input(event)
+        at += padded_bytes(event)
+    return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.core.enums import EventKind
+from engine.journal.archived import check_begins
 from native.log_reader import LogReader
 
 JOURNAL_STEM = "journal"
@@ -81,7 +82,9 @@ def split(outputs: bytes) -> Iterator[bytes]:
 
 
 def read_log(directory: Path, stem: str, from_index: int = 0) -> Iterator[Record]:
-    """The records of one log, in order."""
+    """The records of one log, in order; LogError where the journal's first ones were archived."""
+    if stem == JOURNAL_STEM:
+        check_begins(directory, from_index)
     for _, payload in LogReader(directory, stem, from_index=from_index):
         yield parse(bytes(payload))
 

@@ -116,6 +116,19 @@ def latest_valid(directory: Path, *, journal_records: int | None = None) -> Foun
     return Found(None, tuple(skipped))
 
 
+def all_valid(directory: Path) -> list[Snapshot]:
+    """Every snapshot that is whole, the newest first."""
+    found = []
+    for records, path in _listed(directory):
+        try:
+            snapshot = read_snapshot(path)
+        except (SnapshotDamaged, OSError):
+            continue
+        if snapshot.records == records:
+            found.append(snapshot)
+    return found
+
+
 def _listed(directory: Path) -> list[tuple[int, Path]]:
     """Snapshot files, newest first."""
     matches = ((_NAME.fullmatch(path.name), path) for path in directory.iterdir())

@@ -7,17 +7,18 @@ import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from native.log_errors import LogError, LogFull
+from native.log_errors import LogDamaged, LogError, LogFull
 from native.log_reader import LogReader, Segment, segment_numbers, segment_path
 from native.log_verify import Damage, verify
 from native.log_writer import LogWriter
 from tests.oracles.log_chain import GENESIS, chain
+from tests.small_disk import small_disk
 
 STEM = "journal"
 SMALL = 4096
@@ -315,3 +316,87 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
         writer(tmp_path)
     with writer(tmp_path) as log:
         assert log.append(b"x") == 0
+
+
+# ---- a log with a budget gives way ----
+
+
+def test_a_smaller_budget_is_kept_at_once(tmp_path: Path) -> None:
+    with writer(tmp_path, budget_bytes=40 * SMALL) as log:
+        for index in range(1500):
+            log.append(payload(index))
+        before = log.segments_removed
+        log.set_budget(8 * SMALL)
+        eventually(lambda: log.segments_removed > before, "the oldest go")
+        # Kept when a segment is finished: the two files of the next one may come after that.
+        eventually(lambda: used(tmp_path) <= (8 + 2) * SMALL, "down to the budget")
+        log.set_budget(40 * SMALL)
+        for index in range(1500, 2000):
+            log.append(payload(index))
+        assert used(tmp_path) > (8 + 2) * SMALL
+        with pytest.raises(ValueError, match="four segments"):
+            log.set_budget(SMALL)
+    (tmp_path / "other").mkdir()
+    with (
+        writer(tmp_path / "other", budget_bytes=0) as log,
+        pytest.raises(ValueError, match="without a budget"),
+    ):
+        log.set_budget(40 * SMALL)
+
+
+def used(directory: Path) -> int:
+    total = 0
+    for path in directory.iterdir():
+        with suppress(FileNotFoundError):  # removed meanwhile
+            total += path.stat().st_size
+    return total
+
+
+def test_on_a_full_disk_the_oldest_make_room_for_the_newest(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 4) as disk:
+        log = LogWriter(
+            disk.path, stem=STEM, run_id="abc123def456", chained=False, sync=False, segment_bytes=1 << 16,
+            budget_bytes=1 << 22,
+        )  # fmt: skip
+        with log:
+            for index in range(3000):
+                log.append(payload(index) * 5)
+            assert log.segments_removed == 0
+            disk.leave(0)
+            for index in range(3000, 9000):
+                log.append(payload(index) * 5)
+            assert log.segments_removed > 0
+        kept = list(LogReader(disk.path, STEM))
+        assert [bytes(view) for _, view in kept] == [payload(index) * 5 for index, _ in kept]
+        assert kept[-1][0] == 8999 and kept[0][0] > 0
+
+
+def test_the_chains_head_is_one_moments(tmp_path: Path) -> None:
+    with writer(tmp_path) as log:
+        assert log.head() == (0, "00" * 32)
+        for index in range(100):
+            log.append(payload(index))
+        assert log.wait_durable(10_000)
+        assert log.head() == (100, chain(payload(index) for index in range(100)).hex())
+
+
+def test_segments_that_were_archived_are_not_missed(tmp_path: Path) -> None:
+    with writer(tmp_path) as log:
+        for index in range(400):
+            log.append(payload(index))
+    first = Segment(segment_path(tmp_path, STEM, 2), 2)
+    for number in (0, 1):
+        segment_path(tmp_path, STEM, number).unlink()
+    assert verify(tmp_path, STEM).damage is Damage.REMOVED
+    assert verify(tmp_path, STEM, archived=1).damage is Damage.REMOVED
+    report = verify(tmp_path, STEM, archived=2, asked=[first.first_index - 1, first.first_index, 400])
+    head = chain(payload(index) for index in range(first.first_index)).hex()
+    assert (report.damage, report.records, report.first) == (Damage.NONE, 400, first.first_index)
+    assert report.first_hash == first.previous_hash == head
+    assert report.hashes == ("", head, report.head_hash)
+    for allowed in (0, 1):
+        with pytest.raises(LogDamaged):
+            writer(tmp_path, archived=allowed)
+    with writer(tmp_path, archived=2) as log:
+        assert log.append(payload(400)) == 400
+    assert verify(tmp_path, STEM, archived=2).head_hash == chain(payload(i) for i in range(401)).hex()

@@ -14,12 +14,14 @@ from engine.core import event
 from engine.core.decoder import FrameDecoder
 from engine.core.describe import describe
 from engine.core.engine import Engine
-from engine.core.enums import EventKind, OrderReport
+from engine.core.enums import CommandKind, EventKind, OrderReport
 from engine.journal.records import JOURNAL_STEM, TAPE_STEM, Record, read_log, read_run
 from engine.rim import Rim
 from engine.sequencer import Sequencer
+from native.log_verify import verify
 from native.log_writer import LogWriter
 from tests.core_session import BUY, COIN, MONEY, WIDE, Puppet
+from tests.small_disk import small_disk
 
 
 class Deaf(FrameDecoder):
@@ -247,6 +249,27 @@ def test_what_cannot_be_journaled_is_not_sent_but_for_cancels(stage: Stage) -> N
     ]
     assert stage.sequencer.counters["journal.withheld"] == 1
     assert stage.act(lambda one: one.buy(0, 9_990, 12)) == 0, "the gate knows by the next event"
+
+
+def test_a_full_journal_has_room_for_cancels_and_what_comes_of_them(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 8) as disk:
+        (disk.path / "run").mkdir()
+        stage = Stage(disk.path / "run")
+        number = stage.act(lambda one: one.buy(0, 9_990, 10))
+        disk.leave(0)
+        filler = event.balance("AAA", 10**6 * MONEY, 0, True)
+        while not stage.sequencer.journal_failed:  # the segment in use, then the one that was prepared
+            stage.sequencer.ingest(filler)
+        stage.rim.handed.clear()
+        stage.act(lambda one: (one.cancel(number), one.buy(0, 9_990, 11)))
+        stage.sequencer.ingest(event.command(CommandKind.CANCEL_ALL))
+        stage.sequencer.ingest(event.order_update(number, OrderReport.CANCELED))
+        assert [what.is_cancel for name, what in stage.rim.handed if name == "approved"] == [True]
+        assert stage.journaled()[-3:] == ["CANCEL", "COMMAND", "ORDER_UPDATE"]
+        assert not stage.core.open_orders(0)
+        stage.close()
+        assert verify(disk.path / "run" / "journal", JOURNAL_STEM).ok
+        assert not restored(stage).open_orders(0)
 
 
 def test_what_the_rim_puts_in_on_hearing_of_a_fault_waits_for_the_event_at_hand(stage: Stage) -> None:
