@@ -21,7 +21,12 @@ MARKETS = ("spot", "usdm")
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 STREAMS = ("depth", "ticker")
 SIZE_DECIMALS = 8
-PRICE_DECIMALS = {("spot", "BTCUSDT"): 2, ("spot", "ETHUSDT"): 2, ("usdm", "BTCUSDT"): 1, ("usdm", "ETHUSDT"): 2}
+PRICE_DECIMALS = {
+    ("spot", "BTCUSDT"): 2,
+    ("spot", "ETHUSDT"): 2,
+    ("usdm", "BTCUSDT"): 1,
+    ("usdm", "ETHUSDT"): 2,
+}
 TAKER_FEE_PPM = 500  # MEXC spot, as its API tells it of most symbols
 
 
@@ -97,9 +102,7 @@ def _best(lines: Iterator[Line], what: InstrumentSpec) -> Iterator[tuple[int, by
 
 
 def _level(data: dict[str, Any], side: str, what: InstrumentSpec) -> tuple[int, int]:
-    return parse_scaled(data[side], what.price_decimals), parse_scaled(
-        data[side.upper()], what.size_decimals
-    )
+    return parse_scaled(data[side], what.price_decimals), parse_scaled(data[side.upper()], what.size_decimals)
 
 
 def _moved(before: tuple[int, int], now: tuple[int, int]) -> list[tuple[int, int]]:

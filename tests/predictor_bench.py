@@ -21,14 +21,19 @@ Best = tuple[int, int, int, int]  # bid ticks, bid lots, ask ticks, ask lots; 0 
 class Bench:
     """One engine with these strategies, ready to trade on one instrument."""
 
-    def __init__(self, *strategies: Strategy, spec: InstrumentSpec = COIN) -> None:
+    def __init__(
+        self, *strategies: Strategy, spec: InstrumentSpec = COIN, saved: tuple[bytes, int, int] | None = None
+    ) -> None:
         self.core = Engine()
         self.seq, self.now_ns, self.version = 0, START_NS, 0
+        if saved is not None:
+            self.core.load_durable(*saved)
+            _, self.seq, self.now_ns = saved
         self.best: Best | None = None
         self.outputs: list[bytes] = []
         names = [f"s{at}" for at in range(len(strategies))]
         document = {"mode": "paper", "risk": WIDE, "strategy": [{"id": name} for name in names]}
-        self.take(event.start("predictors00", 0, False, 1))
+        self.take(event.start("predictors00", int(saved is not None), False, 1))
         self.take(event.config(json.dumps(document).encode()))
         self.take(event.instrument(spec))
         self.take(event.balance(spec.base, 10_000 * MONEY, 0, True))
@@ -96,6 +101,4 @@ def told(strategy: Predictor | PlainPredictor, instrument: int = 0) -> tuple[Any
         strategy.score(instrument),
         *strategy.samples(instrument),
     )
-    return tuple(
-        tuple(each.hex() if isinstance(each, float) else each for each in part) for part in parts
-    )
+    return tuple(tuple(each.hex() if isinstance(each, float) else each for each in part) for part in parts)

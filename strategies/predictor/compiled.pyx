@@ -170,7 +170,7 @@ cdef class Predictor(Strategy):
         else:
             lane.skipped += 1
         if self.trade:
-            pays = lane.prediction > spread + lane.fee_rate * mid
+            pays = lane.learned >= self.warmup and lane.prediction > spread + lane.fee_rate * mid
             if pays or lane.engaged:  # rare: may cost what Python costs
                 lane.engaged = self.trader.consider(book.instrument, bid, ask, pays)
         return 0

@@ -75,7 +75,7 @@ class Settings:
     The horizon is `horizon_events` changes of the book, or `horizon_ms` of the events' time of receipt where that is not 0.
     `memory_events`: the regression forgets with the factor 1 - 1/memory_events. `ofi_events`: the same for recent order
     flow. `ridge`: weight of the prior, which is that nothing is predictable, in squared units of the features.
-    `warmup_events`: outcomes that are learned from before predictions are scored. `samples_most`: predictions with outcomes
+    `warmup_events`: outcomes that are learned from before predictions are scored, or traded on. `samples_most`: predictions with outcomes
     to keep per instrument, the first ones, for an evaluation. `trade`: send orders of `notional` (quote currency, a
     decimal string) when a prediction exceeds spread and fees, sell after `hold_ms`, rest `rest_ms` after each attempt.
     ValueError where a value makes no sense.

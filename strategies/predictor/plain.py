@@ -167,7 +167,8 @@ class PlainPredictor(Strategy):
         else:
             lane.skipped += 1
         if self.settings.trade:
-            pays = lane.prediction > spread + lane.fee_rate * mid
+            warm = lane.learned >= self.settings.warmup_events
+            pays = warm and lane.prediction > spread + lane.fee_rate * mid
             if pays or lane.engaged:
                 lane.engaged = self.trader.consider(book.instrument, bid, ask, pays)
 

@@ -7,7 +7,7 @@ Integers only; all orders are IOC, so that nothing rests in the market; long or 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from engine import InstrumentSpec, OrderType, Strategy
 from engine.core.order import Order
@@ -32,7 +32,10 @@ class Trader:
 
     def __init__(self, strategy: Strategy, settings: Settings) -> None:
         self.strategy = strategy
-        self.notional = Decimal(settings.notional)
+        try:
+            self.notional = Decimal(settings.notional)
+        except InvalidOperation as error:
+            raise ValueError(f"notional {settings.notional!r} is no number") from error
         if not self.notional.is_finite() or self.notional <= 0:
             raise ValueError("notional must be a positive amount")
         self.hold_ns = settings.hold_ms * 1_000_000

@@ -1,0 +1,162 @@
+"""How well the predictor does out of sample on the recorded market, printed and written to docs/predictor.md.
+
+    python benchmarks/predictor_score.py [--horizon-events N | --horizon-ms N] [--no-page]
+
+Needs the recordings of PENSTOCK_DATA (default ../shared/data). All four recordings and both ways of reading them are
+scored with the default parameters, and the table has every one of them: none was chosen by its result. The Python
+predictor runs beside the compiled one, and has to tell the same bits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+if __name__ == "__main__":
+    sys.path.append(str(ROOT))  # after what is installed
+
+from benchmarks import recorded, workload  # noqa: E402
+from engine.core import event  # noqa: E402
+from engine.core.engine import Engine  # noqa: E402
+from engine.errors import UserError  # noqa: E402
+from strategies.predictor import PlainPredictor, Predictor, Score  # noqa: E402
+from strategies.predictor.evaluation import Costs, Evaluation, Share, evaluate  # noqa: E402
+from strategies.predictor.trading import fee_rate  # noqa: E402
+
+PAGE = ROOT / "docs" / "predictor.md"
+BEGIN, END = "<!-- measured: benchmarks/predictor_score.py -->\n", "<!-- end of what is measured -->\n"
+HORIZONS: tuple[dict[str, int], ...] = ({"horizon_events": 10}, {"horizon_ms": 1_000})
+SAMPLES_MOST = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One recording, read in one way, at one horizon."""
+
+    name: str
+    score: Score
+    weights: tuple[float, ...]
+    evaluation: Evaluation
+
+
+def measure(market: str, symbol: str, stream: str, horizon: dict[str, int]) -> Result:
+    """Run both predictors over a recording; UserError where they differ in a bit."""
+    compiled = Predictor(samples_most=SAMPLES_MOST, **horizon)
+    plain = PlainPredictor(samples_most=SAMPLES_MOST, **horizon)
+    what = recorded.spec(market, symbol)
+    core = Engine()
+    document = {"mode": "paper", "risk": workload.RISK, "strategy": [{"id": "compiled"}, {"id": "plain"}]}
+    first_ns, seq = 0, 0
+
+    def take(bare: bytes, now_ns: int) -> None:
+        nonlocal seq
+        seq += 1
+        core.process_bytes(event.stamped(bare, seq, now_ns))
+
+    for now_ns, change in recorded.changes(market, symbol, stream):
+        if not first_ns:
+            first_ns = now_ns
+            for bare in (
+                event.start("score0000000", 0, False, 1),
+                event.config(json.dumps(document).encode()),
+                event.instrument(what),
+            ):
+                take(bare, now_ns)
+            core.attach(compiled, "compiled", [symbol])
+            core.attach(plain, "plain", [symbol])
+            take(event.feed(0, True), now_ns)
+            take(event.reconciled(), now_ns)
+        take(change, now_ns)
+    if core.errors:
+        raise UserError(f"a predictor raised: {core.errors}")
+    samples = compiled.samples(0)
+    if told(compiled) != told(plain):
+        raise UserError(f"{market} {symbol} {stream}: the two predictors differ")
+    return Result(
+        f"{market} {symbol} {stream}",
+        compiled.score(0),
+        compiled.weights(0),
+        evaluate(samples, compiled.settings, fee_rate(what)),
+    )
+
+
+def told(one: Predictor | PlainPredictor) -> tuple[Any, ...]:
+    """All that one tells; equal bits are equal numbers here, for none is NaN."""
+    return one.samples(0), one.score(0), one.weights(0), one.signals(0)
+
+
+def of(share: Share, scale: float = 100.0) -> str:
+    """An estimate with its bounds, in percent."""
+    return f"{share.value * scale:.1f} ({share.low * scale:.1f} to {share.high * scale:.1f})"
+
+
+def costs(found: Costs) -> str:
+    """How many, and what each brought."""
+    return f"{found.beyond:,}: {found.mean_net_ticks:+,.1f}" if found.beyond else "none"
+
+
+def table(results: list[Result]) -> str:
+    """The rows as a Markdown table."""
+    head = (
+        "| recording | predictions | unmoved % | R² against zero, % | sign right, % of moves | last move's sign, % "
+        "| gain, points | DM t | beyond the spread: number, mean net ticks | beyond spread and fees |\n"
+        "|---|---|---|---|---|---|---|---|---|---|\n"
+    )
+    rows = []
+    for each in results:
+        found = each.evaluation
+        rows.append(
+            f"| {each.name} | {found.predictions:,} | {found.unmoved * 100:.0f} | {of(found.r_squared)} "
+            f"| {of(found.hit_rate)} | {of(found.last_move_rate)} | {of(found.gain)} | {found.diebold_mariano:.1f} "
+            f"| {costs(found.spread)} | {costs(found.fees)} |\n"
+        )
+    return head + "".join(rows)
+
+
+def write(text: str) -> None:
+    """Put what was measured into the page, between its marks."""
+    page = PAGE.read_text()
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    if not rest:
+        raise UserError(f"{PAGE} has no mark to write after")
+    PAGE.write_text(before + BEGIN + text + END + after)
+
+
+def main() -> int:
+    """All recordings at each horizon."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    horizon = parser.add_mutually_exclusive_group()
+    horizon.add_argument("--horizon-events", type=int, help="only this horizon, in changes of the book")
+    horizon.add_argument("--horizon-ms", type=int, help="only this horizon, in ms")
+    parser.add_argument("--no-page", action="store_true", help="do not write docs/predictor.md")
+    given = parser.parse_args()
+    chosen = {key: getattr(given, key) for key in ("horizon_events", "horizon_ms") if getattr(given, key)}
+    text = ""
+    for each in (chosen,) if chosen else HORIZONS:
+        name, value = next(iter(each.items()))
+        results = [
+            measure(market, symbol, stream, each)
+            for stream in recorded.STREAMS
+            for market in recorded.MARKETS
+            for symbol in recorded.SYMBOLS
+        ]
+        text += f"\n`{name} = {value}`:\n\n{table(results)}"
+        lost = sum(each.score.dropped + each.score.skipped for each in results)
+        text += f"\nPredictions without an outcome (dropped or skipped): {lost}. Both predictors told the same bits.\n"
+    sys.stdout.write(text)
+    if not given.no_page and not chosen:
+        write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (UserError, FileNotFoundError) as problem:
+        sys.exit(f"penstock: {problem}")
