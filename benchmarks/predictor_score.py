@@ -14,6 +14,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +25,7 @@ from benchmarks import recorded, workload  # noqa: E402
 from engine.core import event  # noqa: E402
 from engine.core.engine import Engine  # noqa: E402
 from engine.errors import UserError  # noqa: E402
-from strategies.predictor import PlainPredictor, Predictor, Score  # noqa: E402
+from strategies.predictor import PlainPredictor, Predictor, Sample, Score, Settings  # noqa: E402
 from strategies.predictor.evaluation import Costs, Evaluation, Share, evaluate  # noqa: E402
 from strategies.predictor.trading import fee_rate  # noqa: E402
 
@@ -32,6 +33,7 @@ PAGE = ROOT / "docs" / "predictor.md"
 BEGIN, END = "<!-- measured: benchmarks/predictor_score.py -->\n", "<!-- end of what is measured -->\n"
 HORIZONS: tuple[dict[str, int], ...] = ({"horizon_events": 10}, {"horizon_ms": 1_000})
 SAMPLES_MOST = 200_000
+FEW = 30  # of fewer than these no bounds are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Result:
 
     name: str
     score: Score
-    weights: tuple[float, ...]
+    span_ms: float  # the median time from a prediction to its outcome
     evaluation: Evaluation
 
 
@@ -80,9 +82,17 @@ def measure(market: str, symbol: str, stream: str, horizon: dict[str, int]) -> R
     return Result(
         f"{market} {symbol} {stream}",
         compiled.score(0),
-        compiled.weights(0),
+        span_ms(samples, compiled.settings),
         evaluate(samples, compiled.settings, fee_rate(what)),
     )
+
+
+def span_ms(samples: list[Sample], settings: Settings) -> float:
+    """The horizon as time: of one in events, the median."""
+    if settings.horizon_ms:
+        return settings.horizon_ms
+    after = samples[settings.horizon_events :]
+    return median(end.made_ns - made.made_ns for made, end in zip(samples, after, strict=False)) / 1e6
 
 
 def told(one: Predictor | PlainPredictor) -> tuple[Any, ...]:
@@ -97,22 +107,27 @@ def of(share: Share, scale: float = 100.0) -> str:
 
 def costs(found: Costs) -> str:
     """How many, and what each brought."""
-    return f"{found.beyond:,}: {found.mean_net_ticks:+,.1f}" if found.beyond else "none"
+    net = found.net_ticks
+    if not found.beyond:
+        return "none"
+    bounds = f" ({net.low:+,.1f} to {net.high:+,.1f})" if found.beyond >= FEW else ""
+    return f"{found.beyond:,}: {net.value:+,.1f}{bounds}"
 
 
 def table(results: list[Result]) -> str:
     """The rows as a Markdown table."""
     head = (
-        "| recording | predictions | unmoved % | R² against zero, % | sign right, % of moves | last move's sign, % "
-        "| gain, points | DM t | beyond the spread: number, mean net ticks | beyond spread and fees |\n"
-        "|---|---|---|---|---|---|---|---|---|---|\n"
+        "| recording | predictions | span, ms | unmoved % | R² against zero, % | DM t | sign right, % of moves | by the last move "
+        "| by the microprice | gain over the better, points | beyond the spread: number, net ticks | beyond spread and fees |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|---|\n"
     )
     rows = []
     for each in results:
         found = each.evaluation
         rows.append(
-            f"| {each.name} | {found.predictions:,} | {found.unmoved * 100:.0f} | {of(found.r_squared)} "
-            f"| {of(found.hit_rate)} | {of(found.last_move_rate)} | {of(found.gain)} | {found.diebold_mariano:.1f} "
+            f"| {each.name} | {found.predictions:,} | {each.span_ms:,.0f} | {found.unmoved * 100:.0f} | {of(found.r_squared)} "
+            f"| {found.diebold_mariano:.1f} | {of(found.hit_rate)} | {found.last_move_rate.value * 100:.1f} "
+            f"| {found.microprice_rate.value * 100:.1f} | {of(found.gain)} "
             f"| {costs(found.spread)} | {costs(found.fees)} |\n"
         )
     return head + "".join(rows)

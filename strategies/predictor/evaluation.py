@@ -40,7 +40,7 @@ class Costs:
     """What predictions beyond their costs would have brought, had each been taken at the touch both ways."""
 
     beyond: int  # predictions whose size exceeded the costs
-    mean_net_ticks: float  # outcome in the direction predicted, less costs; NaN where there were none
+    net_ticks: Share  # mean outcome in the direction predicted, less costs; NaN where there were none
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class Evaluation:
     r_squared: Share  # against forecasting zero
     hit_rate: Share  # of the moves, the predicted sign was right
     last_move_rate: Share  # the same of the sign of the last move before
-    gain: Share  # hit_rate - last_move_rate
+    microprice_rate: Share  # the same of the side of the mid that the microprice is on
+    gain: Share  # hit_rate less the better of these two
     diebold_mariano: float  # t of the mean saving of squared error; NaN where it has no variance
     spread: Costs  # at a fee of zero
     fees: Costs  # spread and the fee both ways
@@ -70,24 +71,26 @@ def evaluate(
     samples = samples[settings.warmup_events :]
     if not samples or samples[-1].made_ns - samples[0].made_ns < block_ns:
         raise ValueError(f"too few samples: after the warm-up they must span more than {block_ns / 1e9:g} s")
-    made, mid, spread, last, predicted, outcome = _columns(samples)
+    made, mid, spread, deviation, last, predicted, outcome = _columns(samples)
     blocks = (made - made[0]) // block_ns
     count = int(blocks[-1]) + 1
     moved = outcome != 0.0
-    parts: Floats = np.stack(
-        [
-            np.bincount(blocks, weights, count)
-            for weights in (
-                (outcome - predicted) ** 2,
-                outcome**2,
-                moved.astype(float),
-                (outcome * predicted > 0.0).astype(float),
-                (outcome * last > 0.0).astype(float),
-            )
-        ]
+    by_spread = _taken(predicted, outcome, spread)
+    by_fees = _taken(predicted, outcome, spread + fee_rate * mid)
+    columns = (
+        (outcome - predicted) ** 2,
+        outcome**2,
+        moved,
+        outcome * predicted > 0.0,
+        outcome * last > 0.0,
+        outcome * deviation > 0.0,
+        *by_spread,
+        *by_fees,
     )
+    parts: Floats = np.stack([np.bincount(blocks, each.astype(np.float64), count) for each in columns])
     whole, drawn = _figures(parts.sum(axis=1)), _figures(_resampled(parts))
-    r_squared, hits, last_hits, gain = (_share(*each) for each in zip(whole, drawn, strict=True))
+    shares = [_share(*each) for each in zip(whole, drawn, strict=True)]
+    r_squared, hits, last_hits, micro_hits, gain, spread_net, fees_net = shares
     saved = outcome**2 - (outcome - predicted) ** 2
     return Evaluation(
         predictions=len(made),
@@ -97,10 +100,11 @@ def evaluate(
         r_squared=r_squared,
         hit_rate=hits,
         last_move_rate=last_hits,
+        microprice_rate=micro_hits,
         gain=gain,
         diebold_mariano=newey_west_t(saved, _lags(made, settings)),
-        spread=_taken(predicted, outcome, spread),
-        fees=_taken(predicted, outcome, spread + fee_rate * mid),
+        spread=Costs(int(by_spread[0].sum()), spread_net),
+        fees=Costs(int(by_fees[0].sum()), fees_net),
     )
 
 
@@ -129,10 +133,10 @@ def _columns(samples: Sequence[Sample]) -> tuple[Any, ...]:
     made = np.array([each.made_ns for each in samples], dtype=np.int64)
     rest = np.array(
         [
-            (each.mid_ticks, each.spread_ticks, each.last_move, each.prediction_ticks, each.outcome_ticks)
+            (each.mid_ticks, each.spread_ticks, each.deviation_ticks, each.last_move, each.prediction_ticks, each.outcome_ticks)
             for each in samples
         ]
-    )
+    )  # fmt: skip
     return made, *rest.T
 
 
@@ -144,20 +148,25 @@ def _resampled(parts: Floats) -> Floats:
     return drawn
 
 
-def _figures(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    error, move, moved, hits, last_hits = sums
+def _figures(sums: Floats) -> tuple[Floats, ...]:
+    """What is told, of sums: a number each, or one for each draw."""
+    error, move, moved, hits, last, micro, spread_count, spread_net, fees_count, fees_net = sums
     with np.errstate(divide="ignore", invalid="ignore"):
-        return 1.0 - error / move, hits / moved, last_hits / moved, (hits - last_hits) / moved
+        return (
+            1.0 - error / move, hits / moved, last / moved, micro / moved, (hits - np.maximum(last, micro)) / moved,
+            spread_net / spread_count, fees_net / fees_count,
+        )  # fmt: skip
 
 
 def _share(value: Floats, drawn: Floats) -> Share:
-    low, high = np.nanquantile(drawn, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
+    drawn = drawn[~np.isnan(drawn)]
+    if np.isnan(value) or not len(drawn):
+        return Share(float("nan"), float("nan"), float("nan"))
+    low, high = np.quantile(drawn, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
     return Share(float(value), float(low), float(high))
 
 
-def _taken(predicted: Floats, outcome: Floats, costs: Floats) -> Costs:
-    beyond = np.abs(predicted) > costs
-    if not beyond.any():
-        return Costs(0, float("nan"))
-    net = np.sign(predicted[beyond]) * outcome[beyond] - costs[beyond]
-    return Costs(int(beyond.sum()), float(net.mean()))
+def _taken(predicted: Floats, outcome: Floats, costs: Floats) -> tuple[Floats, Floats]:
+    """Which predictions exceed their costs, and what each would have brought."""
+    beyond = (np.abs(predicted) > costs).astype(np.float64)
+    return beyond, beyond * (np.sign(predicted) * outcome - costs)

@@ -136,7 +136,7 @@ def test_a_book_that_stands_still_does_not_unlearn(kind: type[Any]) -> None:
 def samples_of(predicted: np.ndarray[Any, Any], outcome: np.ndarray[Any, Any]) -> list[Sample]:
     last = np.where(np.arange(len(outcome)) % 2, 1, -1)
     return [
-        Sample(at * 10_000_000, 10_000.0, 1.0, 0.0, 0.0, 0.0, int(last[at]), float(p), float(y))
+        Sample(at * 10_000_000, 10_000.0, 1.0, 0.2, 0.0, 0.0, int(last[at]), float(p), float(y))
         for at, (p, y) in enumerate(zip(predicted, outcome, strict=True))
     ]
 
@@ -174,8 +174,13 @@ def test_costs_are_taken_off() -> None:
     predicted, outcome = np.full(400, 3.0), np.full(400, 4.0)
     found = evaluate(samples_of(predicted, outcome), only, 0.0001, 10**9)
     assert found.predictions == 398
-    assert (found.spread.beyond, found.spread.mean_net_ticks) == (398, 3.0)
-    assert (found.fees.beyond, found.fees.mean_net_ticks) == (398, 2.0)
-    assert evaluate(samples_of(predicted, outcome), only, 0.01, 10**9).fees.beyond == 0
+    assert (found.spread.beyond, found.spread.net_ticks.value) == (398, 3.0)
+    assert (found.fees.beyond, found.fees.net_ticks.value) == (398, 2.0)
+    none = evaluate(samples_of(predicted, outcome), only, 0.01, 10**9).fees
+    assert none.beyond == 0 and np.isnan(none.net_ticks.value)
+    # Every move is up: the microprice, always above the mid, is as good; the last move is right half of the time.
+    assert found.hit_rate.value == found.microprice_rate.value == 1.0
+    assert found.last_move_rate.value == pytest.approx(0.5, abs=0.01)
+    assert found.gain.value == 0.0
     with pytest.raises(ValueError, match="too few samples"):
         evaluate(samples_of(predicted[:50], outcome[:50]), only, 0.0, 10**9)
