@@ -124,12 +124,12 @@ def table(results: list[Result]) -> str:
     rows = []
     for each in results:
         found = each.evaluation
-        rows.append(
-            f"| {each.name} | {found.predictions:,} | {each.span_ms:,.0f} | {found.unmoved * 100:.0f} | {of(found.r_squared)} "
-            f"| {found.diebold_mariano:.1f} | {of(found.hit_rate)} | {found.last_move_rate.value * 100:.1f} "
-            f"| {found.microprice_rate.value * 100:.1f} | {of(found.gain)} "
-            f"| {costs(found.spread)} | {costs(found.fees)} |\n"
-        )
+        cells = (
+            each.name, f"{found.predictions:,}", f"{each.span_ms:,.0f}", f"{found.unmoved * 100:.0f}", of(found.r_squared),
+            f"{found.diebold_mariano:.1f}", of(found.hit_rate), f"{found.last_move_rate.value * 100:.1f}",
+            f"{found.microprice_rate.value * 100:.1f}", of(found.gain), costs(found.spread), costs(found.fees),
+        )  # fmt: skip
+        rows.append(f"| {' | '.join(cells)} |\n")
     return head + "".join(rows)
 
 

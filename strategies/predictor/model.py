@@ -7,11 +7,12 @@ Prices and sizes come in as integers and become doubles for the signals alone: w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 FEATURES = 4  # 1, microprice - mid, imbalance of the event, recent imbalance
 PENDING_MOST = 1024  # predictions that wait for their outcome, per instrument
+SAMPLES_MOST = 1_000_000
 DEPTH_EVENTS = 256  # memory of the average depth that order flow is measured by
 TRACE_SLACK = 2.0  # the regression never forgets beyond so many times the uncertainty that it began with
 
@@ -75,10 +76,10 @@ class Settings:
     The horizon is `horizon_events` changes of the book, or `horizon_ms` of the events' time of receipt where that is not 0.
     `memory_events`: the regression forgets with the factor 1 - 1/memory_events. `ofi_events`: the same for recent order
     flow. `ridge`: weight of the prior, which is that nothing is predictable, in squared units of the features.
-    `warmup_events`: outcomes that are learned from before predictions are scored, or traded on. `samples_most`: predictions with outcomes
-    to keep per instrument, the first ones, for an evaluation. `trade`: send orders of `notional` (quote currency, a
+    `warmup_events`: outcomes that are learned from before predictions are scored, or traded on. `samples_most`: predictions
+    with outcomes to keep per instrument, the first ones, for an evaluation. `trade`: send orders of `notional` (quote currency, a
     decimal string) when a prediction exceeds spread and fees, sell after `hold_ms`, rest `rest_ms` after each attempt.
-    ValueError where a value makes no sense.
+    ValueError where a value makes no sense, TypeError where it is of another type than the default.
     """
 
     horizon_events: int = 10
@@ -95,6 +96,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
+        for each in fields(self):
+            value, wanted = getattr(self, each.name), type(each.default)
+            if type(value) is not wanted and not (wanted is float and type(value) is int):
+                raise TypeError(f"{each.name} must be of type {wanted.__name__}, not {value!r}")
         if not 1 <= self.horizon_events <= PENDING_MOST:
             raise ValueError(f"horizon_events must be 1 to {PENDING_MOST}")
         if not 0 <= self.horizon_ms <= 3_600_000:
@@ -103,8 +108,8 @@ class Settings:
             raise ValueError("memory_events must be at least 2, ofi_events at least 1")
         if not 1e-6 <= self.ridge <= 1e6:
             raise ValueError("ridge must be 1e-6 to 1e6")
-        if self.warmup_events < 0 or not 0 <= self.samples_most <= 10_000_000:
-            raise ValueError("warmup_events must not be negative, samples_most 0 to 10000000")
+        if self.warmup_events < 0 or not 0 <= self.samples_most <= SAMPLES_MOST:
+            raise ValueError(f"warmup_events must not be negative, samples_most 0 to {SAMPLES_MOST}")
         if self.hold_ms <= 0 or self.rest_ms <= 0:
             raise ValueError("hold_ms and rest_ms must be positive")
 

@@ -152,6 +152,10 @@ def test_senseless_parameters_are_refused(kind: type[Any], wrong: dict[str, Any]
 def test_an_unknown_parameter_is_refused(kind: type[Any]) -> None:
     with pytest.raises(TypeError, match="horizon"):
         kind(horizon=3)
+    for wrong in ({"horizon_events": 2.5}, {"trade": 1}, {"notional": 20.0}, {"memory_events": True}):
+        with pytest.raises(TypeError, match=f"{next(iter(wrong))} must be of type"):
+            kind(**wrong)
+    assert kind(ridge=2).settings.ridge == 2
     with pytest.raises(KeyError):
         kind().score(0)
 
