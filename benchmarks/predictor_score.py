@@ -117,8 +117,9 @@ def costs(found: Costs) -> str:
 def table(results: list[Result]) -> str:
     """The rows as a Markdown table."""
     head = (
-        "| recording | predictions | span, ms | unmoved % | R² against zero, % | DM t | sign right, % of moves | by the last move "
-        "| by the microprice | gain over the better, points | beyond the spread: number, net ticks | beyond spread and fees |\n"
+        "| recording | predictions | span, ms | unmoved % | R² against zero, % | DM t | sign right, % of moves "
+        "| by the last move | by the microprice | gain over the better, points | beyond the spread: number, net ticks "
+        "| beyond spread and fees |\n"
         "|---|---|---|---|---|---|---|---|---|---|---|---|\n"
     )
     rows = []

@@ -14,10 +14,9 @@ from tests.predictor_bench import Bench, pair, told
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def recorded(data_dir: Path) -> Any:
-    """The benchmarks' reader: the source checkout is not on the path, for the installed package is under test."""
-    spec = importlib.util.spec_from_file_location("benchmarks_recorded", ROOT / "benchmarks" / "recorded.py")
+def load(name: str) -> Any:
+    """A module of the benchmarks: the source checkout is not on the path, for the installed package is under test."""
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -33,10 +32,11 @@ def recorded(data_dir: Path) -> Any:
     ],
 )
 def test_both_tell_the_same_bits(
-    recorded: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch,
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch,
     market: str, symbol: str, stream: str, horizon: dict[str, int],
 ) -> None:  # fmt: skip
     monkeypatch.setenv("PENSTOCK_DATA", str(data_dir))
+    recorded = load("recorded")
     changes = list(recorded.changes(market, symbol, stream))
     ends = []
     for _ in range(2):
@@ -52,3 +52,11 @@ def test_both_tell_the_same_bits(
     score = both[0].score(0)
     assert score.learned > 2_500
     assert score.resets == score.dropped == score.skipped == 0
+
+
+def test_the_page_tells_what_is_measured(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_DATA", str(data_dir))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT)])  # `benchmarks`, after all that is installed
+    score = load("predictor_score")
+    result = score.measure("spot", "ETHUSDT", "depth", {"horizon_ms": 1_000})
+    assert score.table([result]).splitlines()[-1] in (ROOT / "docs" / "predictor.md").read_text().splitlines()
