@@ -4,7 +4,7 @@
 
 Each subject runs twice under `valgrind --tool=callgrind`, with few and with many steps: the difference divided by the
 difference in steps is the count of one step, start-up and set-up cancel out. Only the main thread is counted. Needs
-valgrind; all subjects take two minutes.
+valgrind; all subjects take three minutes.
 """
 
 from __future__ import annotations
