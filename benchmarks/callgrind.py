@@ -4,7 +4,7 @@
 
 Each subject runs twice under `valgrind --tool=callgrind`, with few and with many steps: the difference divided by the
 difference in steps is the count of one step, start-up and set-up cancel out. Only the main thread is counted. Needs
-valgrind; all subjects take two minutes.
+valgrind; all subjects take three minutes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FEW, MANY = 1_000, 11_000
-SUBJECTS = ("gate_check", "depth_20_levels", "book_update", "journal_append", "core_counter", "core_compiled")
+SUBJECTS = (
+    "gate_check", "depth_20_levels", "book_update", "journal_append", "core_silent", "core_counter", "core_compiled",
+    "core_predictor_compiled", "core_predictor_python",
+)  # fmt: skip
 
 
 def run_gate(steps: int) -> None:
@@ -65,16 +68,22 @@ def run_journal(steps: int) -> None:
 def run_core(subject: str, steps: int) -> None:
     """Quotes through the sequencer into a strategy."""
     from benchmarks import workload
+    from engine import Strategy
     from engine.core import event
     from engine.core.engine import Engine
     from engine.rim import Rim
     from engine.sequencer import Sequencer
+    from strategies.predictor import PlainPredictor, Predictor
     from strategies.spread_meter import SpreadMeter
 
     core = Engine()
     sequencer = Sequencer(core, workload.NoFrames(), Rim())
     clock = iter(range(workload.START_NS, workload.START_NS + 1_000_000, 1_000))
-    strategy = workload.Counter() if subject == "core_counter" else SpreadMeter()
+    kinds = {
+        "core_silent": Strategy, "core_counter": workload.Counter, "core_compiled": SpreadMeter,
+        "core_predictor_compiled": Predictor, "core_predictor_python": PlainPredictor,
+    }  # fmt: skip
+    strategy = kinds[subject]()
     workload.prepare(
         lambda bare: sequencer.process_batch(event.batch([event.stamped(bare, 0, next(clock))])),
         core,
@@ -135,7 +144,7 @@ def main() -> None:
     for subject in options.subjects or SUBJECTS:
         count = (instructions(subject, MANY) - instructions(subject, FEW)) / (MANY - FEW)
         found[subject] = round(count, 1)
-        sys.stdout.write(f"{subject:20} {count:10,.1f} instructions\n")
+        sys.stdout.write(f"{subject:24} {count:10,.1f} instructions\n")
         sys.stdout.flush()
     if options.json is not None:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
