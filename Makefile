@@ -2,6 +2,7 @@
 # make test   lint, types and all tests, against the installed package
 # make setup  both call it first; it does nothing when nothing changed
 # make docs   the pages that are generated
+# make fuzz   the parsers of outside bytes under libFuzzer and sanitizers: FUZZ_RUNS, FUZZ_TARGETS, FUZZ_FILES (docs/fuzzing.md)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV   := .venv
 BIN    := $(CURDIR)/$(VENV)/bin
@@ -11,7 +12,7 @@ export PENSTOCK_DATA
 CODE    := engine native strategies adapters backtest
 SOURCES := pyproject.toml setup.py $(shell find $(CODE) -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h')
 
-.PHONY: run test setup lint types docs bench clean
+.PHONY: run test setup lint types docs bench fuzz clean
 
 run: setup
 	@$(BIN)/penstock run --config configs/demo.toml
@@ -70,6 +71,9 @@ docs: setup
 
 bench: setup
 	@$(BIN)/penstock bench
+
+fuzz: setup
+	@$(BIN)/python tests/fuzz/run.py $(FUZZ_FILES)
 
 clean:
 	rm -rf build $(VENV) *.egg-info

@@ -179,8 +179,9 @@ class ControlServer:
         else:
             reply = await self._carry_out(request)
         payload = msgspec.msgpack.encode(reply)
-        writer.write(_LENGTH.pack(len(payload)) + payload)
-        await writer.drain()
+        async with asyncio.timeout(IDLE_TIMEOUT_S):  # a client that reads nothing must not keep its place
+            writer.write(_LENGTH.pack(len(payload)) + payload)
+            await writer.drain()
         return True
 
     async def _carry_out(self, request: Request) -> Reply:
