@@ -2,7 +2,7 @@
 # make test   lint, types and all tests, against the installed package
 # make setup  both call it first; it does nothing when nothing changed
 # make docs   the pages that are generated
-# make fuzz   the parsers of outside bytes under libFuzzer and sanitizers: FUZZ_RUNS, FUZZ_TARGETS, FUZZ_FILES (docs/fuzzing.md)
+# make fuzz   the parsers of outside bytes under libFuzzer and sanitizers: FUZZ_RUNS, FUZZ_SECONDS, FUZZ_TARGETS, FUZZ_FILES (docs/fuzzing.md)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV   := .venv
 BIN    := $(CURDIR)/$(VENV)/bin

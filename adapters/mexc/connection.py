@@ -268,6 +268,7 @@ class Connection:
         self._listener = listener
         self._opened_s = self._ping_sent_s = self._now_s()
         self.state = FeedState.SUBSCRIBING
+        self._maybe_up()  # what was read together with the handshake may have confirmed it all
         return transport
 
     async def _supervise(self, transport: WSTransport) -> None:

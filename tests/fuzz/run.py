@@ -1,6 +1,7 @@
 """Builds and runs the fuzz targets: `make fuzz`. Python's standard library only; run from the repository's root.
 
-FUZZ_RUNS: inputs per target (1,000,000). FUZZ_TARGETS: their names, all by default. Ends with 1 after a finding, with 2
+FUZZ_RUNS: inputs per target (1,000,000). FUZZ_SECONDS: at most so long per target (0: no limit). FUZZ_TARGETS: their names, all
+by default. Ends with 1 after a finding, with 2
 where a tool is missing.
 """
 
@@ -16,7 +17,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from table import BY_NAME, TARGETS, Target
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.fuzz.table import BY_NAME, TARGETS, Target
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "fuzz"
@@ -152,7 +154,8 @@ def run(target: Target, runs: int, inputs: list[str]) -> Result:
     command, settings = command_of(target)
     options = [
         f"-runs={runs}", f"-max_len={target.max_bytes}", f"-timeout={TIMEOUT_S}", f"-rss_limit_mb={MOST_MEMORY_MB}",
-        f"-artifact_prefix={found}/", "-print_final_stats=1", "-verbosity=1",
+        f"-artifact_prefix={found}/", "-print_final_stats=1",
+        f"-max_total_time={os.environ.get('FUZZ_SECONDS') or 0}",
     ]  # fmt: skip
     began_s = time.monotonic()
     log = BUILD / f"{target.name}.log"

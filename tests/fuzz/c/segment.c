@@ -1,7 +1,8 @@
 /* The reading side of native/log_format.h, log_copy.h and log_verify.h on one segment.
  *
  * The first byte chooses: any bytes as a segment (checksums repaired or not), or a chained and finished segment with edits.
- * An edited one passes only where every byte of its records is what it was. */
+ * An edited one that ends in the same hash has the very records that were written. (Without the last hash there is no such
+ * promise: the chain has no key, and libFuzzer, which sees what memcmp expects, does forge one.) */
 #include "tests/fuzz/c/log_builder.h"
 
 #include "native/log_verify.h"
@@ -31,6 +32,19 @@ static void any_bytes(const uint8_t *bytes, size_t size, unsigned how) {
     free(base);
 }
 
+/* Where the sound beginning of a changed segment ends in a hash of the original's, all before it is the original's. */
+static void check_prefix(const char *changed, uint64_t count, const char *original, uint64_t most) {
+    uint64_t at = sizeof(log_header_t), from = at;
+    for (uint64_t index = 0; index < count && index < most; index++) {
+        uint32_t found = (uint32_t)log_load(changed + at), written = (uint32_t)log_load(original + from);
+        const uint8_t *hash = log_hash_of(original + from, written);
+        int is_same = found == written && memcmp(changed + at + 8, original + from + 8, 8 + written) == 0;
+        if (memcmp(log_hash_of(changed + at, found), hash, LOG_HASH) == 0) CHECK(is_same);
+        at += log_stride(found, 1);
+        from += log_stride(written, 1);
+    }
+}
+
 static void edited(choices_t choices, unsigned how) {
     static built_t built;
     static const uint8_t genesis[LOG_HASH];
@@ -50,19 +64,11 @@ static void edited(choices_t choices, unsigned how) {
     CHECK(offset <= size);
     if (damage == DAMAGE_UNDECIDED) damage = log_verify_tail(&state, base + offset, size - offset, 1, how & 8);
     int is_same = size >= built.records_end && memcmp(base, built.bytes, built.records_end) == 0;
-    if (damage == DAMAGE_NONE) {
-        CHECK(is_same);
-        CHECK(state.index == built.next_index && memcmp(state.hash, built.hash, LOG_HASH) == 0);
-    }
-    /* What is sound in itself is a beginning of what was written. */
+    if (damage == DAMAGE_NONE && memcmp(state.hash, built.hash, LOG_HASH) == 0)
+        CHECK(is_same && state.index == built.next_index);
     log_prefix_t prefix = log_prefix(base, size);
-    CHECK(prefix.end <= size && prefix.next_index <= built.next_index);
-    for (uint64_t at = sizeof(log_header_t), index = 0; index < prefix.next_index; index++) {
-        uint32_t length = (uint32_t)log_load(built.bytes + at);
-        CHECK((uint32_t)log_load(base + at) == length);
-        CHECK(memcmp(base + at + 8, built.bytes + at + 8, 8 + length) == 0);
-        at += log_stride(length, 1);
-    }
+    CHECK(prefix.end <= size);
+    check_prefix(base, prefix.next_index, built.bytes, built.next_index);
     free(base);
     free(changed);
 }

@@ -28,7 +28,7 @@ def seeds() -> list[bytes]:
         b'\0{"id":0,"code":0,"msg":"PONG"}',
         b"\0Invalid listen key",
         b'\0{"code":{},"msg":[],"id":null}',
-        b'\1{"channel":"push.depth","symbol":"BTC_USDT","data":{"asks":[[6859.5,3251,1]],"bids":[[1e-7,0,0]],"version":96801927}}',
+        b'\1{"channel":"push.depth","symbol":"BTC_USDT","data":{"asks":[[6859.5,3251,1]],"bids":[[1e-7,0,0]],"version":968}}',
         b'\1{"channel":"push.deal","data":[{"p":6866.5,"v":2096,"T":1,"O":3,"M":1,"t":1736411506000}]}',
         b'\1{"success":true,"code":0,"data":{"fundingRate":-2.5E-7,"nextSettleTime":1736411506000}}',
         b'\1{"data":{"fairPrice":"1.5","lastPrice":2,"timestamp":1736411506000}}',

@@ -45,7 +45,7 @@ def check(data: bytes) -> None:
         return
     step, stream = data[0] % 61 + 1, data[1:]
     whole, refused, _ = outcome([stream])
-    for size in (step, 1):
+    for size in (step, 1 if len(stream) < 400 else 3):
         answer, refused_too, _ = outcome([stream[at : at + size] for at in range(0, len(stream), size)])
         assert refused_too == refused, (size, whole, answer)
         if whole is None or answer is None:

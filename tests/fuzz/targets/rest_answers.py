@@ -42,7 +42,7 @@ def seeds() -> list[bytes]:
         b'\4{"code":' + b"[" * 3000,
         b"\4<html>403</html>",
         b'\5{"serverTime":1736411506000}',
-        b"\1" + b'[{"id":' * 600,
+        b"\1" + b'[{"id":' * 580,
         b'\4{"code":' + b"9" * 30 + b"}",
         b"\0" + order.replace(b"C02__1", b"C02__1" * 9),
         b"\0" + order.replace(b"1736411506000", b"-9223372036854775808"),
