@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,7 @@ class Result:
     edges: str
     corpus: str
     seconds: float
+    cpu_s: float
     finding: str
 
 
@@ -157,7 +159,7 @@ def run(target: Target, runs: int, inputs: list[str]) -> Result:
         f"-artifact_prefix={found}/", "-print_final_stats=1",
         f"-max_total_time={os.environ.get('FUZZ_SECONDS') or 0}",
     ]  # fmt: skip
-    began_s = time.monotonic()
+    began_s, cpu_began_s = time.monotonic(), cpu_of_children_s()
     log = BUILD / f"{target.name}.log"
     with log.open("wb") as out:
         ended = subprocess.run(
@@ -173,7 +175,21 @@ def run(target: Target, runs: int, inputs: list[str]) -> Result:
     artifact = re.findall(r"Test unit written to (\S+)", text)
     finding = "" if ended.returncode == 0 else (artifact[-1] if artifact else f"see {log}")
     edges, size = last[-1] if last else ("-", "-")
-    return Result(target, int(count[-1]) if count else 0, edges, size, time.monotonic() - began_s, finding)
+    return Result(
+        target,
+        int(count[-1]) if count else 0,
+        edges,
+        size,
+        time.monotonic() - began_s,
+        cpu_of_children_s() - cpu_began_s,
+        finding,
+    )
+
+
+def cpu_of_children_s() -> float:
+    """Processor time of the programs that were run and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def chosen() -> list[Target]:
@@ -197,13 +213,13 @@ def main() -> int:
         prepare_python()
     if any(target.language == "cython" for target in targets):
         build_extensions(clang)
-    say(f"{'target':<16} {'inputs':>9} {'edges':>6} {'corpus':>6} {'seconds':>8}  finding")
+    say(f"{'target':<16} {'inputs':>9} {'edges':>6} {'corpus':>6} {'seconds':>8} {'cpu s':>7}  finding")
     results = []
     for target in targets:
         result = run(target, runs, files)
         results.append(result)
         say(
-            f"{target.name:<16} {result.inputs:>9} {result.edges:>6} {result.corpus:>6} {result.seconds:>8.1f}  "
+            f"{target.name:<16} {result.inputs:>9} {result.edges:>6} {result.corpus:>6} {result.seconds:>8.1f} {result.cpu_s:>7.1f}  "
             f"{result.finding or 'none'}"
         )
     return 1 if any(result.finding for result in results) else 0

@@ -1,6 +1,6 @@
 """What a websocket peer may do wrong: the feed is degraded and counted, comes back, and no other feed notices.
 
-Fragments put together, giant messages and text that is no UTF-8 are in test_mexc_listener.py.
+Fragments put together, fragments without end, giant messages and text that is no UTF-8 are in test_mexc_listener.py.
 """
 
 from __future__ import annotations
@@ -91,13 +91,6 @@ def test_what_is_wrong_is_told(recorder: Any, name: str) -> None:
 
     attack(sends(CHANNEL_UP, VIOLATIONS[name]), recorder, seen)
     assert recorder.counts["mexc.protocol_errors"] >= 1
-
-
-def test_fragments_whose_sum_is_too_large_are_cut_off(recorder: Any) -> None:
-    part = frame(CONTINUATION, b"y" * 5000, fin=False)
-    attack(sends(CHANNEL_UP, frame(BINARY, BAD, fin=False) + part * 400), recorder, came_back)
-    assert recorder.counts["mexc.oversized"] >= 2
-    assert {data for source, data in recorder.frames if source == 1} == {b"good"}
 
 
 def test_empty_fragments_without_end_are_silence(recorder: Any) -> None:
