@@ -21,7 +21,7 @@ from native.log_writer import LogWriter
 from tests.oracles.log_chain import HEADER_BYTES, SEAL_SIZE, chain
 
 STEM = "journal"
-PAYLOADS = [bytes([index]) * (1 + index * 7 % 60) for index in range(60)]
+PAYLOADS = [bytes([index]) * (1 + index * 37 % 400) for index in range(24)]
 _SIZE, _RECORD = struct.Struct("<I"), struct.Struct("<IIQ")
 
 
