@@ -73,7 +73,7 @@ bench: setup
 	@$(BIN)/penstock bench
 
 fuzz: setup
-	@$(BIN)/python tests/fuzz/run.py $(FUZZ_FILES)
+	@$(BIN)/python -m tests.fuzz.run $(FUZZ_FILES)
 
 clean:
 	rm -rf build $(VENV) *.egg-info

@@ -1,4 +1,5 @@
-"""Makes the committed corpora anew out of what `make fuzz` grew: python -m tests.fuzz.distill <target>...
+"""Makes the committed corpora anew out of what `make fuzz` grew; from build/tests, as the tests run:
+../../.venv/bin/python -m tests.fuzz.distill <target>...
 
 Each keeps its seeds and its regressions, and of the inputs that reach something new (libFuzzer's -merge) the smallest.
 """

@@ -18,7 +18,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.fuzz.table import BY_NAME, TARGETS, Target
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,10 +217,8 @@ def main() -> int:
     for target in targets:
         result = run(target, runs, files)
         results.append(result)
-        say(
-            f"{target.name:<16} {result.inputs:>9} {result.edges:>6} {result.corpus:>6} {result.seconds:>8.1f} {result.cpu_s:>7.1f}  "
-            f"{result.finding or 'none'}"
-        )
+        numbers = f"{result.inputs:>9} {result.edges:>6} {result.corpus:>6} {result.seconds:>8.1f} {result.cpu_s:>7.1f}"
+        say(f"{target.name:<16} {numbers}  {result.finding or 'none'}")
     return 1 if any(result.finding for result in results) else 0
 
 

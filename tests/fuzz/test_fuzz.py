@@ -157,13 +157,13 @@ def test_c_targets_hold_for_a_while_under_libfuzzer(target: Target, tmp_path: Pa
 def test_make_fuzz_says_what_to_install(tmp_path: Path) -> None:
     environment = os.environ | {"FUZZ_CLANG": str(tmp_path / "no-clang")}
     ran = subprocess.run(
-        [sys.executable, "tests/fuzz/run.py"], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "tests.fuzz.run"], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert ran.returncode == 2
     assert "apt-get install clang" in ran.stderr
     environment = os.environ | {"FUZZ_TARGETS": "protobuf,nothing"}
     ran = subprocess.run(
-        [sys.executable, "tests/fuzz/run.py"], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "tests.fuzz.run"], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert ran.returncode == 2
     assert "no target nothing" in ran.stderr
