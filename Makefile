@@ -3,6 +3,7 @@
 # make setup  both call it first; it does nothing when nothing changed
 # make docs   the pages that are generated
 # make peers  environments of their own for the engines that the benchmarks stand beside
+# make fuzz   the parsers of outside bytes under libFuzzer and sanitizers: FUZZ_RUNS, FUZZ_SECONDS, FUZZ_TARGETS, FUZZ_FILES (docs/fuzzing.md)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV   := .venv
 BIN    := $(CURDIR)/$(VENV)/bin
@@ -12,7 +13,7 @@ export PENSTOCK_DATA
 CODE    := engine native strategies adapters backtest
 SOURCES := pyproject.toml setup.py $(shell find $(CODE) -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h')
 
-.PHONY: run test setup lint types docs bench peers clean
+.PHONY: run test setup lint types docs bench peers fuzz clean
 
 run: setup
 	@$(BIN)/penstock run --config configs/demo.toml
@@ -82,6 +83,9 @@ peers:
 	@test -n "$(PEER_PYTHON)" || { echo "penstock: no Python 3.12 or later for NautilusTrader. Name one: make PEER_PYTHON=... peers"; exit 1; }
 	@$(PEER_PYTHON) -m venv $(PEERS)/.venv-nautilus
 	@$(PEERS)/.venv-nautilus/bin/python -m pip install --quiet --disable-pip-version-check 'nautilus_trader>=1.231,<2' protobuf
+
+fuzz: setup
+	@$(BIN)/python -m tests.fuzz.run $(FUZZ_FILES)
 
 clean:
 	rm -rf build $(VENV) $(PEERS)/.venv-* *.egg-info

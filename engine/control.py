@@ -232,7 +232,12 @@ class ControlServer:
     async def _reply(self, client: _Client, answer: Awaitable[Reply]) -> None:
         try:
             payload = msgspec.msgpack.encode(await answer)
-            await asyncio.get_running_loop().sock_sendall(client.link, _LENGTH.pack(len(payload)) + payload)
+            async with asyncio.timeout(IDLE_TIMEOUT_S):  # a client that reads nothing must not keep its place
+                await asyncio.get_running_loop().sock_sendall(
+                    client.link, _LENGTH.pack(len(payload)) + payload
+                )
+        except TimeoutError:
+            self._drop(client, "idle")
         except OSError:
             self._drop(client, "disconnect")
         except BaseException:  # told by the loop; the client is not left waiting

@@ -117,6 +117,13 @@ static inline uint8_t *log_hash_of(const char *record, uint32_t size) {
     return (uint8_t *)record + LOG_RECORD_HEAD + (((uint64_t)size + 7) & ~7ull);
 }
 
+/* The bytes that round a payload up to 8: zero, and no checksum covers them. */
+static inline uint32_t log_padding(uint32_t size) { return (8 - size % 8) % 8; }
+
+static inline int log_padding_is_zero(const char *record, uint32_t size) {
+    return log_is_zero((const uint8_t *)record + LOG_RECORD_HEAD + size, log_padding(size));
+}
+
 /* Moves the chain on: hash = SHA256(hash || size || index || payload). */
 static inline void log_chain(uint8_t hash[LOG_HASH], const char *record, uint32_t size) {
     sha256_t running;

@@ -29,6 +29,11 @@ def segment_numbers(directory: str | os.PathLike[str], str stem, str suffix=".lo
     return sorted(int(match[1]) for match in found if match)
 
 
+cdef str text_of(const char* field, size_t room):
+    """A zero-padded field of a header, whatever a damaged file has in it."""
+    return field[:room].split(b"\0", 1)[0].decode("ascii", "replace")
+
+
 cdef class Segment:
     """One mapped segment; LogError where it has no header of ours."""
 
@@ -74,12 +79,12 @@ cdef class Segment:
     @property
     def run_id(self) -> str:
         """The run that wrote it."""
-        return (<log_header_t*>self.base).run_id.decode("ascii")
+        return text_of((<const log_header_t*>self.base).run_id, 16)
 
     @property
     def build(self) -> str:
         """Version and CPU level of the writer."""
-        return (<log_header_t*>self.base).build.decode("ascii")
+        return text_of((<const log_header_t*>self.base).build, 24)
 
     @property
     def created_ns(self) -> int:

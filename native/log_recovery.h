@@ -70,6 +70,10 @@ static inline enum log_probe log_recover_walk(log_recovery_t *state, log_segment
         enum log_probe probe = log_probe(segment->base, *offset, segment->mapped, chained, &size);
         if (probe == LOG_SEAL && ((log_seal_t *)record)->next_index == state->next_index) return LOG_SEAL;
         if (probe != LOG_RECORD || log_index(record) != state->next_index) return LOG_EMPTY;
+        if (!log_padding_is_zero(record, size)) { /* as verify: damage to what was durable; else it is put right */
+            if (state->next_index < state->mark) return LOG_EMPTY;
+            memset(record + LOG_RECORD_HEAD + size, 0, log_padding(size));
+        }
         if (chained) {
             uint8_t hash[LOG_HASH], *stored = log_hash_of(record, size);
             memcpy(hash, state->hash, LOG_HASH);
@@ -86,10 +90,24 @@ static inline enum log_probe log_recover_walk(log_recovery_t *state, log_segment
     }
 }
 
-/* Checks one segment that was not finished, drops its torn tail, seals and finishes it. *ended says that nothing after
- * it counts: it had no seal. */
-static inline int log_recover_segment(log_recovery_t *state, int dir_fd, const char *stem, uint64_t number, int chained,
-                                      int *ended) {
+/* Removes the segments and copies behind a torn end, the last one first: none of them was ever durable. It comes before the
+ * torn end is sealed, so that a crash in between leaves a log that is recovered as before. 0 or an errno. */
+static inline int log_recover_drop(int dir_fd, const char *stem, uint64_t number, uint64_t last) {
+    char name[LOG_NAME_MAX];
+    if (last <= number) return 0;
+    for (; last > number; last--) {
+        log_copy_name(name, stem, last);
+        if (unlinkat(dir_fd, name, 0) && errno != ENOENT) return errno;
+        log_segment_name(name, stem, last);
+        if (unlinkat(dir_fd, name, 0) && errno != ENOENT) return errno;
+    }
+    return fsync(dir_fd) ? errno : 0;
+}
+
+/* Checks one segment that was not finished, drops its torn tail and the segments up to `last` behind it, seals and finishes
+ * it. *ended says that nothing after it counts: it had no seal. */
+static inline int log_recover_segment(log_recovery_t *state, int dir_fd, const char *stem, uint64_t number, uint64_t last,
+                                      int chained, int *ended) {
     char name[LOG_NAME_MAX];
     struct stat status;
     uint64_t offset = 0;
@@ -122,7 +140,8 @@ static inline int log_recover_segment(log_recovery_t *state, int dir_fd, const c
             log_segment_release(&segment);
             return log_recovery_fail(state, LOG_DAMAGED, 0, number, offset);
         }
-        error = log_segment_extend(&segment, offset + sizeof(log_seal_t)); /* finishing truncates to the used size */
+        error = log_recover_drop(dir_fd, stem, number, last);
+        if (error == 0) error = log_segment_extend(&segment, offset + sizeof(log_seal_t)); /* finishing cuts it again */
         if (error) {
             log_segment_release(&segment);
             return log_recovery_fail(state, LOG_FAILED, error, number, offset);
@@ -230,14 +249,13 @@ static inline int log_recover_segments(log_recovery_t *state, int dir_fd, const 
         memcpy(state->hash, seal.hash, LOG_HASH);
     }
     for (; number < end && !ended; number++) {
-        status = log_recover_segment(state, dir_fd, stem, number, chained, &ended);
+        status = log_recover_segment(state, dir_fd, stem, number, found.last, chained, &ended);
         if (status) return status;
     }
     if (state->next_index < state->mark) return log_recovery_fail(state, LOG_DAMAGED, 0, number, 0);
-    for (; found.last > number; found.last--) { /* what follows a torn end was never durable */
-        char name[LOG_NAME_MAX];
-        log_segment_name(name, stem, found.last);
-        if (unlinkat(dir_fd, name, 0)) return log_recovery_fail(state, LOG_FAILED, errno, found.last, 0);
+    if (!ended) { /* of what was prepared ahead, one segment is taken over */
+        error = log_recover_drop(dir_fd, stem, number, found.last);
+        if (error) return log_recovery_fail(state, LOG_FAILED, error, found.last, 0);
     }
     state->number = number;
     return LOG_OK;

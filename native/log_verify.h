@@ -61,11 +61,6 @@ static inline void log_verify_answer(log_verify_t *state) {
     }
 }
 
-/* The bytes that round a payload up to 8 are zero; no checksum covers them. */
-static inline int log_verify_padding(const char *record, uint32_t size) {
-    return log_is_zero((const uint8_t *)record + LOG_RECORD_HEAD + size, (8 - size % 8) % 8);
-}
-
 static inline enum log_damage log_verify_seal(const log_verify_t *state, const log_seal_t *seal, int chained) {
     if (seal->next_index > state->index) return DAMAGE_REMOVED;
     if (seal->next_index < state->index) return DAMAGE_CHANGED;
@@ -88,7 +83,7 @@ static inline enum log_damage log_verify_walk(log_verify_t *state, const char *b
             return log_verify_seal(state, (const log_seal_t *)record, chained);
         }
         if (probe != LOG_RECORD || log_index(record) != state->index) return DAMAGE_UNDECIDED;
-        if (!log_verify_padding(record, size)) return DAMAGE_CHANGED;
+        if (!log_padding_is_zero(record, size)) return DAMAGE_CHANGED;
         if (chained && !log_verify_hash(state, record, size, offset)) return DAMAGE_CHANGED;
         state->index++;
         log_verify_answer(state);

@@ -24,9 +24,9 @@ from adapters.mexc.orders import (
     evidence_of,
     evidence_of_error,
     fill_of,
+    order_id_of,
     order_params,
     refused_report,
-    text_of,
 )  # fmt: skip
 from adapters.mexc.preflight import Preflight
 from adapters.mexc.rest import RestClient, parse_list, parse_object
@@ -194,7 +194,7 @@ class MexcAdapter:
     async def _placed(self, sent: Coroutine[Any, Any, bytes], spec: InstrumentSpec) -> Evidence:
         try:
             answer = parse_object(await sent, "order")
-            return Evidence(report=OrderReport.WORKING, venue_order_id=text_of(answer, "orderId"))
+            return Evidence(report=OrderReport.WORKING, venue_order_id=order_id_of(answer))
         except VenueError as error:
             self._note_error("place", error)
             return evidence_of_error(error, refused_report(error, spec))

@@ -217,6 +217,14 @@ class Connection:
         """A message was larger than we take."""
         self._fail(FeedFault("oversized", f"message of more than {self._config.max_message_bytes} bytes"))
 
+    def on_violation(self, what: str) -> None:
+        """The venue sent what the websocket protocol forbids."""
+        self._fail(FeedFault("protocol_errors", f"against the websocket protocol: {what}"))
+
+    def on_unread(self) -> None:
+        """What we send piles up."""
+        self._fail(FeedFault("unread", "the venue reads nothing of what is sent to it"))
+
     # One attempt, from connecting to the fault that ends it.
 
     async def _attempt(self) -> None:
@@ -260,6 +268,7 @@ class Connection:
         self._listener = listener
         self._opened_s = self._ping_sent_s = self._now_s()
         self.state = FeedState.SUBSCRIBING
+        self._maybe_up()  # what was read together with the handshake may have confirmed it all
         return transport
 
     async def _supervise(self, transport: WSTransport) -> None:

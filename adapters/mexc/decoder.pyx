@@ -22,6 +22,9 @@ cdef enum:
     NS_PER_MS = 1_000_000
     MAX_ORDER_DIGITS = 19
 
+cdef int64_t LAST_MS = (2**63 - 1) // 1_000_000  # its nanoseconds still fit an event
+cdef int64_t LARGEST = 2**63 - 1
+
 
 cdef inline uint32_t bit(int field) noexcept nogil:
     return <uint32_t>1 << field
@@ -169,6 +172,8 @@ cdef class MexcDecoder(FrameDecoder):
                 order.cumulative_quantity, self.size_decimals(), &update.cumulative_lots
             ) != DECIMAL_OK:
                 return MEXC_OUT_OF_SCALE
+            if update.cumulative_lots < 0:  # which would say that it is not known
+                return MEXC_BAD_VALUE
             put_money(order.cumulative_amount, &update.cumulative_money)
         if not put_slice(update.venue_order_id, sizeof(update.venue_order_id), order.id):
             return MEXC_BAD_VALUE
@@ -196,6 +201,8 @@ cdef class MexcDecoder(FrameDecoder):
             return MEXC_OUT_OF_SCALE
         if decimal_money_to_units(deal.quantity, self.size_decimals(), &fill.size_lots) != DECIMAL_OK:
             return MEXC_OUT_OF_SCALE
+        if fill.price_ticks < 0 or fill.size_lots <= 0:
+            return MEXC_BAD_VALUE
         put_money(deal.amount, &fill.money)
         put_money(deal.fee_amount, &fill.fee)
         if not put_slice(fill.fee_asset, sizeof(fill.fee_asset), deal.fee_currency):
@@ -275,8 +282,8 @@ cdef class MexcDecoder(FrameDecoder):
         header.kind = EVENT_BOOK_SNAPSHOT
         header.instrument = instrument
         header.length = <uint32_t>length
-        header.ts_event_ns = whole_number(answer.get("timestamp", 0), "timestamp") * NS_PER_MS
-        book.to_version = whole_number(answer.get("lastUpdateId"), "lastUpdateId")
+        header.ts_event_ns = whole_number(answer.get("timestamp", 0), "timestamp", LAST_MS) * NS_PER_MS
+        book.to_version = whole_number(answer.get("lastUpdateId"), "lastUpdateId", LARGEST)
         book.n_asks = len(asks)
         book.n_bids = len(bids)
         book.depth_limit = self.depth_limit
@@ -348,10 +355,10 @@ cdef dict parsed_book(bytes document):
     return answer
 
 
-cdef int64_t whole_number(object value, str what) except? -1:
-    """A JSON integer, or its digits as a string."""
+cdef int64_t whole_number(object value, str what, int64_t most) except? -1:
+    """A JSON integer, or its digits as a string, up to `most`."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53 * 1024:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
         raise ValueError(f"order book: {what} {str(value)[:40]!r} is no whole number")
     return value

@@ -11,6 +11,10 @@ from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 from engine.sequencer cimport Sequencer
 
 
+cdef enum:
+    OVER = -1
+
+
 cdef inline int64_t clock_ns(int clock) noexcept nogil:
     cdef timespec now
     clock_gettime(<int>clock, &now)
@@ -21,8 +25,9 @@ cdef class FeedListener(WSListener):
     """One connection's ears.
 
     `sequencer` is an `engine.sequencer.Sequencer`, or anything with its `ingest_frame_bytes` (a recorder);
-    `control` gets `on_first_frame()`, `on_text(str)`, `on_closed()` and `on_oversized()`. A message in fragments is put
-    together up to `max_message_bytes`; a longer one ends the connection.
+    `control` gets `on_first_frame()`, `on_text(str)`, `on_closed()`, `on_oversized()`, `on_violation(str)` for what RFC 6455
+    forbids, and `on_unread()`. A message in fragments is put together up to `max_message_bytes`; a longer one ends the
+    connection, as any violation does, and nothing behind it counts.
     """
     cdef Sequencer native
     cdef object sequencer
@@ -30,7 +35,7 @@ cdef class FeedListener(WSListener):
     cdef uint16_t source
     cdef Py_ssize_t max_message_bytes
     cdef bytearray fragments
-    cdef int fragments_type
+    cdef int fragments_type  # of the message under way; 0: none, OVER: nothing counts any more
     cdef readonly int64_t frames
     cdef readonly int64_t bytes_received
     cdef int64_t last_frame_ns
@@ -61,11 +66,16 @@ cdef class FeedListener(WSListener):
             frame.msg_type == WSMsgType.BINARY
             and frame.fin
             and self.fragments_type == 0
+            and not (frame.rsv1 | frame.rsv2 | frame.rsv3)
             and frame.payload_size <= self.max_message_bytes
         ):
             self.take_data(frame.payload_ptr, frame.payload_size)
         else:
             self.take_other(transport, frame)
+
+    cpdef pause_writing(self):
+        """picows calls this where what we send piles up: the little that we send is not read."""
+        self.control.on_unread()
 
     cpdef on_ws_disconnected(self, WSTransport transport):
         """picows calls this once, at the end."""
@@ -86,22 +96,37 @@ cdef class FeedListener(WSListener):
     cdef int take_other(self, WSTransport transport, WSFrame frame) except -1:
         """Text, control frames, fragments and what is too large: the cold path."""
         cdef int kind = <int>frame.msg_type
+        if self.fragments_type == OVER:
+            return 0
+        if frame.rsv1 | frame.rsv2 | frame.rsv3:
+            return self.violated(transport, "a reserved bit is set: no compression was agreed on")
         if kind == WSMsgType.CLOSE:
             transport.disconnect()
         if kind not in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             return 0
+        if (kind == WSMsgType.CONTINUATION) != (self.fragments_type != 0):
+            return self.violated(transport, "a message begins within another, or goes on that never began")
         if kind != WSMsgType.CONTINUATION:
-            self.fragments.clear()
             self.fragments_type = kind
         if len(self.fragments) + frame.payload_size > self.max_message_bytes:
-            self.fragments.clear()
-            self.fragments_type = 0
+            self.end(transport)
             self.control.on_oversized()
-            transport.disconnect(False)
             return 0
         self.fragments += frame.get_payload_as_bytes()
         if frame.fin:
             self.finish_message()
+        return 0
+
+    cdef int violated(self, WSTransport transport, str what) except -1:
+        self.end(transport)
+        self.control.on_violation(what)
+        return 0
+
+    cdef int end(self, WSTransport transport) except -1:
+        """Give the connection up; frames that were read with the faulty one are not taken in."""
+        self.fragments.clear()
+        self.fragments_type = OVER
+        transport.disconnect(False)
         return 0
 
     cdef int finish_message(self) except -1:

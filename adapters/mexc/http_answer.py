@@ -44,7 +44,8 @@ class AnswerParser:
         self._buffer += data
         while self._head is None:
             end = self._buffer.find(b"\r\n\r\n")
-            if end > MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > MAX_HEAD_BYTES):
+            # An end that is still under way lies at least so far behind: any cut of the same bytes is refused alike.
+            if max(end, len(self._buffer) - 3 if end < 0 else 0) > MAX_HEAD_BYTES:
                 raise BadAnswer(f"a head of more than {MAX_HEAD_BYTES} bytes")
             if end < 0:
                 return None
@@ -113,9 +114,9 @@ class AnswerParser:
         assert self._chunks is not None
         while True:
             line_end = self._buffer.find(b"\r\n")
+            if max(line_end, len(self._buffer) - 1 if line_end < 0 else 0) > MAX_HEAD_BYTES:
+                raise BadAnswer("a chunk without a size")
             if line_end < 0:
-                if len(self._buffer) > MAX_HEAD_BYTES:
-                    raise BadAnswer("a chunk without a size")
                 return None
             size_line = _CHUNK_SIZE.fullmatch(bytes(self._buffer[:line_end]))
             if size_line is None:
@@ -138,11 +139,11 @@ class AnswerParser:
         assert self._chunks is not None
         at = start
         while (line_end := self._buffer.find(b"\r\n", at)) != at:
-            if line_end < 0 or line_end - start > MAX_HEAD_BYTES:
-                if len(self._buffer) - start > MAX_HEAD_BYTES:
-                    raise BadAnswer("a trailer without end")
+            at = line_end + 2 if line_end >= 0 else len(self._buffer) - 1
+            if at - start > MAX_HEAD_BYTES:
+                raise BadAnswer("a trailer without end")
+            if line_end < 0:
                 return None
-            at = line_end + 2
         del self._buffer[: at + 2]
         return self._finish(b"".join(self._chunks))
 

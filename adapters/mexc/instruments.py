@@ -33,6 +33,7 @@ _ORDER_TYPES = {
 # MEXC names no greatest size; the greatest notional is the bound that bites.
 _MAX_LOTS = 10**17
 _PPM_DECIMALS = 6
+_MOST_DECIMALS = 18
 
 
 def rows_of(body: bytes) -> dict[str, Row]:
@@ -70,6 +71,8 @@ def spec_of(item: Row, source: int, opening: Opening = Opening()) -> InstrumentS
     """One symbol object as a spec; raises ValueError for a missing or unreadable field."""
     opens_ms = _opens_ms(item, opening)
     size_decimals = integer(item.get("baseAssetPrecision"), "baseAssetPrecision")
+    if not 0 <= size_decimals <= _MOST_DECIMALS:
+        raise ValueError(f"baseAssetPrecision: {size_decimals} is no number of decimals")
     band_up, band_down = price_band(item.get("filters"))
     return InstrumentSpec(
         symbol=_name(item, "symbol"),

@@ -35,11 +35,11 @@ def lots_at_least(value: object, decimals: int, what: str) -> int:
 
 
 def integer(value: object, what: str) -> int:
-    """An integer that MEXC sends as a JSON number here and as a string there; raises ValueError for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+    """An integer of 64 bits that MEXC sends as a JSON number here and as a string there; ValueError for anything else."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
-        return int(value)
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
+        return value
     raise ValueError(f"{what}: {str(value)[:40]!r} is no integer")
 
 

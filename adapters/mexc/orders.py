@@ -16,6 +16,9 @@ from engine.core.enums import OrderReport, OrderType, Side
 from engine.core.instrument import InstrumentSpec
 
 _NS_PER_MS = 1_000_000
+_LAST_MS = (2**63 - 1) // _NS_PER_MS
+# What an event has room for (engine/core/event.pxd).
+_MOST_ORDER_ID, _MOST_TRADE_ID, _MOST_ASSET = 47, 55, 15
 _OPENING = 2  # InstrumentSpec.tradable: listed, and not confirmed to be open
 SIDE_NAMES: dict[int, str] = {Side.BUY: "BUY", Side.SELL: "SELL"}
 TYPE_NAMES: dict[int, str] = {
@@ -49,7 +52,7 @@ def evidence_of(record: Mapping[str, object], spec: InstrumentSpec) -> Evidence:
     try:
         return Evidence(
             report=report,
-            venue_order_id=text_of(record, "orderId"),
+            venue_order_id=order_id_of(record),
             cumulative_lots=scaled(record.get("executedQty"), spec.size_decimals, "executedQty"),
             cumulative_money=money(record.get("cummulativeQuoteQty"), "cummulativeQuoteQty"),
             ts_event_ns=_time_ns(record.get("updateTime") or record.get("time") or 0),
@@ -77,15 +80,15 @@ def fill_of(record: Mapping[str, object], instrument: int, spec: InstrumentSpec)
     try:
         return VenueFill(
             instrument=instrument,
-            venue_order_id=text_of(record, "orderId"),
+            venue_order_id=order_id_of(record),
             client_order_id=str(record.get("clientOrderId") or ""),
-            trade_id=text_of(record, "id"),
+            trade_id=_short(text_of(record, "id"), "id", _MOST_TRADE_ID),
             side=Side.BUY if _flag(record, "isBuyer") else Side.SELL,
             price_ticks=scaled(record.get("price"), spec.price_decimals, "price"),
             size_lots=scaled(record.get("qty"), spec.size_decimals, "qty"),
             money=money(record.get("quoteQty"), "quoteQty"),
             fee=money(record.get("commission"), "commission"),
-            fee_asset=str(record.get("commissionAsset") or ""),
+            fee_asset=_short(str(record.get("commissionAsset") or ""), "commissionAsset", _MOST_ASSET),
             is_maker=_flag(record, "isMaker"),
             ts_event_ns=_time_ns(record.get("time")),
         )
@@ -113,6 +116,18 @@ def text_of(record: Mapping[str, object], name: str) -> str:
     return value
 
 
+def order_id_of(record: Mapping[str, object]) -> str:
+    """The venue's id of an order, of a length that the core can keep. Raises ValueError."""
+    return _short(text_of(record, "orderId"), "orderId", _MOST_ORDER_ID)
+
+
+def _short(text: str, what: str, most: int) -> str:
+    """The text, where it is printable ASCII of at most this many characters; else ValueError."""
+    if len(text) > most or not text.isascii() or (text and not text.isprintable()):
+        raise ValueError(f"{what}: {text[:60]!r} is no name of at most {most} ASCII characters")
+    return text
+
+
 def _flag(record: Mapping[str, object], name: str) -> bool:
     value = record.get(name)
     if not isinstance(value, bool):
@@ -121,4 +136,7 @@ def _flag(record: Mapping[str, object], name: str) -> bool:
 
 
 def _time_ns(value: object) -> int:
-    return integer(value, "time") * _NS_PER_MS
+    time_ms = integer(value, "time")
+    if not 0 <= time_ms <= _LAST_MS:
+        raise ValueError(f"time: {time_ms} is none in milliseconds")
+    return time_ms * _NS_PER_MS

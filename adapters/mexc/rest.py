@@ -25,6 +25,7 @@ Params = Mapping[str, str | int]
 _TEXT_LIMIT = 160
 _ERROR_BODY_LIMIT = 65_536
 _BANNED_S = 120.0
+_LARGEST_CODE = 2**31 - 1  # what an event has room for; MEXC's own have six digits
 # A number that comes as a JSON number with a point keeps its digits: no float is made of it.
 _DECODER = msgspec.json.Decoder(float_hook=str)
 
@@ -192,8 +193,9 @@ def _error_of(body: bytes) -> tuple[int | None, str]:
     try:
         answer = _DECODER.decode(body)
         code = integer(answer["code"], "code")
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None, ""
+    code = max(min(code, _LARGEST_CODE), -_LARGEST_CODE)
     return code, str(answer.get("msg") or "")[:_TEXT_LIMIT]
 
 
@@ -204,7 +206,7 @@ def _retry_after(header: str | None) -> float:
 def _parse(body: bytes, what: str) -> object:
     try:
         return _DECODER.decode(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         shown = body[:40].decode(errors="replace")
         raise VenueError(ErrorClass.BAD_BODY, f"{what}: {shown!r} is no JSON") from None
 

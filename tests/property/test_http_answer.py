@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.mexc.http_answer import AnswerParser, BadAnswer, HttpAnswer
+from adapters.mexc.http_answer import MAX_HEAD_BYTES, AnswerParser, BadAnswer, HttpAnswer
 
 BODIES = st.binary(max_size=300)
 
@@ -56,6 +56,34 @@ def test_any_cut_gives_the_same_answer(
     # The next answer of the connection starts anew.
     again = parser.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
     assert again == HttpAnswer(200, {"content-length": "2"}, b"{}", True)
+
+
+def verdict(data: bytes, step: int) -> tuple[int, bytes] | None:
+    """Status and body, None where it is refused or not complete, fed in pieces of this size."""
+    parser, found = AnswerParser(1000), None
+    try:
+        for at in range(0, len(data), step):
+            found = found or parser.feed(data[at : at + step])
+    except BadAnswer:
+        return None
+    return (found.status, found.body) if found else None
+
+
+@pytest.mark.parametrize("more", range(-5, 5))
+@pytest.mark.parametrize("part", ["head", "chunk", "trailer", "trailers"])
+def test_a_limit_is_the_same_however_the_bytes_are_cut(part: str, more: int) -> None:
+    head, size = b"HTTP/1.1 200 OK\r\n", MAX_HEAD_BYTES + more
+    chunked_head = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    data = {
+        "head": head + b"X: " + b"a" * (size - len(head) - 25) + b"\r\nContent-Length: 1\r\n\r\nx",
+        "chunk": chunked_head + b"1;" + b"a" * (size - 2) + b"\r\nx\r\n0\r\n\r\n",
+        "trailer": chunked_head + b"1\r\nx\r\n0\r\n" + b"a" * size + b"\r\n\r\n",
+        "trailers": chunked_head + b"1\r\nx\r\n0\r\n" + b"a" * (size - 7) + b"\r\nb: 1\r\n\r\n",
+    }[part]
+    whole = verdict(data, len(data))
+    assert whole in (None, (200, b"x"))
+    for step in (1, 2, 3, 5, 1000):
+        assert verdict(data, step) == whole
 
 
 @given(st.binary(max_size=200))

@@ -141,6 +141,25 @@ def test_an_idle_client_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert with_server(tmp_path, talk).refused["idle"] == 1
 
 
+def test_a_client_that_reads_nothing_loses_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "IDLE_TIMEOUT_S", 0.1)
+
+    async def long_winded(request: Request) -> Reply:
+        return Reply(request.id, True, status=b"x" * 100_000)
+
+    async def talk(server: ControlServer) -> None:
+        with control._reachable(tmp_path) as address, socket.socket(socket.AF_UNIX) as link:
+            link.connect(address)
+            link.sendall(frame(msgspec.msgpack.encode(Request("a", "status"))) * 100)
+            for _ in range(500):
+                if server.refused["idle"]:
+                    break
+                await asyncio.sleep(0.01)
+            assert (await asyncio.to_thread(ControlClient(tmp_path).call, "halt")).ok
+
+    assert with_server(tmp_path, talk, long_winded).refused["idle"] == 1
+
+
 def frame(payload: bytes) -> bytes:
     return struct.pack("<I", len(payload)) + payload
 

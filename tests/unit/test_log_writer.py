@@ -77,6 +77,18 @@ def test_a_segment_says_who_wrote_it(tmp_path: Path) -> None:
     assert segment.created_ns > 0
 
 
+def test_a_damaged_header_is_not_read_beyond_its_fields(tmp_path: Path) -> None:
+    with writer(tmp_path) as log:
+        log.append(b"x")
+    path = segment_path(tmp_path, STEM, 0)
+    raw = bytearray(path.read_bytes())
+    raw[40:120] = b"\xe9" * 80  # run id, build and what follows them
+    path.write_bytes(raw)
+    segment = Segment(path, 0)
+    assert (segment.run_id, segment.build) == ("\ufffd" * 16, "\ufffd" * 24)
+    assert not segment.intact
+
+
 def test_waiting_for_durability(tmp_path: Path) -> None:
     with writer(tmp_path) as log:
         for index in range(100):

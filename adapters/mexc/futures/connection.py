@@ -29,26 +29,47 @@ def request(method: str, **params: str | bool) -> Request:
 
 
 class _Listener(WSListener):
-    """Hands text on, put together where it comes in parts."""
+    """Hands text on, put together where it comes in parts. What RFC 6455 forbids ends the connection, as too much does."""
 
     def __init__(self, owner: FuturesConnection, most_bytes: int) -> None:
         self._owner = owner
         self._most_bytes = most_bytes
         self._parts = bytearray()
+        self._transport: WSTransport | None = None
+        self._in_message = self._is_over = False
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def pause_writing(self) -> None:
+        if self._transport is not None:
+            self._end(self._transport, "it reads nothing of what is sent to it")
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if self._is_over:
+            return
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            return self._end(transport, "a reserved bit is set: no compression was agreed on")
         if frame.msg_type == WSMsgType.CLOSE:
             transport.disconnect()
         if frame.msg_type not in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             return
+        if (frame.msg_type == WSMsgType.CONTINUATION) != self._in_message:
+            return self._end(transport, "a message begins within another, or goes on that never began")
+        if len(self._parts) + frame.payload_size > self._most_bytes:
+            return self._end(transport, f"a message of more than {self._most_bytes} bytes")
         self._parts += frame.get_payload_as_bytes()
-        if len(self._parts) > self._most_bytes:
-            self._parts.clear()
-            transport.disconnect(False)
-        elif frame.fin:
+        self._in_message = not frame.fin
+        if frame.fin:
             text = bytes(self._parts)
             self._parts.clear()
             self._owner.on_text(text)
+
+    def _end(self, transport: WSTransport, why: str) -> None:
+        self._is_over = True
+        self._parts.clear()
+        self._owner.ended = why
+        transport.disconnect(False)
 
 
 class FuturesConnection:
@@ -68,6 +89,7 @@ class FuturesConnection:
         self.is_up = False
         self.messages = 0
         self.faults = 0
+        self.ended = ""  # why we gave the present connection up
         self.since_ns = time.time_ns()
         self._config = config
         self._backoff = Backoff(config.backoff_initial_s, config.backoff_max_s, rng)
@@ -112,6 +134,7 @@ class FuturesConnection:
     async def _attempt(self) -> tuple[str, str]:
         """One connection, up to its end; answers why it ended."""
         config = self._config
+        self.ended = ""
         listener = _Listener(self, config.max_message_bytes)
         try:
             async with asyncio.timeout(config.connect_timeout_ms / 1000):
@@ -152,7 +175,7 @@ class FuturesConnection:
                 transport.send(WSMsgType.TEXT, _PING)
                 wait_s = min(config.ping_interval_s, config.silent_timeout_s / 4)
                 await asyncio.wait([ended], timeout=wait_s)
-            return "disconnected", "closed by the venue or the network"
+            return "disconnected", self.ended or "closed by the venue or the network"
         finally:
             ended.cancel()
             with contextlib.suppress(asyncio.CancelledError, WSError, OSError):

@@ -228,7 +228,15 @@ class TestPrivate:
         assert describe(decoder.decode_event(frame.SerializeToString()))["kind"] == "HEARTBEAT"
         assert decoder.foreign == 1
 
-    @pytest.mark.parametrize("fields", [{"status": 9}, {"cumulativeQuantity": "0.001"}, {"id": "x" * 48}])
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"status": 9},
+            {"cumulativeQuantity": "0.001"},
+            {"cumulativeQuantity": "-0.01"},
+            {"id": "x" * 48},
+        ],
+    )
     def test_an_update_that_cannot_be_is_malformed_and_in_doubt(
         self, decoder: MexcDecoder, fields: dict[str, Any]
     ) -> None:
@@ -257,6 +265,7 @@ class TestPrivate:
     @pytest.mark.parametrize(
         "fields",
         [{"tradeId": ""}, {"tradeType": 3}, {"price": "3.69621"}, {"quantity": "0.001"}, {"feeCurrency": "x" * 16},
+         {"quantity": "0"}, {"quantity": "-1"}, {"price": "-3.5"},
          {"tradeId": "x" * 56}],
     )  # fmt: skip
     def test_a_deal_that_cannot_be_is_malformed(self, decoder: MexcDecoder, fields: dict[str, Any]) -> None:
@@ -339,6 +348,9 @@ class TestOrderBooks:
             (b'{"lastUpdateId":1.5,"asks":[],"bids":[]}', "lastUpdateId"),
             (b'{"lastUpdateId":true,"asks":[],"bids":[]}', "lastUpdateId"),
             (b'{"lastUpdateId":-1,"asks":[],"bids":[]}', "lastUpdateId"),
+            (b'{"lastUpdateId":9223372036854775808,"asks":[],"bids":[]}', "lastUpdateId"),
+            (b'{"lastUpdateId":1,"asks":[],"bids":[],"timestamp":9223372036855}', "timestamp"),
+            (b'{"lastUpdateId":1,"asks":[],"bids":[],"timestamp":"9223372036854775807"}', "timestamp"),
             (b'{"lastUpdateId":1,"asks":[[1,"2"]],"bids":[]}', "no level"),
             (b'{"lastUpdateId":1,"asks":["1"],"bids":[]}', "no level"),
             (b'{"lastUpdateId":1,"asks":[],"bids":[["1.001","2"]]}', "out of scale"),

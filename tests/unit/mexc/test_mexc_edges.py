@@ -62,7 +62,7 @@ class TestNumbers:
 
     def test_integers_come_as_numbers_and_strings(self) -> None:
         assert (integer("-5", "x"), integer(7, "x")) == (-5, 7)
-        for value in (True, "1.0", None, 1.0, "1" * 20):
+        for value in (True, "1.0", None, 1.0, "1" * 20, 2**63, "9223372036854775808"):
             with pytest.raises(ValueError, match="code"):
                 integer(value, "code")
 
@@ -255,7 +255,7 @@ class TestInstruments:
     @pytest.mark.parametrize(
         "fields",
         [{"baseAsset": None}, {"quotePrecision": "x"}, {"orderTypes": "LIMIT"}, {"takerCommission": True},
-         {"symbol": "X" * 40}],
+         {"symbol": "X" * 40}, {"baseAssetPrecision": 21}, {"baseAssetPrecision": -1}, {"baseAssetPrecision": -(10**18)}],
     )  # fmt: skip
     def test_what_cannot_be_read_is_told_by_symbol(self, fields: dict[str, Any]) -> None:
         item = {**METAL, **fields}
@@ -317,8 +317,9 @@ class TestOrders:
         )
 
     @pytest.mark.parametrize(
-        "fields", [{"status": "PENDING"}, {"executedQty": 1.5}, {"orderId": None}, {"updateTime": "x"}]
-    )
+        "fields", [{"status": "PENDING"}, {"executedQty": 1.5}, {"orderId": None}, {"updateTime": "x"}, {"orderId": "x" * 48},
+         {"orderId": "C\0"}, {"orderId": "Ü"}, {"updateTime": -1}, {"updateTime": 10**13}, {"updateTime": 10**30}]
+    )  # fmt: skip
     def test_a_record_that_cannot_be_read_proves_nothing(self, fields: dict[str, object]) -> None:
         with pytest.raises(VenueError) as caught:
             evidence_of({**self.RECORD, **fields}, SPEC)
@@ -340,7 +341,17 @@ class TestOrders:
         assert (found.money, found.fee, found.is_maker) == (7 * UNIT, 35 * UNIT // 10**4, True)
         assert (found.venue_order_id, found.client_order_id, found.trade_id) == ("5", "", "dd44")
 
-    @pytest.mark.parametrize("fields", [{"id": None}, {"isBuyer": "yes"}, {"qty": "0.001"}])
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"id": None},
+            {"isBuyer": "yes"},
+            {"qty": "0.001"},
+            {"id": "x" * 56},
+            {"commissionAsset": "x" * 16},
+            {"time": 2**63},
+        ],
+    )
     def test_a_trade_that_cannot_be_read_is_refused(self, fields: dict[str, object]) -> None:
         with pytest.raises(VenueError, match="trade record"):
             fill_of({**self.TRADE, **fields}, 0, SPEC)

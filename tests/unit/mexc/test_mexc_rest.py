@@ -105,6 +105,9 @@ def test_the_signature_covers_the_very_bytes_sent() -> None:
         (302, "", ErrorClass.AMBIGUOUS),
         (404, "{not json", ErrorClass.AMBIGUOUS),
         (400, '{"code":true}', ErrorClass.AMBIGUOUS),
+        (400, '{"code":' + "[" * 9000, ErrorClass.AMBIGUOUS),
+        (200, '{"code":9223372036854775807,"msg":"more than an event has room for"}', ErrorClass.AMBIGUOUS),
+        (400, '{"code":99999999999999999999}', ErrorClass.AMBIGUOUS),
     ],
 )
 def test_errors_by_their_meaning(status: int, text: str, expected: ErrorClass) -> None:
@@ -112,6 +115,7 @@ def test_errors_by_their_meaning(status: int, text: str, expected: ErrorClass) -
         error = await refused(client)
         assert error.error_class is expected
         assert error.http_status == status
+        assert abs(error.code) < 2**31
         assert error.retry_after_s == (2.0 if expected is ErrorClass.WAF else 0.0)
 
     run(answers(status, text, **({"Location": "/elsewhere"} if status == 302 else {})), body)
@@ -245,7 +249,7 @@ def test_no_secret_and_no_signature_is_ever_told(caplog: pytest.LogCaptureFixtur
     run(never, body, request_timeout_ms=100)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'"x"', b"[1]", b"5"])
+@pytest.mark.parametrize("body", [b"", b"<html>", b'"x"', b"[1]", b"5", b"[" * 9000, b'{"a":' * 9000])
 def test_bodies_of_another_shape_are_refused(body: bytes) -> None:
     with pytest.raises(VenueError):
         parse_object(body, "x")

@@ -1,0 +1,147 @@
+"""The command socket, over the socket itself. Input: a byte for how the bytes are cut, then what a client sends."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import shutil
+import socket
+import struct
+import tempfile
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from engine import control
+from engine.control import ControlServer, Reply, Request, decode_request
+
+LENGTH = struct.Struct("<I")
+MOST_PIECES = 24  # a turn of the loop each
+CARRIED_OUT: list[Request] = []
+
+
+async def _handler(request: Request) -> Reply:
+    CARRIED_OUT.append(request)
+    if request.command == "resume":
+        raise control.CommandRefused("not now")
+    return Reply(request.id, True, request.command, seq=len(CARRIED_OUT))
+
+
+class _Daemon:
+    """One server for all inputs: it has to outlive them."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="penstock-fuzz-"))
+        self.loop = uvloop.new_event_loop()
+        self.troubles: list[str] = []
+        self.loop.set_exception_handler(lambda _, context: self.troubles.append(str(context)))
+        self.server = ControlServer(self.folder, _handler)
+        self.loop.run_until_complete(self.server.start())
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        self.loop.run_until_complete(self.server.close())
+        self.loop.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def talk(self, pieces: list[bytes]) -> bytes:
+        """Send these and end; what came back until the server closed."""
+        received = bytearray()
+        with socket.socket(socket.AF_UNIX) as link, contextlib.suppress(ConnectionError):
+            link.setblocking(False)
+            link.connect(str(self.folder / control.SOCKET_NAME))
+            with contextlib.suppress(BrokenPipeError):
+                for piece in pieces:
+                    link.send(piece)
+                    await asyncio.sleep(0)
+                link.shutdown(socket.SHUT_WR)
+            async with asyncio.timeout(20):
+                while part := await self.loop.sock_recv(link, 1 << 16):
+                    received += part
+        return bytes(received)
+
+
+_daemon = _Daemon()
+
+
+def _frame(value: object) -> bytes:
+    payload = msgspec.msgpack.encode(value)
+    return LENGTH.pack(len(payload)) + payload
+
+
+def seeds() -> list[bytes]:
+    """Commands, several at once, and rubbish."""
+    halt, status = _frame(Request("a1", "halt")), _frame(Request("s", "status"))
+    streams = [
+        halt,
+        halt + status + halt,
+        _frame(Request("a2", "resume")),
+        _frame(Request("a3", "flatten", "BTCUSDT")),
+        _frame(Request("a1", "cancel_all")),
+        _frame(Request("a4", "halt", version=9)) + status,
+        _frame({"id": "a", "command": "fly"}),
+        _frame({"id": "a b", "command": "halt"}),
+        LENGTH.pack(4097),
+        LENGTH.pack(0),
+        b"\x01",
+        LENGTH.pack(4000) + b"\x91" * 4000,
+        LENGTH.pack(900) + b"\x84\xa2id\xa1a\xa7command\xa4halt\xa6symbol" + b"\x91" * 878,
+        LENGTH.pack(8) + b"\x83\xa2id\xa1\xff\xc0\xc0",
+    ]
+    return [bytes([cut]) + stream for stream in streams for cut in (0, 3)]
+
+
+def expected(stream: bytes) -> tuple[list[Request], bool]:
+    """The requests of a stream, read by the format alone, and whether it ends in rubbish or in the middle of one."""
+    found: list[Request] = []
+    at = 0
+    while at < len(stream):
+        if at + LENGTH.size > len(stream):
+            return found, True
+        (length,) = LENGTH.unpack_from(stream, at)
+        frame = stream[at + LENGTH.size : at + LENGTH.size + length]
+        if not 0 < length <= control.MAX_REQUEST_BYTES or len(frame) < length:
+            return found, True
+        request = decode_request(frame)
+        if request is None:
+            return found, True
+        found.append(request)
+        at += LENGTH.size + length
+    return found, False
+
+
+def replies_of(raw: bytes) -> list[Reply]:
+    """The frames of a stream of replies."""
+    found, at = [], 0
+    while at < len(raw):
+        (length,) = LENGTH.unpack_from(raw, at)
+        found.append(msgspec.msgpack.decode(raw[at + 4 : at + 4 + length], type=Reply))
+        at += 4 + length
+    return found
+
+
+def check(data: bytes) -> None:
+    """Each request is answered once and in order, rubbish closes the connection and is counted, the server lives on."""
+    if not data:
+        return
+    stream = data[1:]
+    step = max(data[0] * 5 + 1, len(stream) // MOST_PIECES + 1)
+    requests, is_rubbish = expected(stream)
+    refused = sum(_daemon.server.refused.values())
+    done = len(CARRIED_OUT)
+    raw = _daemon.loop.run_until_complete(
+        _daemon.talk([stream[at : at + step] for at in range(0, len(stream), step)])
+    )
+    replies = replies_of(raw)
+    assert [reply.id for reply in replies] == [request.id for request in requests], (requests, replies)
+    for request, reply in zip(requests, replies, strict=True):
+        if reply.ok:
+            assert (reply.text, request.version) == (request.command, control.VERSION)
+    assert len(CARRIED_OUT) - done <= len(requests)
+    del CARRIED_OUT[:]
+    # A client that is gone before it was seen may not be counted; rubbish that was read is.
+    assert (sum(_daemon.server.refused.values()) > refused) >= is_rubbish
+    assert len(_daemon.server._answers) <= control.MAX_REMEMBERED
+    assert not _daemon.troubles, _daemon.troubles
