@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -54,6 +55,12 @@ def build() -> Tools:
     if cc is None:
         raise FileNotFoundError("no C compiler: install gcc")
     BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:  # another run may be building, too
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build(cc)
+
+
+def _build(cc: str) -> Tools:
     has_tls = has_openssl(cc)
     headers = [HERE / "wire.h", *(ROOT / "native").glob("*.h"), Path(__file__)]
     for name in ("floor", "load"):
