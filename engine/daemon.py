@@ -205,7 +205,9 @@ class Daemon(Rim):
             self._run(self._house.run())
             run, core, executor = self.config.run, self.sequencer.core, self._executor
             assert executor is not None
-            awake = Awake(lambda: self.sequencer.frames, core.openings, executor.rehearse)
+            awake = Awake(
+                lambda: self.sequencer.frames, core.openings, executor.rehearse, lambda: len(core.books)
+            )
             self._run(awake.keep(around_ms=run.opening_awake_ms, after_frames=run.spin))
             # What is here now lives as long as the session: the collector need not look at it again, and runs when
             # the house is kept, never in the midst of an event.

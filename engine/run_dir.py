@@ -123,6 +123,15 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
     temporary.replace(path)
 
 
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
 def create(base: Path | str) -> RunDir:
     """A new run directory `<UTC stamp>-<run id>` in `base`, mode 0700."""
     run_id = "".join(secrets.choice(_ALPHABET) for _ in range(RUN_ID_CHARS))

@@ -80,6 +80,7 @@ cdef class OrderLane(QuickLane):
             wire = <OrderWire>self.free[len(self.free) - 1].wire
             if wire.is_free and self.build(request, instrument, side, order_type, 1, 1, 1, wall_ns()) != NULL:
                 self.limits.may_spend(PLACE)
+                wire.has_room()
 
     cdef char *build(self, char *request, int32_t instrument, uint32_t side, uint32_t order_type, int64_t price_ticks,
                      int64_t size_lots, uint64_t order_no, int64_t now_ns) except? NULL:

@@ -6,4 +6,5 @@ cdef class OrderWire:
     cdef readonly object transport
     cdef readonly object tls
     cdef public bint is_free
+    cdef bint has_room(self) except -1
     cdef int put(self, const char *data, Py_ssize_t size) except -1

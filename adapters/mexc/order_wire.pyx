@@ -26,13 +26,17 @@ cdef class OrderWire:
         """Encrypt and send; what the socket has no room for now follows through the transport. Raises OSError."""
         self.put(data, len(data))
 
+    cdef bint has_room(self) except -1:
+        """Whether bytes may go straight into the socket: nothing waits before them."""
+        return self.socket >= 0 and not self.transport.get_write_buffer_size()
+
     cdef int put(self, const char *data, Py_ssize_t size) except -1:
         cdef bytes sealed
         cdef ssize_t sent = 0
         if self.tls is not None:
             sealed = self.tls.seal(PyBytes_FromStringAndSize(data, size))
             data, size = PyBytes_AS_STRING(sealed), PyBytes_GET_SIZE(sealed)
-        if self.socket >= 0 and not self.transport.get_write_buffer_size():
+        if self.has_room():
             sent = send(self.socket, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
             if sent < 0 and errno != EAGAIN and errno != EINTR:
                 PyErr_SetFromErrno(OSError)

@@ -25,7 +25,7 @@ from engine.journal.archived import FILE_NAME as MARKER_NAME
 from engine.journal.archived import STEM, Archived, encode, locked, read_archived
 from engine.journal.records import parse
 from engine.journal.snapshots import Snapshot, all_valid
-from engine.run_dir import RunDir, write_atomically
+from engine.run_dir import RunDir, sync_folder, write_atomically
 from native.log_errors import LogError
 from native.log_reader import LogReader, segment_numbers, segment_path
 from native.log_verify import Damage, VerifyReport, verify
@@ -261,7 +261,7 @@ def _compress(source: Path, target: Path, facts: ArchivedSegment) -> None:
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _holds(path: Path, facts: ArchivedSegment) -> bool:
@@ -287,17 +287,17 @@ def _remove(run: RunDir, folder: Path, facts: list[ArchivedSegment]) -> None:
     marker = Archived(run.run_id, str(folder), last.number + 1, last.next_index, last.head_hash)
     with locked(run.journal):
         write_atomically(run.journal / MARKER_NAME, encode(marker))
-        _sync_folder(run.journal)
+        sync_folder(run.journal)
         for each in facts:
             segment_path(run.journal, STEM, each.number).unlink()
-        _sync_folder(run.journal)
+        sync_folder(run.journal)
 
 
 def _write_manifest(folder: Path, run_id: str, known: dict[int, ArchivedSegment]) -> None:
     segments = [asdict(known[number]) for number in sorted(known)]
     document = {"version": MANIFEST_VERSION, "run_id": run_id, "segments": segments}
     write_atomically(folder / MANIFEST_NAME, json.dumps(document, indent=1).encode() + b"\n")
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def read_manifest(folder: Path, run_id: str) -> list[ArchivedSegment]:
@@ -379,7 +379,7 @@ def restore_segments(run: RunDir, source: Path, *, progress: Progress = _nothing
             _unpack(folder / facts.file, fresh)
             with locked(run.journal):
                 fresh.replace(segment_path(run.journal, STEM, number))
-                _sync_folder(run.journal)
+                sync_folder(run.journal)
         except OSError as error:
             raise UserError(
                 f"segment {number} cannot be put back: {error}. The archive still has it."
@@ -390,13 +390,5 @@ def restore_segments(run: RunDir, source: Path, *, progress: Progress = _nothing
         progress(done, total)
     with locked(run.journal):
         (run.journal / MARKER_NAME).unlink(missing_ok=True)
-        _sync_folder(run.journal)
+        sync_folder(run.journal)
     return len(wanted)
-
-
-def _sync_folder(directory: Path) -> None:
-    file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

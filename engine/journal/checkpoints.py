@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from engine.errors import UserError
+from engine.run_dir import sync_folder
 
 FILE_NAME = "checkpoints.jsonl"
 DOMAIN = b"penstock journal checkpoint 1\n"
@@ -203,7 +204,7 @@ class CheckpointWriter:
         finally:
             os.close(file)
         if self._number == 0:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         return checkpoint
 
 
@@ -228,14 +229,6 @@ def open_checkpoints(
             f"{FILE_NAME} away."
         )
     return None if key is None else CheckpointWriter(journal, run_id, key, found)
-
-
-def _sync_folder(directory: Path) -> None:
-    file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def asked_counts(checkpoints: Iterable[Checkpoint]) -> list[int]:

@@ -12,6 +12,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.run_dir import sync_folder
 from native.hashing import Sha256
 
 MAGIC = b"PSTKSNP1"
@@ -74,7 +75,7 @@ def write_snapshot(directory: Path, snapshot: Snapshot, *, keep: int = KEEP) -> 
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
-    _sync_folder(directory)
+    sync_folder(directory)
     for _, old in _listed(directory)[keep:]:
         old.unlink(missing_ok=True)
     return path
@@ -140,11 +141,3 @@ def _digest(head: bytes, state: bytes) -> bytes:
     running.update(head)
     running.update(state)
     return running.digest()
-
-
-def _sync_folder(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

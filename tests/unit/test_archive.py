@@ -266,7 +266,7 @@ class Stop(BaseException):
     """As Ctrl-C."""
 
 
-STEPS = ["_compress", "_write_manifest", "write_atomically", "_sync_folder", "_holds"]
+STEPS = ["_compress", "_write_manifest", "write_atomically", "sync_folder", "_holds"]
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -21,7 +21,7 @@ def awake_run(openings: Callable[[], list[int]], done: Callable[[list[int]], boo
 
     async def main() -> None:
         work: asyncio.Task[Any] = asyncio.get_running_loop().create_task(
-            Awake(lambda: 0, span, rehearsed.append).keep(around_ms=2000, after_frames=False)
+            Awake(lambda: 0, span, rehearsed.append, lambda: 0).keep(around_ms=2000, after_frames=False)
         )
         for _ in range(5000):
             if done(rehearsed):
@@ -55,3 +55,21 @@ def test_nothing_is_rehearsed_without_an_opening_and_it_begins_and_ends_with_one
     assert set(rehearsed) == {5}
     # Every 2 ms for as long as one look lasts.
     assert 1 <= len(rehearsed) <= LOOK_S / 0.002 + 1
+
+
+def test_while_frames_come_every_instrument_is_rehearsed_in_turn() -> None:
+    rehearsed: list[int] = []
+    frames = iter(range(1_000_000_000))
+
+    async def main() -> None:
+        awake = Awake(lambda: next(frames), lambda *_: [], rehearsed.append, lambda: 3)
+        work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames=True))
+        for _ in range(5000):
+            if len(rehearsed) >= 9:
+                break
+            await asyncio.sleep(0.001)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    asyncio.run(main())
+    assert rehearsed[:9] == [1, 2, 0, 1, 2, 0, 1, 2, 0]
