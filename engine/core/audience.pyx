@@ -103,6 +103,8 @@ cdef class Audience(TradingDesk):
         book = <Book>self.books[self.instrument_of(symbol)]
         if not self.c.sources[given.source].up and book.market.trust != TRUST_STALE:
             book.distrust(TRUST_STALE)
+        if not given.source and book.market.trust == TRUST_STALE:
+            book.let_go()
         for strategy in list(self.watchers.get(symbol, ())):
             self.watching_changed(strategy, symbol, True)
             if (<Strategy>strategy).wants & WANTS_INSTRUMENT and not self.c.strategies[(<Strategy>strategy).index].stopped:

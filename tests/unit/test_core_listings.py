@@ -159,6 +159,12 @@ def test_an_unwatched_symbol_is_heard_no_more_and_a_book_without_a_feed_is_stale
     assert len(lister.heard) == heard
     assert lister.instruments == [0]
     assert session.engine.book(1).trust == "STALE"
+    assert session.engine.book(1).levels(BUY) == []  # its memory is given back
+    session.push(event.instrument(NEW))
+    session.push(event.feed(7, True))
+    session.push(event.snapshot(1, 9, [(10_010, 5)], [(9_990, 5)], source=7))
+    assert session.engine.book(1).is_live
+    assert len(session.engine.book(1).levels(BUY)) == 1
 
 
 def test_a_memo_is_there_after_a_restart_and_in_a_snapshot() -> None:
