@@ -204,7 +204,10 @@ def test_an_operator_looks_at_a_live_run_and_flattens_it(tmp_path: Path) -> None
     place = run.place
     assert facts(tmp_path, "orders", "run") == []
     every, fills = facts(tmp_path, "orders", "run", "--all"), facts(tmp_path, "fills", "run")
-    assert {"operator", "market_maker"} <= {row["strategy"] for row in every}
+    # While orders may only reduce, the market maker may have come to zero by itself before there was anything to flatten.
+    traders = {row["strategy"] for row in every}
+    assert "market_maker" in traders
+    assert traders <= {"operator", "market_maker"}
     summary = json.loads(place.summary_file.read_text())
     assert len(every) == summary["orders_sent"]
     assert len(fills) == summary["fills"]
