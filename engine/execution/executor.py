@@ -202,7 +202,10 @@ class Executor:
 
     def _begin_at_once(self, sending: _Sending) -> Awaitable[Evidence]:
         """By the adapter's shortest way where there is one, else by the ordinary one."""
-        begun = self._quick.take(sending.approved) if self._quick is not None else None
+        try:
+            begun = self._quick.take(sending.approved) if self._quick is not None else None
+        except Exception as error:  # noqa: BLE001 - as in _begin; whether it was sent is not known
+            return _raising(error)
         if begun is None:
             return self._begin(sending)
         sending.note_sent()
