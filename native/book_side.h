@@ -9,8 +9,8 @@
  */
 #pragma once
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "native/level.h"
 
@@ -228,38 +228,65 @@ static inline void book_side_set(book_side_t *s, int64_t key, int64_t size) {
     book_side_settle(s);
 }
 
-static inline void book_side_clear(book_side_t *s) {
-    uint32_t n_words = s->window_ticks / 64;
-
-    memset(s->words, 0, n_words * sizeof *s->words);
-    memset(s->summary, 0, (n_words + 63) / 64 * sizeof *s->summary);
+/* An empty side, where no tick of the window is marked. */
+static inline void book_side_reset(book_side_t *s) {
     s->known_key = s->sign > 0 ? 1 : -BOOK_MAX_PRICE_TICKS;
     s->best = -1;
     s->n_window = 0;
     s->n_overflow = 0;
 }
 
+static inline size_t book_side_sizes_bytes(const book_side_t *s) { return s->window_ticks * sizeof *s->sizes; }
+
+static inline size_t book_side_words_bytes(const book_side_t *s) {
+    return s->window_ticks / 64 * sizeof *s->words;
+}
+
+static inline size_t book_side_summary_bytes(const book_side_t *s) {
+    return (s->window_ticks / 64 + 63) / 64 * sizeof *s->summary;
+}
+
+static inline size_t book_side_bytes(const book_side_t *s) {
+    return book_side_sizes_bytes(s) + book_side_words_bytes(s) + book_side_summary_bytes(s) +
+           ((size_t)s->max_overflow + 1) * sizeof *s->overflow;
+}
+
+static inline void book_side_clear(book_side_t *s) {
+    memset(s->words, 0, book_side_words_bytes(s));
+    memset(s->summary, 0, book_side_summary_bytes(s));
+    book_side_reset(s);
+}
+
+/* An empty side, and the memory that its levels took given back to the system. */
+static inline void book_side_let_go(book_side_t *s) {
+    if (madvise(s->sizes, book_side_bytes(s), MADV_DONTNEED) == 0)
+        book_side_reset(s); /* the arrays read as zeros now */
+    else
+        book_side_clear(s);
+}
+
 static inline void book_side_free(book_side_t *s) {
-    free(s->sizes);
-    free(s->words);
-    free(s->summary);
-    free(s->overflow);
+    if (s->sizes) munmap(s->sizes, book_side_bytes(s));
     memset(s, 0, sizeof *s);
 }
 
+/* The arrays are one mapping of their own, not of malloc's: only what levels touch takes memory, and it can be given
+ * back while the side lives. */
 static inline int book_side_init(book_side_t *s, int64_t sign, uint32_t window_ticks, uint32_t max_overflow) {
-    size_t n_words = window_ticks / 64;
+    char *memory;
 
     memset(s, 0, sizeof *s);
     s->sign = sign;
     s->best = -1;
     s->window_ticks = window_ticks;
     s->max_overflow = max_overflow;
-    s->sizes = malloc(window_ticks * sizeof *s->sizes);
-    s->words = calloc(n_words, sizeof *s->words);
-    s->summary = calloc((n_words + 63) / 64, sizeof *s->summary);
-    s->overflow = malloc((max_overflow + 1) * sizeof *s->overflow);
-    if (!s->sizes || !s->words || !s->summary || !s->overflow) return BOOK_NO_MEMORY;
-    book_side_clear(s);
+    memory = mmap(NULL, book_side_bytes(s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return BOOK_NO_MEMORY;
+    s->sizes = (int64_t *)memory;
+    s->words = (uint64_t *)(memory + book_side_sizes_bytes(s));
+    s->summary = (uint64_t *)(memory + book_side_sizes_bytes(s) + book_side_words_bytes(s));
+    s->overflow = (level_t *)(memory + book_side_sizes_bytes(s) + book_side_words_bytes(s) +
+                              book_side_summary_bytes(s));
+    book_side_reset(s);
     return BOOK_OK;
 }

@@ -227,6 +227,12 @@ static inline int book_load(order_book_t *book, const level_t *asks, uint32_t n_
     return BOOK_OK;
 }
 
+/* As book_clear, and the memory that the levels took is given back to the system. */
+static inline void book_let_go(order_book_t *book) {
+    book_side_let_go(&book->bids);
+    book_side_let_go(&book->asks);
+}
+
 static inline void book_free(order_book_t *book) {
     book_side_free(&book->bids);
     book_side_free(&book->asks);

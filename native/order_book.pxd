@@ -32,6 +32,7 @@ cdef extern from "native/order_book.h" nogil:
     int book_init(order_book_t *book, uint32_t window_ticks, uint32_t max_overflow)
     void book_free(order_book_t *book)
     void book_clear(order_book_t *book)
+    void book_let_go(order_book_t *book)
     int book_set(order_book_t *book, int side, int64_t price_ticks, int64_t size_lots)
     int book_apply(order_book_t *book, const level_t *levels, uint32_t n, int side)
     int book_load(order_book_t *book, const level_t *asks, uint32_t n_asks, const level_t *bids,

@@ -95,6 +95,10 @@ cdef class OrderBook:
         """Empty both sides and call every price known."""
         book_clear(&self.c)
 
+    def let_go(self):
+        """As clear, and give the memory of the levels back to the system."""
+        book_let_go(&self.c)
+
     @property
     def best_bid(self):
         """(price_ticks, size_lots) of the highest bid, or None."""

@@ -112,11 +112,11 @@ def favour_session(pid: int, nice: int) -> int:
     0 where there is no such thing, or this is not root.
     """
     file = Path(f"/proc/{pid}/autogroup")
-    if os.geteuid() != 0 or not file.exists():
+    text = file.read_text() if os.geteuid() == 0 and file.exists() else ""
+    if not text:  # the file is there, but empty, where the kernel keeps no group for the session
         return 0
-    before = int(file.read_text().rpartition(" ")[2])
     file.write_text(str(nice))
-    return before
+    return int(text.rpartition(" ")[2])
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -159,3 +160,21 @@ def test_questions_to_an_empty_and_a_cut_book() -> None:
         book.set(3, 1, 1)
     book.clear()
     assert book.canonical_bytes() == OrderBook().canonical_bytes()
+
+
+def anonymous_kb() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("RssAnon")))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell what memory is used")
+def test_a_book_let_go_gives_its_memory_back_and_can_be_used_again() -> None:
+    book, fresh, asks = OrderBook(), anonymous_kb(), [(price, 1) for price in range(1, 70_000)]
+    book.load(asks, [])
+    filled = anonymous_kb()
+    assert filled - fresh > 16_384 * 8 // 1024
+    book.let_go()
+    assert filled - anonymous_kb() > 16_384 * 8 // 1024
+    assert book.canonical_bytes() == OrderBook().canonical_bytes()
+    book.load(asks, [(1, 5)])
+    assert book.levels(ASK) == asks and book.best_bid == (1, 5)

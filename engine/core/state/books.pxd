@@ -34,7 +34,7 @@ cdef class Book:
     cdef int on_delta(self, const book_t* delta, const level_t* levels, int64_t now_ns) except -1
     cdef int on_snapshot(self, const book_t* snapshot, const level_t* levels, int64_t now_ns) except -1
     cdef void distrust(self, uint32_t trust) noexcept
-    cdef int let_go(self) except -1
+    cdef void let_go(self) noexcept
     cdef int64_t worst_fill_ticks(self, bint buy, int64_t size_lots) noexcept
     cdef int _apply(self, const book_t* delta, const level_t* levels, int64_t now_ns) noexcept
     cdef void _publish(self, int64_t now_ns) noexcept

@@ -13,7 +13,7 @@ from engine.core.state.state cimport TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE
 from native.order_book cimport (
     BOOK_ASK, BOOK_BID, BOOK_DEFAULT_MAX_OVERFLOW, BOOK_DEFAULT_WINDOW_TICKS, BOOK_OK, book_apply, book_best_lots,
     book_best_ticks, book_clear, book_copy, book_count, book_crossed, book_cursor, book_cursor_next, book_cursor_t,
-    book_digest, book_free, book_init, book_known_limit_ticks, book_knows, book_load, book_size_at,
+    book_digest, book_free, book_init, book_known_limit_ticks, book_knows, book_let_go, book_load, book_size_at,
 )
 
 cdef size_t PENDING_FIRST = 1 << 14
@@ -55,17 +55,14 @@ cdef class Book:
         self.pending_used = 0
         self.resync_attempt = 0
 
-    cdef int let_go(self) except -1:
+    cdef void let_go(self) noexcept:
         """Forget levels and buffered changes, and the memory that they took: no feed carries this book now."""
         self.distrust(TRUST_STALE)
-        book_free(&self.book)
-        if book_init(&self.book, BOOK_DEFAULT_WINDOW_TICKS, BOOK_DEFAULT_MAX_OVERFLOW) != BOOK_OK:
-            raise MemoryError(f"no memory for the book of {self.symbol}")
+        book_let_go(&self.book)
         if self.pending_room > PENDING_FIRST:
             smaller = <char*>realloc(self.pending, PENDING_FIRST)
             if smaller != NULL:
                 self.pending, self.pending_room = smaller, PENDING_FIRST
-        return 0
 
     cdef int _keep(self, const book_t* delta, const level_t* levels) except -1:
         cdef size_t need = delta_bytes(delta), room = self.pending_room
