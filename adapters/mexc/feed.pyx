@@ -11,8 +11,20 @@ from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 from engine.sequencer cimport Sequencer
 
 
+cdef extern from "netinet/in.h" nogil:
+    int IPPROTO_TCP
+
+cdef extern from "netinet/tcp.h" nogil:
+    int TCP_QUICKACK
+
+cdef extern from "sys/socket.h" nogil:
+    int setsockopt(int socket, int level, int name, const void *value, unsigned int size)
+
 cdef enum:
     OVER = -1
+
+# Linux goes back to an acknowledgement within each read once one is 40 ms late.
+cdef int64_t LULL_NS = 30_000_000
 
 
 cdef inline int64_t clock_ns(int clock) noexcept nogil:
@@ -39,6 +51,7 @@ cdef class FeedListener(WSListener):
     cdef readonly int64_t frames
     cdef readonly int64_t bytes_received
     cdef int64_t last_frame_ns
+    cdef int socket
 
     def __init__(self, sequencer, uint16_t source, control, Py_ssize_t max_message_bytes):
         self.divert(sequencer)
@@ -50,6 +63,7 @@ cdef class FeedListener(WSListener):
         self.frames = 0
         self.bytes_received = 0
         self.last_frame_ns = clock_ns(CLOCK_MONOTONIC)
+        self.socket = -1
 
     def divert(self, sequencer) -> None:
         """Hand frames to another sequencer, or to anything with its `ingest_frame_bytes`, from now on."""
@@ -73,24 +87,40 @@ cdef class FeedListener(WSListener):
         else:
             self.take_other(transport, frame)
 
+    cpdef on_ws_connected(self, WSTransport transport):
+        """picows calls this once, first."""
+        sock = transport.underlying_transport.get_extra_info("socket")
+        self.socket = -1 if sock is None else sock.fileno()
+        self.acknowledge_later()
+
     cpdef pause_writing(self):
         """picows calls this where what we send piles up: the little that we send is not read."""
         self.control.on_unread()
 
     cpdef on_ws_disconnected(self, WSTransport transport):
         """picows calls this once, at the end."""
+        self.socket = -1
         self.control.on_closed()
 
+    cdef void acknowledge_later(self) noexcept:
+        """Have the system acknowledge what comes with later packets, and not within each read of it."""
+        cdef int off = 0
+        if self.socket >= 0:
+            setsockopt(self.socket, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off))
+
     cdef int take_data(self, const char* payload, Py_ssize_t size) except -1:
+        cdef int64_t now_ns = clock_ns(CLOCK_MONOTONIC), since_ns = now_ns - self.last_frame_ns
         self.frames += 1
         self.bytes_received += size
-        self.last_frame_ns = clock_ns(CLOCK_MONOTONIC)
+        self.last_frame_ns = now_ns
         if self.frames == 1:
             self.control.on_first_frame()
         if self.native is not None:
             self.native.ingest_frame(self.source, payload, size, clock_ns(CLOCK_REALTIME))
         else:
             self.sequencer.ingest_frame_bytes(self.source, payload[:size])
+        if since_ns > LULL_NS:
+            self.acknowledge_later()
         return 0
 
     cdef int take_other(self, WSTransport transport, WSFrame frame) except -1:
