@@ -9,17 +9,24 @@ cdef class Window:
     cpdef spend(self, double now_s, Py_ssize_t amount)
 
 
+cdef class Budget:
+    cdef readonly Py_ssize_t weight
+    cdef Window _window
+    cdef Py_ssize_t _per_second
+    cdef Window _second
+    cdef public double closed_until_s
+    cpdef double wait_s(self, double now_s, Py_ssize_t weight, Py_ssize_t limit) except? -1
+    cpdef spend(self, double now_s, Py_ssize_t weight)
+
+
 cdef class RequestLimits:
     cdef dict _own
     cdef Py_ssize_t _weight_per_10s
     cdef Py_ssize_t _for_questions
     cdef object _now_s
-    cdef object _weights
-    cdef dict _seconds
-    cdef dict _closed_until
+    cdef dict _budgets
+    cdef double _all_closed_until_s
+    cpdef Budget budget(self, endpoint)
+    cpdef bint allows(self, Budget budget, double now_s) except -1
     cpdef spend_now(self, endpoint)
-    cpdef bint try_spend(self, endpoint) except -1
-    cpdef bint may_spend(self, endpoint) except -1
-    cdef double _closed_for_s(self, endpoint, double now_s) except? -1
-    cdef double _wait_s(self, endpoint, double now_s, Py_ssize_t weight, Py_ssize_t limit) except? -1
-    cdef _spend(self, endpoint, double now_s, Py_ssize_t weight)
+    cdef double _closed_for_s(self, Budget budget, double now_s) except? -1

@@ -74,9 +74,31 @@ class Window:
         self._total += amount
 
 
+class Budget:
+    """What one endpoint takes of its limits."""
+
+    def __init__(self, endpoint: str, weight: int) -> None:
+        self.weight = weight
+        self._window = Window(_WINDOW_S)
+        self._per_second = REQUESTS_PER_S.get(endpoint, 0)
+        self._second = Window(_SECOND_S)
+        self.closed_until_s = 0.0
+
+    def wait_s(self, now_s: float, weight: int, limit: int) -> float:
+        """How long until a request of this weight is within the limit; 0 where it is now."""
+        left_s = self._window.wait_s(now_s, weight, limit)
+        return max(left_s, self._second.wait_s(now_s, 1, self._per_second)) if self._per_second else left_s
+
+    def spend(self, now_s: float, weight: int) -> None:
+        """Count it."""
+        self._window.spend(now_s, weight)
+        if self._per_second:
+            self._second.spend(now_s, 1)
+
+
 class RequestLimits:
     """One account's budgets. `headroom` is what questions leave free of each endpoint's weight, for orders and cancels;
-    `own`: weights of endpoints, before those known here."""
+    `own`: weights of endpoints, before those known here. `now_s`: CLOCK_MONOTONIC, but for tests."""
 
     def __init__(
         self,
@@ -89,67 +111,51 @@ class RequestLimits:
         self._weight_per_10s = weight_per_10s
         self._for_questions = max(weight_per_10s - headroom, 1)
         self._now_s = now_s or time.monotonic
-        self._weights: collections.defaultdict[str, Window] = collections.defaultdict(
-            lambda: Window(_WINDOW_S)
+        self._budgets: dict[str, Budget] = {}
+        self._all_closed_until_s = 0.0
+
+    def budget(self, endpoint: str) -> Budget:
+        """An endpoint's own."""
+        found = self._budgets.get(endpoint)
+        if found is None:
+            found = self._budgets[endpoint] = Budget(endpoint, weight_of(endpoint, self._own))
+        return found
+
+    def allows(self, budget: Budget, now_s: float) -> bool:
+        """Whether a request that must not wait need not."""
+        return (
+            budget.wait_s(now_s, budget.weight, self._weight_per_10s) <= 0
+            and self._closed_for_s(budget, now_s) <= 0
         )
-        self._seconds = {endpoint: Window(_SECOND_S) for endpoint in REQUESTS_PER_S}
-        self._closed_until: dict[str, float] = {}
 
     def spend_now(self, endpoint: str) -> None:
         """Count a request that must not wait; raises VenueError NOT_SENT where it would have to."""
-        if not self.try_spend(endpoint):
-            now_s = self._now_s()
-            closed_s = self._closed_for_s(endpoint, now_s)
-            left_s = max(
-                closed_s, self._wait_s(endpoint, now_s, weight_of(endpoint, self._own), self._weight_per_10s)
-            )
-            why = "rate limited" if closed_s > 0 else f"{endpoint}: the request budget is spent"
-            raise VenueError(ErrorClass.NOT_SENT, f"{why} for {left_s:.1f} s", retry_after_s=left_s)
-
-    def try_spend(self, endpoint: str) -> bool:
-        """Count a request that must not wait, where it need not."""
-        is_within = self.may_spend(endpoint)
-        if is_within:
-            self._spend(endpoint, self._now_s(), weight_of(endpoint, self._own))
-        return is_within
-
-    def may_spend(self, endpoint: str) -> bool:
-        """Whether a request need not wait now."""
-        now_s = self._now_s()
-        wait_s = self._wait_s(endpoint, now_s, weight_of(endpoint, self._own), self._weight_per_10s)
-        return wait_s <= 0 and self._closed_for_s(endpoint, now_s) <= 0
+        budget, now_s = self.budget(endpoint), self._now_s()
+        if self.allows(budget, now_s):
+            return budget.spend(now_s, budget.weight)
+        closed_s = self._closed_for_s(budget, now_s)
+        left_s = max(closed_s, budget.wait_s(now_s, budget.weight, self._weight_per_10s))
+        why = "rate limited" if closed_s > 0 else f"{endpoint}: the request budget is spent"
+        raise VenueError(ErrorClass.NOT_SENT, f"{why} for {left_s:.1f} s", retry_after_s=left_s)
 
     async def spend(self, endpoint: str, *, has_symbol: bool = True) -> None:
         """Count a question, after waiting until it is within the budget and its endpoint is open."""
-        weight = weight_of(endpoint, self._own, has_symbol=has_symbol)
+        budget, weight = self.budget(endpoint), weight_of(endpoint, self._own, has_symbol=has_symbol)
         while True:
             now_s = self._now_s()
-            left_s = max(
-                self._closed_for_s(endpoint, now_s),
-                self._wait_s(endpoint, now_s, weight, self._for_questions),
-            )
+            left_s = max(self._closed_for_s(budget, now_s), budget.wait_s(now_s, weight, self._for_questions))
             if left_s <= 0:
-                return self._spend(endpoint, now_s, weight)
+                return budget.spend(now_s, weight)
             await asyncio.sleep(left_s)
 
     def close(self, endpoint: str, error: VenueError) -> None:
         """Close an endpoint for as long as an error says; a ban closes all of them."""
         if error.retry_after_s:
             until_s = self._now_s() + error.retry_after_s
-            self._closed_until["*" if error.http_status == 418 else endpoint] = until_s
+            if error.http_status == 418:
+                self._all_closed_until_s = until_s
+            else:
+                self.budget(endpoint).closed_until_s = until_s
 
-    def _closed_for_s(self, endpoint: str, now_s: float) -> float:
-        closed_until = self._closed_until
-        if not closed_until:
-            return 0.0
-        return max(closed_until.get(endpoint, 0.0), closed_until.get("*", 0.0)) - now_s
-
-    def _wait_s(self, endpoint: str, now_s: float, weight: int, limit: int) -> float:
-        second = self._seconds.get(endpoint)
-        left_s = self._weights[endpoint].wait_s(now_s, weight, limit)
-        return left_s if second is None else max(left_s, second.wait_s(now_s, 1, REQUESTS_PER_S[endpoint]))
-
-    def _spend(self, endpoint: str, now_s: float, weight: int) -> None:
-        self._weights[endpoint].spend(now_s, weight)
-        if endpoint in self._seconds:
-            self._seconds[endpoint].spend(now_s, 1)
+    def _closed_for_s(self, budget: Budget, now_s: float) -> float:
+        return max(budget.closed_until_s, self._all_closed_until_s) - now_s
