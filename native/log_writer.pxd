@@ -61,6 +61,7 @@ cdef extern from "native/log_lifecycle.h" nogil:
     int log_append(
         log_writer_t* log, const void* head, size_t head_size, const void* body, size_t body_size, int reserved
     )
+    void log_expect(const log_writer_t* log)
     int log_close(log_writer_t* log)
     void log_free(log_writer_t* log)
     int log_wait_durable(log_writer_t* log, int64_t timeout_ns)
@@ -79,4 +80,5 @@ cdef class LogWriter:
     cdef int append_parts_reserved(
         self, const void* head, size_t head_size, const void* body, size_t body_size
     ) noexcept nogil
+    cdef void expect(self) noexcept nogil
     cdef object add(self, const uint8_t[::1] record, bint reserved)

@@ -111,6 +111,11 @@ cdef class LogWriter:
     ) noexcept nogil:
         return log_append(self.log, head, head_size, body, body_size, 1)
 
+    cdef void expect(self) noexcept nogil:
+        """A record may come soon: have its memory at hand."""
+        if not self.log.closed:
+            log_expect(self.log)
+
     cdef object add(self, const uint8_t[::1] record, bint reserved):
         cdef size_t size = record.shape[0]
         cdef uint64_t index = self.log.next_index

@@ -269,6 +269,7 @@ cdef void chain_action(state_t* s, const event_t* e) noexcept nogil:
 
 
 cdef int apply_output(State state, const event_t* e) except -1:
+    """What one output changes, but for the chain."""
     cdef state_t* s = state.c
     cdef const char* body = <const char*>e + sizeof(event_t)
     cdef order_t* order
@@ -297,7 +298,6 @@ cdef int apply_output(State state, const event_t* e) except -1:
         state.keep_memo(e.source, <const memo_t*>body, body + sizeof(memo_t), e.length - sizeof(memo_t))
     elif e.kind == EVENT_COMMAND:
         apply_command(state, e)
-    chain_action(s, e)
     return 0
 
 
@@ -305,9 +305,10 @@ cdef int apply_record(State state, const event_t* e) except -1:
     """Apply one record. ValueError where it cannot belong to this history."""
     global touched
     touched = NULL
-    if e.kind >= ACTION_PLACE and e.kind <= ACTION_MEMO:
-        return apply_output(state, e)
-    if e.kind == EVENT_COMMAND and (<const command_t*>(<const char*>e + sizeof(event_t))).at_intent:
-        # A halt that the core itself met between two intents is an output like any other.
-        return apply_output(state, e)
+    # A halt that the core itself met between two intents is an output like any other.
+    if ACTION_PLACE <= e.kind <= ACTION_MEMO or (
+            e.kind == EVENT_COMMAND and (<const command_t*>(<const char*>e + sizeof(event_t))).at_intent):
+        apply_output(state, e)
+        chain_action(state.c, e)
+        return 0
     return apply_input(state, e)

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
+from engine.core.event cimport place_t
 from engine.core.risk.gate cimport Gate, intent_t, verdict_t
 from engine.core.state.state cimport State, order_t, state_t
 from engine.core.strategy cimport Desk, Strategy
@@ -19,10 +20,12 @@ cdef class TradingDesk(Desk):
     cdef char* out
     cdef size_t out_length
     cdef size_t out_room
+    cdef size_t chained
     cdef uint32_t intents_in_event
 
     cdef void* begin(self, uint16_t kind, int32_t instrument, uint16_t source, size_t length) except NULL
     cdef int commit(self) except -1
+    cdef void chain(self) noexcept
     cdef int alert(self, uint32_t code, str text, int32_t instrument=*, uint16_t source=*, uint16_t kind=*) except -1
     cdef int ask(self, uint16_t kind, const order_t* order) except -1
     cdef int release_cancel(self, const order_t* order) except -1
@@ -30,5 +33,7 @@ cdef class TradingDesk(Desk):
     cdef int meet_halt(self) except -1
     cdef int deny(self, const intent_t* intent, const verdict_t* verdict) except -1
     cdef int watching_changed(self, Strategy strategy, str symbol, bint on) except -1
+    cdef place_t* draft(self, const intent_t* intent, const verdict_t* verdict) except NULL
+    cdef int rehearse(self, int32_t instrument) except -1
     cdef uint64_t approve(self, const intent_t* intent, const verdict_t* verdict) except 0
     cdef int check_instrument(self, instrument) except -1

@@ -3,14 +3,14 @@
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
-from engine.core.apply cimport apply_record
+from engine.core.apply cimport apply_output, chain_action
 from engine.core.event cimport *
 from engine.core.money cimport money_get, money_int, money_put, notional
 from engine.core.order cimport order_view
 from engine.core.risk.gate cimport Gate, intent_hash, intent_t, verdict_t
 from engine.core.risk.reason_codes cimport INTENTS_PER_EVENT
 from engine.core.state.books cimport Book
-from engine.core.state.orders cimport find_order, free_order_no
+from engine.core.state.orders cimport expect_order, find_order, free_order_no
 from engine.core.state.portfolio cimport mark_ticks, realised_profit
 from engine.core.state.state cimport MAX_SOURCES, NO_STRATEGY, ORDER_SLOTS, State, order_t, source_t
 
@@ -71,9 +71,17 @@ cdef class TradingDesk(Desk):
 
     cdef int commit(self) except -1:
         cdef event_t* header = <event_t*>(self.out + self.out_length)
-        apply_record(self.state, header)
+        apply_output(self.state, header)
         self.out_length += sizeof(event_t) + header.length
         return 0
+
+    cdef void chain(self) noexcept:
+        """Chain what was committed. It takes as long as a signature, so an order is sent before it."""
+        cdef const event_t* header
+        while self.chained < self.out_length:
+            header = <const event_t*>(self.out + self.chained)
+            chain_action(self.c, header)
+            self.chained += sizeof(event_t) + header.length
 
     cdef int alert(self, uint32_t code, str text, int32_t instrument=-1, uint16_t source=NO_STRATEGY,
                    uint16_t kind=ACTION_ALERT) except -1:
@@ -152,8 +160,8 @@ cdef class TradingDesk(Desk):
         body.value = money_put(verdict.value)
         return self.commit()
 
-    cdef uint64_t approve(self, const intent_t* intent, const verdict_t* verdict) except 0:
-        cdef size_t at = self.out_length
+    cdef place_t* draft(self, const intent_t* intent, const verdict_t* verdict) except NULL:
+        """The record of an order, not committed yet."""
         cdef place_t* body = <place_t*>self.begin(
             ACTION_PLACE, intent.instrument, <uint16_t>intent.strategy, sizeof(place_t))
         body.order_no = free_order_no(self.c)
@@ -168,10 +176,34 @@ cdef class TradingDesk(Desk):
         body.key = intent.key
         body.reserve_ticks = verdict.reserve_ticks
         body.notional = money_put(verdict.notional)
+        return body
+
+    cdef uint64_t approve(self, const intent_t* intent, const verdict_t* verdict) except 0:
+        cdef size_t at = self.out_length
+        cdef const place_t* body
+        self.draft(intent, verdict)
         self.commit()
         body = <place_t*>(self.out + at + sizeof(event_t))
         self.gate.release(<const event_t*>(self.out + at), body)
         return body.order_no
+
+    cdef int rehearse(self, int32_t instrument) except -1:
+        """Go an order's way as far as nothing changes, between events: at its end the gate has an approval that has always been
+        expired, with which nothing can be sent. So the processor has code and data at hand when there is an order.
+        """
+        cdef intent_t intent
+        cdef verdict_t verdict
+        cdef place_t* body
+        memset(&intent, 0, sizeof(intent))
+        intent.instrument = instrument
+        intent.side = SIDE_BUY
+        intent.order_type = ORDER_IOC
+        intent.price_ticks = max(self.c.markets[instrument].ask_ticks, 1)
+        intent.size_lots = max(self.c.instruments[instrument].min_lots, 1)
+        self.gate.rehearse(&intent, &verdict)
+        expect_order(self.c)
+        body = self.draft(&intent, &verdict)
+        return self.gate.release_rehearsal(<const event_t*>body - 1, body)
 
     cdef bint cancel(self, Strategy strategy, uint64_t order_no) except -1:
         """Cancels pass on a path of their own, without the gate's checks: nothing but being one's own and open."""

@@ -62,9 +62,11 @@ cdef class Engine(Audience):
         return 0
 
     cdef int process(self, const event_t* event) except -1:
-        """One event in; the outputs lie in `out`. ValueError where its number is not above the one before."""
+        """One event in; the outputs lie in `out`, and are to be chained after. ValueError where its number is not above the one
+        before."""
         cdef const char* body = <const char*>event + sizeof(event_t)
-        self.out_length = 0
+        self.chain()
+        self.out_length = self.chained = 0
         self.intents_in_event = 0
         if event.seq <= self.c.seq:
             raise ValueError(f"event {event.seq} comes after event {self.c.seq}")
@@ -405,7 +407,10 @@ cdef class Engine(Audience):
 
     def process_bytes(self, event: bytes) -> bytes:
         """One event, header and body; answers the output records one after another."""
-        self.process(checked(event))
+        try:
+            self.process(checked(event))
+        finally:
+            self.chain()
         return self.out[:self.out_length]
 
     def apply_bytes(self, record: bytes) -> None:

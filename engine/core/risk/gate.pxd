@@ -43,6 +43,7 @@ cdef class Approved:
     cdef readonly uint32_t side
     cdef readonly uint32_t order_type
     cdef readonly bint is_cancel
+    cdef readonly bint is_rehearsal
     cdef bint used
     cpdef redeem(self, uint64_t halt_epoch, int64_t now_ns)
     cdef bint is_good(self, uint64_t halt_epoch, int64_t now_ns) noexcept
@@ -52,6 +53,8 @@ cdef class Gate:
     cdef State state
     cdef list passed           # what was approved and journaled, and not taken yet
     cdef int check(self, const intent_t* intent, verdict_t* verdict) noexcept
+    cdef int rehearse(self, const intent_t* intent, verdict_t* verdict) noexcept
     cdef int release(self, const event_t* header, const place_t* place) except -1
+    cdef int release_rehearsal(self, const event_t* header, place_t* place) except -1
     cdef int release_cancel(self, const event_t* header, uint64_t order_no) except -1
     cpdef list take(self)

@@ -6,6 +6,7 @@ from engine.core.event cimport event_t, fill_t, order_update_t, place_t
 from engine.core.state.state cimport order_t, state_t
 
 cdef uint64_t free_order_no(const state_t* s) noexcept nogil
+cdef void expect_order(const state_t* s) noexcept nogil
 cdef order_t* find_order(state_t* s, uint64_t order_no) noexcept nogil
 cdef order_t* open_order(state_t* s, const event_t* header, const place_t* place) noexcept nogil
 cdef order_t* update_order(state_t* s, const event_t* header, const order_update_t* update) noexcept nogil

@@ -24,6 +24,12 @@ from engine.core.state.state cimport (
     recent_key, strategy_t,
 )
 
+cdef extern from *:
+    """
+    #define prefetch_for_writing(at) __builtin_prefetch((at), 1)
+    """
+    void prefetch_for_writing(const void* at) nogil
+
 cdef extern from "string.h" nogil:
     size_t strnlen(const char* text, size_t most)
 
@@ -117,6 +123,15 @@ cdef void set_state(state_t* s, order_t* order, int state) noexcept nogil:
 cdef void lose_sight(state_t* s, order_t* order) noexcept nogil:
     """The order's fate is no longer known: its exposure counts in full until there is evidence."""
     set_state(s, order, UNKNOWN)
+
+
+cdef void expect_order(const state_t* s) noexcept nogil:
+    """An order may come soon: have its place in the table at hand."""
+    cdef const char* place = <const char*>&s.orders[free_order_no(s) & (ORDER_SLOTS - 1)]
+    cdef size_t at
+    for at in range(0, sizeof(order_t), 64):
+        prefetch_for_writing(place + at)
+    prefetch_for_writing(&s.sends_ns[s.totals.sends & (SEND_SLOTS - 1)])
 
 
 cdef order_t* open_order(state_t* s, const event_t* header, const place_t* place) noexcept nogil:

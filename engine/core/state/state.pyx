@@ -56,6 +56,17 @@ cdef int check_instrument(const instrument_t* given) except -1:
     return 0
 
 
+cdef extern from *:
+    """
+    /* Write to every page, so that no order waits for the system to make the one that its place in a table is on. */
+    static void fault_in(void *memory, size_t size) {
+        volatile char *bytes = memory;
+        for (size_t at = 0; at < size; at += 4096) bytes[at] = 0;
+    }
+    """
+    void fault_in(void *memory, size_t size) nogil
+
+
 cdef class State:
     """Owns the core's memory. All durable parts are a function of the journal alone (DESIGN 2.5)."""
 
@@ -63,6 +74,7 @@ cdef class State:
         self.c = <state_t*>calloc(1, sizeof(state_t))
         if self.c == NULL:
             raise MemoryError("the core's state does not fit into memory")
+        fault_in(self.c, sizeof(state_t))
         self.c.totals.next_order_no = 1
         self.c.currency_asset = -1
         self.memos = {}
