@@ -232,12 +232,6 @@ class Adapter(Protocol):
     def quick_lane(self, core: Engine) -> QuickLane | None:
         """A shorter way for new orders than `place`, once started; None where there is none."""
 
-    def rehearse(self, instrument: int) -> None:
-        """All that a new order on an instrument takes up to its first byte, with nothing sent or counted; never raises.
-
-        Called every few milliseconds while an opening is near, so that the real order finds its code and data at hand.
-        """
-
     def cancel(self, order: OrderRef) -> Awaitable[Evidence]:
         """Ask to cancel one order, within the call or when it is awaited."""
 

@@ -203,12 +203,9 @@ class Daemon(Rim):
             await self._begin()
             self._run(self._publish())
             self._run(self._house.run())
-            run, core, executor = self.config.run, self.sequencer.core, self._executor
-            assert executor is not None
-            awake = Awake(
-                lambda: self.sequencer.frames, core.openings, executor.rehearse, lambda: len(core.books)
-            )
-            self._run(awake.keep(around_ms=run.opening_awake_ms, after_frames=run.spin))
+            run = self.config.run
+            self._run(Awake(self.sequencer).keep(around_ms=run.opening_awake_ms, after_frames=run.spin))
+            self.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon)
             # What is here now lives as long as the session: the collector need not look at it again, and runs when
             # the house is kept, never in the midst of an event.
             gc.collect()
@@ -245,7 +242,7 @@ class Daemon(Rim):
         )
         await self._adapter.start(sequencer, [core.spec(book.instrument) for book in core.books])
         self._executor.take_lane(self._adapter.quick_lane(core))
-        self.sequencer.bind_executor(self._executor.submit)
+        self.sequencer.bind_executor(self._executor)
         for symbol in watched:
             self.on_watch(symbol, True)
         for order_no in self._queries:

@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from engine.core.decoder cimport FrameDecoder
 from engine.core.engine cimport Engine
 from engine.core.event cimport event_t, malformed_t
+from engine.execution.executor cimport Executor
 from native.histogram cimport Histogram
 from native.log_writer cimport LogWriter
 
@@ -19,12 +20,16 @@ cdef class Sequencer:
     cdef readonly uint64_t frames
     cdef readonly bint journal_failed
     cdef object rim
-    cdef object approve                # what an approval is given to: the rim, or an executor's submit
+    cdef Executor executor             # where approvals go; without one, to the rim
     cdef const uint64_t* halt_flag
     cdef int commands                  # an epoll descriptor, readable while a command waits; -1: none
     cdef object obey
+    cdef object call_soon              # the event loop's, where frames are followed by a rehearsal
+    cdef int64_t rehearsed_ns
     cdef int64_t commands_looked_ns
     cdef int64_t frame_ended_ns
+    cdef int64_t core_ended_ns
+    cdef int64_t core_took_ns
     cdef uint64_t seq
     cdef bint busy
     cdef bint draining
@@ -38,8 +43,10 @@ cdef class Sequencer:
     cdef Histogram frame_ns
 
     cdef int ingest_frame(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except -1
+    cpdef rehearse(self, int32_t instrument)
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL
-    cdef int run(self, const event_t* event) except -1
+    cdef event_t* document_event(self, const event_t* raw, bytes decoded) except NULL
+    cdef int run(self, const event_t* event, int64_t began_ns) except -1
     cdef int step(self, const event_t* event) except -1
     cdef int settle(self) except -1
     cdef int after(self) except -1

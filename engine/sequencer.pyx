@@ -14,6 +14,7 @@ from collections import deque
 from engine.clock cimport steady_ns, wall_ns
 from engine.core.check cimport FRAME_MOST, check_batch, check_input, checked, padded_bytes
 from engine.core.event cimport *
+from engine.core.risk.gate cimport Approved
 from engine.core.state.state cimport MAX_SOURCES
 from native.log_writer cimport LOG_OK
 
@@ -28,6 +29,7 @@ cdef uint32_t MALFORMED_TOO_LARGE = 0xFFFF
 # A frame that comes so soon after the last one was waiting behind it. A look costs a system call.
 cdef int64_t BEHIND_NS = 5_000
 cdef int64_t LOOK_NS = 10_000
+cdef int64_t REHEARSE_NS = 200_000
 
 
 cdef extern from "sys/epoll.h" nogil:
@@ -48,7 +50,6 @@ cdef class Sequencer:
         self.core = core
         self.decoder = decoder
         self.rim = rim
-        self.approve = rim.on_approved
         self.journal = journal
         self.tape = tape
         self.seq = seq
@@ -59,11 +60,8 @@ cdef class Sequencer:
         if self.scratch == NULL:
             raise MemoryError("no memory for the decoder's output")
         self.scratch_room = SCRATCH_FIRST
-        self.decode_ns = Histogram()
-        self.record_ns = Histogram()
-        self.core_ns = Histogram()
-        self.journal_ns = Histogram()
-        self.frame_ns = Histogram()
+        self.decode_ns, self.record_ns, self.frame_ns = Histogram(), Histogram(), Histogram()
+        self.core_ns, self.journal_ns = Histogram(), Histogram()
         self.stages = {"record": self.record_ns, "decode": self.decode_ns, "core": self.core_ns,
                        "journal": self.journal_ns, "frame": self.frame_ns}
 
@@ -75,9 +73,14 @@ cdef class Sequencer:
         self.halt_flag = <const uint64_t*><size_t>word_address
         self.core.bind_halt_flag(self.halt_flag)
 
-    def bind_executor(self, submit) -> None:
+    def bind_executor(self, Executor executor not None) -> None:
         """Give approvals to an executor without a detour over the rim."""
-        self.approve = submit
+        self.executor = executor
+
+    def rehearse_after_frames(self, call_soon) -> None:
+        """After a frame, but no more often than every REHEARSE_NS, rehearse an order on its instrument; `call_soon`: the
+        event loop's, so that what has been read comes first."""
+        self.call_soon = call_soon
 
     def bind_commands(self, epoll: int, obey) -> None:
         """Call `obey()` between two frames of one read while the epoll descriptor is readable: commands overtake data."""
@@ -115,7 +118,8 @@ cdef class Sequencer:
         """One raw websocket frame. Never raises for what is in it."""
         cdef event_t raw
         cdef event_t* event
-        cdef int64_t began = steady_ns(), decoded
+        cdef int64_t began = steady_ns(), decoded, recorded
+        cdef int32_t instrument
         if self.busy:
             return self.postpone(TAPE_FRAME, source, -1, frame[:length], ts_recv_ns)
         self.heed_flag()
@@ -131,19 +135,25 @@ cdef class Sequencer:
         raw.instrument = -1
         raw.length = <uint32_t>min(length, FRAME_MOST)
         event = self.decode(&raw, frame)
+        instrument = event.instrument
         decoded = steady_ns()
-        self.decode_ns.add(decoded - began)
         if event.kind == EVENT_MALFORMED:
             self.note_malformed(<const malformed_t*>(event + 1), source)
         if is_durable_input(event.kind):
             self.keep(self.journal, event, event + 1, event.length)
         else:
             self.keep(self.tape, &raw, frame, raw.length)
-        self.record_ns.add(steady_ns() - decoded)
-        self.run(event)
-        self.frame_ns.add(steady_ns() - began)
+        recorded = steady_ns()
+        self.run(event, recorded)
         self.after()
+        # Durations are counted when what they led to is on its way.
+        self.decode_ns.add(decoded - began)
+        self.record_ns.add(recorded - decoded)
+        self.frame_ns.add(self.core_ended_ns - began)
         self.frame_ended_ns = steady_ns()
+        if self.call_soon is not None and self.frame_ended_ns - self.rehearsed_ns >= REHEARSE_NS and instrument >= 0:
+            self.rehearsed_ns = self.frame_ended_ns
+            self.call_soon(self.rehearse, instrument)
         return 0
 
     cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1:
@@ -184,10 +194,18 @@ cdef class Sequencer:
         """One raw websocket frame, from Python."""
         self.ingest_frame(source, frame, len(frame), wall_ns())
 
+    cdef event_t* document_event(self, const event_t* raw, bytes decoded) except NULL:
+        """The event that a raw document was decoded into, in scratch memory."""
+        cdef event_t* event
+        self.make_room(len(decoded))
+        event = <event_t*>self.scratch
+        memcpy(event, <const char*>decoded, len(decoded))
+        event.seq, event.ts_recv_ns, event.source, event.instrument = raw.seq, raw.ts_recv_ns, raw.source, raw.instrument
+        return event
+
     def ingest_document(self, source: int, instrument: int, document: bytes) -> None:
         """A raw REST order book: taped, decoded, processed. ValueError where it is none; then nothing is recorded."""
         cdef event_t raw
-        cdef event_t* event
         if <size_t>len(document) > FRAME_MOST:
             raise ValueError(f"a document of {len(document)} bytes is too large")
         decoded = self.decoder.decode_document(instrument, document)
@@ -204,14 +222,7 @@ cdef class Sequencer:
         raw.instrument = instrument
         raw.length = len(document)
         self.keep(self.tape, &raw, <const char*>document, raw.length)
-        self.make_room(len(decoded))
-        event = <event_t*>self.scratch
-        memcpy(event, <const char*>decoded, len(decoded))
-        event.seq = raw.seq
-        event.ts_recv_ns = raw.ts_recv_ns
-        event.source = source
-        event.instrument = instrument
-        self.run(event)
+        self.run(self.document_event(&raw, decoded), steady_ns())
         self.after()
 
     def ingest(self, event: bytes) -> int:
@@ -255,7 +266,7 @@ cdef class Sequencer:
         own.seq = number
         own.ts_recv_ns = ts_recv_ns
         self.keep(self.journal if is_durable_input(own.kind) else self.tape, own, own + 1, own.length)
-        self.run(own)
+        self.run(own, steady_ns())
         self.after()
         return number
 
@@ -274,20 +285,27 @@ cdef class Sequencer:
         if raw.kind == TAPE_FRAME:
             event = self.decode(&raw, <const char*>record + sizeof(event_t))
         elif raw.kind == TAPE_DOCUMENT:
-            decoded = self.decoder.decode_document(raw.instrument, record[sizeof(event_t):])
-            self.make_room(len(decoded))
-            event = <event_t*>self.scratch
-            memcpy(event, <const char*>decoded, len(decoded))
-            event.seq, event.ts_recv_ns, event.source, event.instrument = raw.seq, raw.ts_recv_ns, raw.source, raw.instrument
+            event = self.document_event(&raw, self.decoder.decode_document(raw.instrument, record[sizeof(event_t):]))
         else:
             self.make_room(len(record))
             event = <event_t*>self.scratch
             memcpy(event, <const char*>record, len(record))
         self.seq = raw.seq
         self.step(event)
+        self.core.chain()
         outputs = self.core.out[:self.core.out_length]
         self.core.gate.take()
         return outputs
+
+    cpdef rehearse(self, int32_t instrument):
+        """Go the way of an order on an instrument up to its first byte, with nothing changed, recorded or sent."""
+        cdef bint is_known = 0 <= instrument < <int32_t>self.core.c.totals.instruments
+        if self.busy or self.journal_failed or self.executor is None or not is_known:
+            return
+        self.core.rehearse(instrument)
+        if self.journal is not None:
+            self.journal.expect()
+        self.hand_out(b"")
 
     # The steps.
 
@@ -357,8 +375,7 @@ cdef class Sequencer:
             spec = self.core.spec(index)
             self.decoder.add_instrument(index, spec.symbol, spec.price_decimals, spec.size_decimals)
 
-    cdef int run(self, const event_t* event) except -1:
-        cdef int64_t began = steady_ns()
+    cdef int run(self, const event_t* event, int64_t began_ns) except -1:
         self.busy = True
         try:
             self.step(event)
@@ -368,18 +385,20 @@ cdef class Sequencer:
             self.settle()
             raise
         self.busy = False
-        self.core_ns.add(steady_ns() - began)
+        self.core_ended_ns = steady_ns()
+        self.core_took_ns = self.core_ended_ns - began_ns
         return 0
 
     cdef int settle(self) except -1:
         """Journal the outputs, then act on them."""
-        cdef int64_t began
+        cdef int64_t kept_ns, core_ended_ns = self.core_ended_ns
         if self.core.out_length:
-            began = steady_ns()
             outputs = self.core.out[:self.core.out_length]
             self.keep_outputs()
-            self.journal_ns.add(steady_ns() - began)
+            kept_ns = steady_ns()
             self.hand_out(outputs)
+            self.core.chain()
+            self.journal_ns.add(kept_ns - core_ended_ns)
         if self.core.errors:
             failed, self.core.errors[:] = list(self.core.errors), []
             for name, slot, error in failed:
@@ -388,7 +407,9 @@ cdef class Sequencer:
 
     cdef int after(self) except -1:
         """Settle the event, and take in what came meanwhile."""
+        cdef int64_t core_took_ns = self.core_took_ns
         self.settle()
+        self.core_ns.add(core_took_ns)
         if self.draining:
             return 0
         self.draining = True
@@ -434,8 +455,10 @@ cdef class Sequencer:
         for each in approved:
             if self.journal_failed and not each.is_cancel:
                 self.count("journal.withheld")
+            elif self.executor is not None:
+                self.executor.submit(<Approved>each)
             else:
-                self.approve(each)
+                self.rim.on_approved(each)
         while at < <size_t>len(outputs):
             record = <const event_t*>(start + at)
             if record.kind == ACTION_RESYNC:

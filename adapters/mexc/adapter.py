@@ -48,7 +48,7 @@ from engine.adapter import (
 from engine.config import ConfigError
 from engine.core import event
 from engine.core.engine import Engine
-from engine.core.enums import CommandKind, HealthField, OrderReport, OrderType, Side
+from engine.core.enums import CommandKind, HealthField, OrderReport
 from engine.core.instrument import InstrumentSpec
 from engine.doctor import Finding
 from engine.execution.client_ids import check_run_id
@@ -185,11 +185,6 @@ class MexcAdapter:
         if self._line is not None:
             self._lane = self._line.lane(core, self._run_id, self._instruments, self._placed)
         return self._lane
-
-    def rehearse(self, instrument: int) -> None:
-        """Build and sign an order that is not sent."""
-        if self._lane is not None:
-            self._lane.rehearse(instrument, Side.BUY, OrderType.IOC)
 
     async def _placed(self, sent: Coroutine[Any, Any, bytes], spec: InstrumentSpec) -> Evidence:
         try:

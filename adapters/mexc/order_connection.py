@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from adapters.mexc.http_answer import AnswerParser, BadAnswer, HttpAnswer
-from adapters.mexc.order_wire import OrderWire
+from adapters.mexc.order_wire import OrderWire, Wired
 from adapters.mexc.tls import TlsLayer
 
 
@@ -17,7 +17,7 @@ class LostConnection(Exception):
     """The connection ended, or was given up, with a request under way: whether it was carried out is not known."""
 
 
-class OrderConnection(asyncio.Protocol):
+class OrderConnection(Wired, asyncio.Protocol):
     """Made by `loop.create_connection`; usable once `ready` is done.
 
     `tls` is None for plain HTTP. `on_free(connection)` is called when it may carry a request, `on_lost(connection)` once
@@ -38,7 +38,6 @@ class OrderConnection(asyncio.Protocol):
         self._parser = AnswerParser(max_body_bytes)
         self._on_free, self._on_lost = on_free, on_lost
         self._transport: asyncio.Transport | None = None
-        self.wire: OrderWire | None = None
         self._answer: asyncio.Future[HttpAnswer] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_open = False

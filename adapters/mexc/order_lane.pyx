@@ -3,9 +3,9 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from adapters.mexc.clock cimport VenueClock
-from adapters.mexc.limits cimport RequestLimits
-from adapters.mexc.order_wire cimport OrderWire
-from engine.clock cimport wall_ns
+from adapters.mexc.limits cimport Budget, RequestLimits
+from adapters.mexc.order_wire cimport OrderWire, Wired
+from engine.clock cimport steady_ns, wall_ns
 from engine.core.engine cimport Engine
 from engine.core.event cimport ORDER_MARKET
 from engine.core.risk.gate cimport Approved
@@ -31,6 +31,7 @@ cdef class OrderLane(QuickLane):
     cdef dict templates
     cdef list instruments
     cdef RequestLimits limits
+    cdef Budget budget
     cdef VenueClock clock
     cdef bytes prefix
     cdef double timeout_s
@@ -41,6 +42,7 @@ cdef class OrderLane(QuickLane):
         self.core = core
         self.free, self.templates, self.instruments = free, templates, instruments
         self.limits, self.clock, self.timeout_s, self.answer = limits, clock, timeout_s, answer
+        self.budget = limits.budget(PLACE)
         self.prefix = f"{run_id}-".encode("ascii")
         if len(self.prefix) > NAME_ROOM - 20:
             raise ValueError(f"run id {run_id!r} is too long for a client order id")
@@ -49,38 +51,37 @@ cdef class OrderLane(QuickLane):
         """As QuickLane.take."""
         cdef char request[REQUEST_ROOM]
         cdef char *end
-        cdef int64_t now_ns = wall_ns()
-        cdef OrderWire wire
+        cdef int64_t now_ns = wall_ns(), began_ns = steady_ns()
+        cdef OrderWire wire = self.warmest()
         failure = ""
-        if approved.is_cancel or not approved.is_good(self.core.c.totals.halt_epoch, now_ns):
-            return None
-        if not self.free:
-            return None
-        connection = self.free[len(self.free) - 1]
-        wire = <OrderWire>connection.wire
-        if not wire.is_free:
+        if wire is None or approved.is_cancel:
             return None
         end = self.build(request, approved.instrument, approved.side, approved.order_type, approved.price_ticks,
                          approved.size_lots, approved.order_no, now_ns)
-        if end == NULL or not self.limits.try_spend(PLACE):
+        if end == NULL or not self.limits.allows(self.budget, began_ns / 1e9):
+            return None
+        if approved.is_rehearsal:
+            wire.rehearse(request, end - request)
+        if not approved.is_good(self.core.c.totals.halt_epoch, now_ns):
             return None
         approved.redeem(self.core.c.totals.halt_epoch, now_ns)
-        self.free.pop()
         try:
             wire.put(request, end - request)
         except (OSError, RuntimeError) as error:
             failure = type(error).__name__
+        # The bytes are gone: all that is kept about them comes after.
+        self.began_ns, self.sent_ns = began_ns, steady_ns()
+        self.budget.spend(began_ns / 1e9, self.budget.weight)
+        connection = self.free.pop()
         return self.answer(connection.await_answer(self.timeout_s, failure), approved.instrument)
 
-    def rehearse(self, instrument: int, side: int, order_type: int) -> None:
-        """Build and sign an order of one lot at one tick, and leave it at that."""
-        cdef char request[REQUEST_ROOM]
+    cdef OrderWire warmest(self):
+        """The wire used last of those that may carry a request; None where there is none."""
         cdef OrderWire wire
-        if self.free:
-            wire = <OrderWire>self.free[len(self.free) - 1].wire
-            if wire.is_free and self.build(request, instrument, side, order_type, 1, 1, 1, wall_ns()) != NULL:
-                self.limits.may_spend(PLACE)
-                wire.has_room()
+        if not self.free:
+            return None
+        wire = (<Wired?>self.free[len(self.free) - 1]).wire
+        return wire if wire is not None and wire.is_free else None
 
     cdef char *build(self, char *request, int32_t instrument, uint32_t side, uint32_t order_type, int64_t price_ticks,
                      int64_t size_lots, uint64_t order_no, int64_t now_ns) except? NULL:

@@ -6,5 +6,11 @@ cdef class OrderWire:
     cdef readonly object transport
     cdef readonly object tls
     cdef public bint is_free
+    cdef bint is_backed_up
     cdef bint has_room(self) except -1
+    cdef int rehearse(self, const char *data, Py_ssize_t size) except -1
     cdef int put(self, const char *data, Py_ssize_t size) except -1
+
+
+cdef class Wired:
+    cdef public OrderWire wire

@@ -12,3 +12,6 @@ class OrderWire:
     @property
     def socket(self) -> int: ...
     def write(self, data: bytes) -> None: ...
+
+class Wired:
+    wire: OrderWire | None

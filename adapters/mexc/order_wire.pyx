@@ -13,7 +13,8 @@ cdef extern from "sys/socket.h" nogil:
 cdef class OrderWire:
     """Over a transport of the event loop, whose socket it shares. tls: a TlsLayer, or None.
 
-    `is_free` is the connection's: whether a request may be written now.
+    `is_free` is the connection's: whether a request may be written now. What is written to the transport otherwise than by
+    this class must have left before that.
     """
 
     def __cinit__(self, transport, int socket, tls):
@@ -21,6 +22,7 @@ cdef class OrderWire:
         self.socket = socket
         self.tls = tls
         self.is_free = False
+        self.is_backed_up = False
 
     def write(self, data: bytes) -> None:
         """Encrypt and send; what the socket has no room for now follows through the transport. Raises OSError."""
@@ -28,7 +30,17 @@ cdef class OrderWire:
 
     cdef bint has_room(self) except -1:
         """Whether bytes may go straight into the socket: nothing waits before them."""
-        return self.socket >= 0 and not self.transport.get_write_buffer_size()
+        if self.is_backed_up:
+            self.is_backed_up = bool(self.transport.get_write_buffer_size())
+        return self.socket >= 0 and not self.is_backed_up
+
+    cdef int rehearse(self, const char *data, Py_ssize_t size) except -1:
+        """Encrypt these bytes for nobody, and send none: all of it is at hand when there is something to send."""
+        if self.tls is not None:
+            self.tls.rehearse(PyBytes_FromStringAndSize(data, size))
+        if self.has_room():
+            send(self.socket, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL)
+        return 0
 
     cdef int put(self, const char *data, Py_ssize_t size) except -1:
         cdef bytes sealed
@@ -42,5 +54,10 @@ cdef class OrderWire:
                 PyErr_SetFromErrno(OSError)
         if sent < size:
             sent = max(sent, 0)
+            self.is_backed_up = True
             self.transport.write(PyBytes_FromStringAndSize(data + sent, size - sent))
         return 0
+
+
+cdef class Wired:
+    """Whatever has a wire, where compiled callers find it; None until there is one."""

@@ -1,5 +1,6 @@
 """Types for executor.py: an order's way out is compiled."""
 
+from engine.core.risk.gate cimport Approved
 from engine.execution.quick_lane cimport QuickLane
 
 
@@ -17,7 +18,7 @@ cdef class _Sending:
     cdef readonly object sent_ns
     cdef readonly bint redeemed
     cpdef before_send(self)
-    cpdef note_sent(self)
+    cpdef note_sent(self, began_ns, sent_ns)
 
 
 cdef class Executor:
@@ -27,14 +28,16 @@ cdef class Executor:
     cdef object _resolver
     cdef QuickLane _quick
     cdef object _limits
+    cdef Py_ssize_t _pending_places
     cdef _Lane _place_lane
     cdef _Lane _cancel_lane
     cdef dict _places
     cdef set _cancels
     cdef readonly object sent
-    cpdef submit(self, approved)
-    cdef _submit_cancel(self, approved)
-    cdef _begin_at_once(self, _Sending sending)
+    cpdef submit(self, Approved approved)
+    cdef _submit_place(self, Approved approved)
+    cdef _submit_cancel(self, Approved approved)
+    cdef _take_quick(self, Approved approved)
     cdef _begin(self, _Sending sending)
     cdef _begin_cancel(self, approved)
     cdef _redeem(self, approved)

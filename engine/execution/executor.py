@@ -96,12 +96,12 @@ class _Sending:
     def before_send(self) -> None:
         """Right before the first byte; raises ApprovalVoid, and then there must be none."""
         self._executor._redeem(self.approved)
-        self.note_sent()
+        self.note_sent(self.began_ns, time.perf_counter_ns())
 
-    def note_sent(self) -> None:
+    def note_sent(self, began_ns: int, sent_ns: int) -> None:
         """Its approval is used up."""
         self.redeemed = True
-        self.sent_ns = time.perf_counter_ns()
+        self.began_ns, self.sent_ns = began_ns, sent_ns
         self._executor.sent += 1
 
 
@@ -121,6 +121,7 @@ class Executor:
         self._run_id = run_id
         self._resolver = resolver
         self._limits = limits or ExecutorLimits()
+        self._pending_places = self._limits.pending_places
         self._place_lane = _Lane(self._limits.parallel_places)
         self._cancel_lane = _Lane(self._limits.parallel_cancels)
         self._places: dict[int, asyncio.Task[None]] = {}
@@ -139,16 +140,27 @@ class Executor:
             raise TypeError(f"the executor takes Approved, not {type(approved).__name__}")
         if approved.is_cancel:
             self._submit_cancel(approved)
-        elif len(self._places) >= self._limits.pending_places:
+        elif len(self._places) >= self._pending_places and not approved.is_rehearsal:
             self._sequencer.count("execution.queue_full")
             text = f"not sent: {len(self._places)} orders are waiting"
             self._report(approved, Evidence(report=OrderReport.NEVER_ACCEPTED, text=text))
         else:
-            sending = _Sending(self, approved)
-            begun = self._begin_at_once(sending) if self._place_lane.try_enter() else None
-            task = self._start(self._place(sending, begun), approved)
-            self._places[approved.order_no] = task
-            task.add_done_callback(sending.forget)
+            self._submit_place(approved)
+
+    def _submit_place(self, approved: Approved) -> None:
+        """The bytes first, and then all that is kept about them. A rehearsal ends where its bytes would begin."""
+        may_go = self._place_lane.try_enter()
+        begun = self._take_quick(approved) if may_go else None
+        if approved.is_rehearsal:
+            return self._place_lane.leave() if may_go else None
+        sending = _Sending(self, approved)
+        if begun is None and may_go:
+            begun = self._begin(sending)
+        elif self._quick is not None and self._quick.sent_ns:
+            sending.note_sent(self._quick.began_ns, self._quick.sent_ns)
+        task = self._start(self._place(sending, begun), approved)
+        self._places[approved.order_no] = task
+        task.add_done_callback(sending.forget)
 
     def _submit_cancel(self, approved: Approved) -> None:
         """A cancel that overtook its order's own request would find nothing: such a one waits for the answer."""
@@ -158,13 +170,6 @@ class Executor:
         task = self._start(self._cancel(approved, begun), approved)
         self._cancels.add(task)
         task.add_done_callback(self._cancels.discard)
-
-    def rehearse(self, instrument: int) -> None:
-        """Go the way of an order up to its first byte, and send nothing: what the processor has at hand is quick."""
-        time.perf_counter_ns()
-        if self._place_lane.try_enter():
-            self._place_lane.leave()
-        self._adapter.rehearse(instrument)
 
     def resolve(self, order_no: int) -> None:
         """Find out what became of an UNKNOWN order; returns at once."""
@@ -200,16 +205,15 @@ class Executor:
         self._report(approved, Evidence(report=OrderReport.AMBIGUOUS, text=text))
         self._resolver.resolve(approved.order_no, after_cancel=approved.is_cancel)
 
-    def _begin_at_once(self, sending: _Sending) -> Awaitable[Evidence]:
-        """By the adapter's shortest way where there is one, else by the ordinary one."""
+    def _take_quick(self, approved: Approved) -> Awaitable[Evidence] | None:
+        """The adapter's shortest way; None where it has none, or cannot take it now."""
+        if self._quick is None:
+            return None
+        self._quick.sent_ns = 0
         try:
-            begun = self._quick.take(sending.approved) if self._quick is not None else None
+            return self._quick.take(approved)
         except Exception as error:  # noqa: BLE001 - as in _begin; whether it was sent is not known
-            return _raising(error)
-        if begun is None:
-            return self._begin(sending)
-        sending.note_sent()
-        return begun
+            return None if approved.is_rehearsal else _raising(error)
 
     def _begin(self, sending: _Sending) -> Awaitable[Evidence]:
         """Call the adapter. What it raises is raised where its answer is awaited."""

@@ -146,7 +146,7 @@ def test_the_executor_takes_nothing_that_looks_like_one() -> None:
         fields = {name: getattr(real, name) for name in dir(real) if not name.startswith("_")}
         executor = Executor(SimpleNamespace(), SimpleNamespace(), "testrun00000", SimpleNamespace())  # type: ignore[arg-type]
         for fake in (SimpleNamespace(**fields), None, 1, Approved, (real,), {"order_no": 1}):
-            with pytest.raises(TypeError, match="takes Approved"):
+            with pytest.raises(TypeError, match="Approved"):
                 executor.submit(fake)  # type: ignore[arg-type]
 
     asyncio.run(submit())

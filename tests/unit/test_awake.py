@@ -5,71 +5,129 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+import uvloop
+
+from adapters.mexc.decoder import MexcDecoder
+from adapters.mexc.venue.frames import DepthUpdate, depth_frame
 from engine.awake import LOOK_S, REHEARSED_AT_ONCE, Awake
+from engine.core.risk.gate import Approved
+from engine.execution.executor import Executor
+from engine.execution.quick_lane import QuickLane
+from engine.execution.resolver import Resolver
+from engine.rim import Rim
+from engine.sequencer import Sequencer
+from tests.core_session import COIN, ready
+
+S = 1_000_000_000
+RUN_ID = "abcdef012345"
 
 
-def awake_run(openings: Callable[[], list[int]], done: Callable[[list[int]], bool]) -> list[int]:
-    """What was rehearsed until `done`, or until 5 s are over."""
-    rehearsed: list[int] = []
+class Ear(QuickLane):
+    """Notes the instruments of the rehearsals that come as far as here."""
 
-    def span(from_ns: int, to_ns: int) -> list[int]:
-        assert to_ns - from_ns == 2 * 2_000_000_000
-        assert from_ns < time.time_ns() < to_ns
-        return openings()
+    def __init__(self) -> None:
+        self.heard: list[int] = []
 
-    async def main() -> None:
-        work: asyncio.Task[Any] = asyncio.get_running_loop().create_task(
-            Awake(lambda: 0, span, rehearsed.append, lambda: 0).keep(around_ms=2000, after_frames=False)
+    def take(self, approved: Approved) -> None:
+        assert approved.is_rehearsal and approved.expires_ns == 0
+        self.heard.append(approved.instrument)
+
+
+class Stage:
+    """A core with an instrument for each time of opening (ns UTC, 0: none), and an executor that rehearses."""
+
+    def __init__(self, *opens_ns: int) -> None:
+        specs = [
+            replace(COIN, symbol=f"C{i}USDT", base=f"C{i}", source=1, opens_ns=opens)
+            for i, opens in enumerate(opens_ns)
+        ]
+        self.sequencer = Sequencer(ready(*specs).engine, MexcDecoder(RUN_ID), Rim())
+        self.sequencer.introduce_instruments()
+        adapter: Any = SimpleNamespace(name="ear")
+        executor = Executor(
+            adapter, self.sequencer, RUN_ID, Resolver(adapter, self.sequencer, RUN_ID, seed=1)
         )
-        for _ in range(5000):
-            if done(rehearsed):
-                break
+        self.ear = Ear()
+        executor.take_lane(self.ear)
+        self.sequencer.bind_executor(executor)
+
+    def frame(self, instrument: int = 0) -> None:
+        """One of an instrument, whatever it says."""
+        update = DepthUpdate(1, 1, [("3.5", "1")], [])
+        self.sequencer.ingest_frame_bytes(1, depth_frame("depth", f"C{instrument}USDT", 1, update))
+
+
+def keep_awake(
+    stage: Stage,
+    done: Callable[[], bool],
+    each: Callable[[], object] = lambda: None,
+    loop: Any = uvloop.new_event_loop,
+    **settings: Any,
+) -> float:
+    """Until `done`, or until 5 s are over, `each` every millisecond; answers the seconds."""
+
+    async def main() -> float:
+        began = time.monotonic()
+        work = asyncio.get_running_loop().create_task(Awake(stage.sequencer).keep(**settings))
+        while not done() and time.monotonic() < began + 5:
+            each()
             await asyncio.sleep(0.001)
+        assert not work.done()
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
+        heard = len(stage.ear.heard)
+        await asyncio.sleep(0.01)
+        assert len(stage.ear.heard) == heard, "whoever is not kept awake rehearses no more"
+        return time.monotonic() - began
 
-    asyncio.run(main())
-    return rehearsed
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(main())
 
 
-def test_what_is_about_to_open_is_rehearsed_again_and_again() -> None:
-    assert set(awake_run(lambda: [3, 8], lambda rehearsed: len(rehearsed) >= 20)) == {3, 8}
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_is_about_to_open_or_has_just_opened_is_rehearsed_again_and_again(loop: Any) -> None:
+    now_ns = time.time_ns()
+    stage = Stage(0, now_ns + S, now_ns - S, now_ns + 1000 * S)
+    heard = stage.ear.heard
+    keep_awake(stage, lambda: len(heard) >= 20, loop=loop, around_ms=100_000, after_frames=False)
+    assert set(heard) == {1, 2}
 
 
 def test_only_the_first_few_are_rehearsed_at_once() -> None:
-    rehearsed = awake_run(lambda: list(range(40)), lambda rehearsed: len(rehearsed) >= 3 * REHEARSED_AT_ONCE)
-    assert set(rehearsed) == set(range(REHEARSED_AT_ONCE))
+    stage = Stage(*[time.time_ns()] * (REHEARSED_AT_ONCE + 3))
+    heard = stage.ear.heard
+    keep_awake(stage, lambda: len(heard) >= 20, around_ms=100_000, after_frames=False)
+    assert set(heard) == set(range(REHEARSED_AT_ONCE))
 
 
-def test_nothing_is_rehearsed_without_an_opening_and_it_begins_and_ends_with_one() -> None:
-    looks = iter([[], [], [5], [], []])
-    looked: list[list[int]] = []
-
-    def openings() -> list[int]:
-        looked.append(next(looks, []))
-        return looked[-1]
-
-    rehearsed = awake_run(openings, lambda _: len(looked) >= 5)
-    assert set(rehearsed) == {5}
-    # Every 2 ms for as long as one look lasts.
-    assert 1 <= len(rehearsed) <= LOOK_S / 0.002 + 1
+def test_nothing_is_rehearsed_without_an_opening() -> None:
+    stage = Stage(0, time.time_ns() + 1000 * S)
+    until = time.monotonic() + 3 * LOOK_S
+    keep_awake(stage, lambda: time.monotonic() > until, around_ms=100_000, after_frames=False)
+    keep_awake(stage, lambda: time.monotonic() > until + LOOK_S, around_ms=0, after_frames=True)
+    assert stage.ear.heard == []
 
 
 def test_while_frames_come_every_instrument_is_rehearsed_in_turn() -> None:
-    rehearsed: list[int] = []
-    frames = iter(range(1_000_000_000))
+    stage = Stage(0, 0, 0)
+    heard = stage.ear.heard
+    keep_awake(stage, lambda: len(heard) >= 9, stage.frame, around_ms=0, after_frames=True)
+    assert heard[:9] == [1, 2, 0, 1, 2, 0, 1, 2, 0]
 
-    async def main() -> None:
-        awake = Awake(lambda: next(frames), lambda *_: [], rehearsed.append, lambda: 3)
-        work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames=True))
-        for _ in range(5000):
-            if len(rehearsed) >= 9:
-                break
-            await asyncio.sleep(0.001)
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
 
-    asyncio.run(main())
-    assert rehearsed[:9] == [1, 2, 0, 1, 2, 0, 1, 2, 0]
+def test_a_frame_is_followed_by_a_rehearsal_on_its_instrument_but_not_every_one() -> None:
+    stage = Stage(0, 0)
+    soon: list[tuple[Any, ...]] = []
+    stage.sequencer.rehearse_after_frames(lambda *call: soon.append(call))
+    stage.frame(1)
+    stage.frame(0)
+    (call, instrument), *others = soon
+    assert instrument == 1 and len(others) <= 1, "the second came right behind the first"
+    assert stage.ear.heard == [], "what was read with a frame comes first"
+    call(instrument)
+    assert stage.ear.heard == [1]

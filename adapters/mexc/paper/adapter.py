@@ -177,9 +177,6 @@ class PaperMexcAdapter:
     def quick_lane(self, core: Engine) -> None:
         """There is no way that could be shorter."""
 
-    def rehearse(self, instrument: int) -> None:
-        """Nothing leaves this machine."""
-
     async def cancel(self, order: OrderRef) -> Evidence:
         """Cancel one order; the answer says how it stands."""
         await self._travel()

@@ -17,8 +17,8 @@ from adapters.mexc import MexcAdapter, MexcConfig
 from adapters.mexc.venue.config import AccountConfig, FaultConfig, SeededConfig, VenueConfig
 from adapters.mexc.venue.server import Venue
 from engine.core.describe import describe
-from engine.core.risk.gate import ApprovalVoid
 from engine.execution.executor import ExecutorLimits
+from tests.unit.mexc.approvals import GateOfTwo
 from tests.unit.mexc.scripted import Bench
 
 RUN_ID = "abcdef012345"
@@ -147,43 +147,15 @@ class Recorder:
         return [each["up"] for each in self.of("FEED") if each["source"] == source]
 
 
-class StandInApproved:
-    """An approval made without the gate: the executor under test is told to take this class instead."""
-
-    def __init__(self, order_no: int, **fields: Any) -> None:
-        self.order_no = order_no
-        self.instrument = fields.get("instrument", 0)
-        self.side = fields.get("side", 1)
-        self.order_type = fields.get("order_type", 1)
-        self.price_ticks = fields.get("price_ticks", 0)
-        self.size_lots = fields.get("size_lots", 0)
-        self.is_cancel = fields.get("is_cancel", False)
-        self.halt_epoch = fields.get("halt_epoch", 0)
-        self.expires_ns = fields.get("expires_ns", 1 << 62)
-        self.used = False
-
-    def redeem(self, halt_epoch: int, now_ns: int) -> None:
-        if self.used:
-            raise ApprovalVoid("used before")
-        self.used = True
-        if self.is_cancel:
-            return
-        if halt_epoch != self.halt_epoch:
-            raise ApprovalVoid("voided by a halt")
-        if now_ns > self.expires_ns:
-            raise ApprovalVoid("expired before it was sent")
-
-
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
 
 
 @pytest.fixture
-def approved(monkeypatch: pytest.MonkeyPatch) -> type[StandInApproved]:
-    """The class of approvals that the executor takes in this test."""
-    monkeypatch.setattr("engine.execution.executor.Approved", StandInApproved)
-    return StandInApproved
+def approved() -> GateOfTwo:
+    """Where approvals come from."""
+    return GateOfTwo()
 
 
 @pytest.fixture

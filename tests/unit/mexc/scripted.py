@@ -59,9 +59,6 @@ class Scripted:
         answer: Evidence = await self.on_place(ticket, before_send)
         return answer
 
-    def rehearse(self, instrument: int) -> None:
-        self.note(f"rehearse {instrument}")
-
     async def cancel(self, order: OrderRef) -> Evidence:
         self.note("cancel")
         assert self.evidence is not None

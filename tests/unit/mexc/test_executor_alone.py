@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.adapter import Evidence, OrderRef, PlaceTicket
 from engine.core.enums import OrderReport
+from engine.core.risk.gate import Approved
 from engine.execution.executor import ExecutorLimits
 from engine.execution.quick_lane import QuickLane
 from tests.unit.mexc.scripted import RUN_ID, Bench
@@ -31,19 +32,13 @@ class TestExecutor:
 
         bench_run(body)
 
-    def test_a_rehearsal_reaches_the_adapter_and_nothing_else(self, bench_run: Run) -> None:
-        async def body(bench: Bench) -> None:
-            bench.executor.rehearse(3)
-            assert bench.adapter.asked == ["rehearse 3"]
-            assert (bench.executor.sent, bench.executor.under_way) == (0, 0)
-            assert bench.recorder.reports(1) == []
-
-        bench_run(body)
-
     def test_a_quick_lane_that_breaks_leaves_an_order_unknown(self, bench_run: Run) -> None:
         async def body(bench: Bench) -> None:
-            # An approval of this bench is none of the gate's, which the lane refuses by raising.
-            bench.executor.take_lane(QuickLane())
+            class Broken(QuickLane):
+                def take(self, approved: Approved) -> None:
+                    raise ZeroDivisionError
+
+            bench.executor.take_lane(Broken())
             bench.executor.submit(bench.approved(1))
             await bench.until(lambda: bench.recorder.reports(1) and not bench.resolver.unresolved)
             assert bench.recorder.reports(1)[0] == "AMBIGUOUS"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,9 +23,14 @@ from adapters.mexc.order_line import OrderLine
 from adapters.mexc.orders import text_of
 from adapters.mexc.rest import RestClient, parse_object
 from engine.adapter import Evidence, PlaceTicket
-from engine.core.enums import CommandKind, OrderReport, OrderType, Side
+from engine.core.decoder import FrameDecoder
+from engine.core.enums import CommandKind, OrderReport, OrderType
 from engine.core.instrument import InstrumentSpec
 from engine.core.risk.gate import ApprovalVoid, Approved
+from engine.execution.executor import Executor, ExecutorLimits
+from engine.execution.resolver import Resolver
+from engine.rim import Rim
+from engine.sequencer import Sequencer
 from tests.core_session import BUY, COIN, Session, ready
 from tests.unit.mexc.tls_server import ScriptServer, make_certificate
 
@@ -54,6 +60,14 @@ class Stand:
         return Evidence(
             report=OrderReport.WORKING, venue_order_id=text_of(parse_object(await body, "order"), "orderId")
         )
+
+    def executor(self, sequencer: Sequencer, limits: ExecutorLimits | None = None) -> Executor:
+        """One that sends by the lane alone."""
+        adapter: Any = SimpleNamespace(name="lane")
+        executor = Executor(adapter, sequencer, RUN_ID, Resolver(adapter, sequencer, RUN_ID, seed=1), limits)
+        executor.take_lane(self.lane)
+        sequencer.bind_executor(executor)
+        return executor
 
     def approved(self, price: int = 9_990, size: int = 100, order_type: int = OrderType.LIMIT) -> Approved:
         """What the gate makes of an order, now."""
@@ -179,21 +193,40 @@ def test_a_halt_or_an_expiry_sends_nothing() -> None:
     stand_run(body)
 
 
-def test_a_rehearsal_leaves_no_trace() -> None:
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_rehearsal_goes_as_far_as_the_first_byte_and_leaves_no_trace(
+    certificate: Path, secure: bool
+) -> None:
     async def body(stand: Stand) -> None:
+        sequencer = Sequencer(stand.core, FrameDecoder(), Rim())
+        executor = stand.executor(sequencer)
+        before = (stand.core.full_hash(), stand.core.counts(), stand.core.seq)
         for _ in range(20):
-            stand.lane.rehearse(0, Side.BUY, OrderType.IOC)
-        assert stand.line.pool.free == 2
+            sequencer.rehearse(0)
+        sequencer.rehearse(7)  # which there is not
+        assert (stand.core.full_hash(), stand.core.counts(), stand.core.seq) == before
+        assert stand.core.gate.take() == []
+        assert (executor.sent, executor.under_way, stand.line.pool.free) == (0, 0, 2)
         for _ in range(3):  # the budget of three is whole
-            begun = stand.lane.take(stand.approved())
-            assert begun is not None
-            await begun
-        stand.lane.rehearse(0, Side.BUY, OrderType.IOC)  # and now it is spent
+            executor.submit(stand.approved())
+            await until(lambda: not executor.under_way)
+        assert executor.sent == len(stand.server.orders) == 3
+        sequencer.rehearse(0)  # and now it is spent
         await stand.line.close()
-        stand.lane.rehearse(0, Side.BUY, OrderType.IOC)  # and now there is no connection
-        assert len(stand.server.orders) == 3
+        sequencer.rehearse(0)  # and now there is no connection
+        assert (executor.sent, executor.under_way, len(stand.server.orders)) == (3, 0, 3)
 
-    stand_run(body, weight_per_10s=3)
+    stand_run(body, certificate if secure else None, weight_per_10s=3)
+
+
+def test_a_rehearsal_with_the_executor_full_reports_nothing() -> None:
+    async def body(stand: Stand) -> None:
+        sequencer = Sequencer(stand.core, FrameDecoder(), Rim())
+        executor = stand.executor(sequencer, ExecutorLimits(pending_places=0))
+        sequencer.rehearse(0)
+        assert (executor.sent, executor.under_way, sequencer.counters) == (0, 0, {})
+
+    stand_run(body)
 
 
 def test_a_connection_that_breaks_leaves_the_order_unknown() -> None:

@@ -1,0 +1,101 @@
+"""When the loop polls instead of sleeping: around a known opening, and for a little while after each frame (`run.spin`).
+
+A processor that was asleep, and code that has not run for a second, cost several times what the code itself does (figures:
+docs/benchmarks.md). So around an opening the loop stays awake, and the way of an order is rehearsed up to its first byte;
+while it polls after frames the same is done for every instrument in turn.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+from engine.clock cimport steady_ns, wall_ns
+from engine.sequencer cimport Sequencer
+
+import asyncio
+
+cdef int64_t spin_ns = 3_000_000
+cdef int64_t look_ns = 50_000_000
+cdef int64_t rehearse_ns = 50_000
+SPIN_NS = spin_ns
+IDLE_CHECK_S = 0.001
+LOOK_S = look_ns / 1e9
+REHEARSE_NS = rehearse_ns
+REHEARSED_AT_ONCE = 4
+
+
+cdef class Awake:
+    """Keeps the loop from sleeping, and rehearses orders meanwhile. One task has it at a time."""
+
+    cdef Sequencer sequencer
+    cdef object loop
+    cdef object next_turn            # this object's own `turn`, bound once
+    cdef object handle
+    cdef object ended
+    cdef bint after_frames
+    cdef int64_t around_ns
+    cdef int64_t awake_until_ns
+    cdef int64_t look_at_ns
+    cdef int64_t rehearse_at_ns
+    cdef uint64_t frames
+    cdef int32_t instrument
+    cdef list opening
+
+    def __init__(self, Sequencer sequencer not None):
+        self.sequencer = sequencer
+        self.opening = []
+
+    async def keep(self, *, int around_ms, bint after_frames):
+        """Poll from `around_ms` before an opening until as long after it, 0: never, and rehearse every REHEARSE_NS.
+
+        With `after_frames` poll also until SPIN_NS after the newest frame, and rehearse one instrument after another.
+        """
+        self.loop = asyncio.get_running_loop()
+        self.ended = self.loop.create_future()
+        self.next_turn = self.turn
+        self.around_ns, self.after_frames = around_ms * 1_000_000, after_frames
+        self.frames = self.sequencer.frames
+        self.turn()
+        try:
+            await self.ended
+        finally:
+            self.handle.cancel()
+
+    cpdef turn(self):
+        """One look at the clock, the frames and the openings; the event loop calls the next one."""
+        cdef int64_t now_ns = steady_ns()
+        cdef bint is_awake
+        try:
+            is_awake = self.look(now_ns)
+            if is_awake and now_ns >= self.rehearse_at_ns:
+                self.rehearse()
+                self.rehearse_at_ns = now_ns + rehearse_ns
+        except BaseException as error:  # raised where somebody awaits it
+            self.ended.set_exception(error)
+            return
+        # What is called soon has the loop poll its sockets without waiting.
+        if is_awake:
+            self.handle = self.loop.call_soon(self.next_turn)
+        else:
+            self.handle = self.loop.call_later(IDLE_CHECK_S if self.after_frames else LOOK_S, self.next_turn)
+
+    cdef bint look(self, int64_t now_ns) except -1:
+        """Whether the loop is not to sleep."""
+        cdef int64_t utc_ns
+        if self.after_frames and self.sequencer.frames != self.frames:
+            self.frames = self.sequencer.frames
+            self.awake_until_ns = now_ns + spin_ns
+        if self.around_ns and now_ns >= self.look_at_ns:
+            utc_ns = wall_ns()
+            self.opening = self.sequencer.core.openings(utc_ns - self.around_ns, utc_ns + self.around_ns)
+            self.look_at_ns = now_ns + look_ns
+        return now_ns < self.awake_until_ns or len(self.opening) > 0
+
+    cdef int rehearse(self) except -1:
+        """What opens, else the instrument whose turn it is."""
+        cdef int32_t count = <int32_t>self.sequencer.core.c.totals.instruments
+        if self.opening:
+            for instrument in self.opening[:REHEARSED_AT_ONCE]:
+                self.sequencer.rehearse(instrument)
+        elif count:
+            self.instrument = (self.instrument + 1) % count
+            self.sequencer.rehearse(self.instrument)
+        return 0
