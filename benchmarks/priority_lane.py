@@ -33,6 +33,7 @@ from tests.e2e.live_run import CoreProcess, VenueProcess, make_run  # noqa: E402
 
 BAR_NS = 50_000
 QUEUED = 200
+QUEUED_WITHIN_S = 30.0
 AHEAD_S = 0.0005
 PAUSE_S = 0.3
 RUN = """
@@ -71,7 +72,8 @@ class Link:
     def from_engine(self) -> bool:
         """Pass it on and note cancels; whether the connection goes on."""
         data, extra, _, _ = self.engine.recvmsg(READ_BYTES, socket.CMSG_SPACE(STAMP.size))
-        if b"SUBSCRIPTION" in data and b"private" not in data:
+        told = unmasked(data)
+        if b"SUBSCRIPTION" in told and b"private" not in told:
             self.is_market = True
         if data.startswith(b"DELETE /api/v3/order?"):
             seconds, nanoseconds = STAMP.unpack(extra[0][2])
@@ -112,6 +114,19 @@ def frame_length(data: bytes) -> int:
     if short == 126:
         return 4 + int.from_bytes(data[2:4], "big")
     return 10 + int.from_bytes(data[2:10], "big") if len(data) >= 10 else 0
+
+
+def unmasked(data: bytes) -> bytes:
+    """The payloads of a client's short frames, one after the other (RFC 6455, 5.3); empty where these are none."""
+    found, at = b"", 0
+    while at + 6 <= len(data) and data[at + 1] & 128:
+        length, head = data[at + 1] & 127, 2
+        if length == 126:
+            length, head = int.from_bytes(data[at + 2 : at + 4], "big"), 4
+        key, payload = data[at + head : at + head + 4], data[at + head + 4 : at + head + 4 + length]
+        found += bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))
+        at += head + 4 + length
+    return found
 
 
 class Relay(threading.Thread):
@@ -175,7 +190,10 @@ def strike(relay: Relay, control: socket.socket, number: int) -> tuple[float, in
     relay.struck = None
     relay.strike_with = (control, len(payload).to_bytes(4, "little") + payload)
     relay.holding = True
+    until = time.monotonic() + QUEUED_WITHIN_S
     while relay.struck is None:
+        if time.monotonic() > until:
+            raise RuntimeError(f"there were not {QUEUED} market frames within {QUEUED_WITHIN_S:g} s")
         time.sleep(0.005)
     moment_ns, queued = relay.struck
     size = int.from_bytes(control.recv(4, socket.MSG_WAITALL), "little")

@@ -16,8 +16,22 @@ from engine.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 MICRO = ROOT / "benchmarks" / "micro"
-KEYS = {"name", "unit", "value", "p50", "p99", "bar", "kind", "met", "reference", "ratio", "note"}
-SUBJECTS = ("core", "gate", "journal", "listings", "market_data", "orders")
+KEYS = {
+    "name",
+    "unit",
+    "value",
+    "p50",
+    "p90",
+    "p99",
+    "cpu_ns",
+    "bar",
+    "kind",
+    "met",
+    "reference",
+    "ratio",
+    "note",
+}
+SUBJECTS = ("core", "gate", "journal", "listings", "market_data", "orders", "predictor")
 
 
 def test_all_subjects_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +82,7 @@ def test_a_row_is_judged_by_its_unit(unit: str, value: float, met: bool, ratio: 
 
 def test_the_machine_is_told() -> None:
     facts = microbench.machine()
-    assert set(facts) == {"date", "cpu", "cores", "load", "kernel", "python", "compiler", "flags"}
+    assert set(facts) == {"date", "cpu", "cores", "load", "kernel", "python", "compiler", "flags", "commit"}
     assert all(facts.values())
 
 
