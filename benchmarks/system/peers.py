@@ -169,15 +169,11 @@ def run_wire(arguments: tuple[str, ...]) -> list[Row]:
     floor = next(each for each in engines if each["engine"] == "floor")["us"]["p50"]
     found = [
         row(
-            f"wire_{each['engine']}",
-            "us",
-            each["us"]["p50"],
-            "stretch",
-            **each["us"],
-            reference=("the floor in C", floor),
+            f"wire_{each['engine']}", "us", each["us"]["p50"], "stretch", **each["us"],
+            reference=None if each["engine"] == "floor" else ("the floor in C", floor), note=WIRE_NOTES[each["engine"]],
         )
         for each in engines
-    ]
+    ]  # fmt: skip
     measured = {each["engine"] for each in engines}
     return found + [missing(f"wire_{name}", "us", name) for name in PEER_NAMES if name not in measured]
 
