@@ -1,8 +1,8 @@
 """Judges instruction counts by the committed ones, benchmarks/instructions.json.
 
-Counts of one build are the same in each run, to the instruction; another order of the interpreter's hash tables moves them by
-0.3 % at most. So 3 % more is a change of the code. A compiler or Python of another version makes other code of the same source: then
-only 25 % more is taken for a regression, and that is said. Fewer instructions never fail; they are accepted to be held.
+Counts of one build are the same in each run, to the instruction; another order of the interpreter's hash tables moves them
+by 0.3 % at most. So 3 % more is a change of the code. A compiler or Python of another version makes other code of the same
+source: then only 25 % more is taken for a regression, and that is said. Fewer instructions never fail; accept them to hold them.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def report(verdicts: list[Verdict]) -> tuple[str, bool]:
     allowed = verdicts[0].allowed_percent if verdicts else TOLERANCE_PERCENT
     if allowed == OTHER_BUILD_PERCENT:
         lines.append(
-            f"Another compiler, other flags or another Python than of {COMMITTED.name}: only {allowed:g} % more is judged a regression."
+            f"Another compiler, other flags or another Python than of {COMMITTED.name}: "
+            f"only {allowed:g} % more is judged a regression."
         )
     grown = [each for each in verdicts if each.has_grown]
     if grown:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
+from engine.microbench import Row, row
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benchmarks" / "peers"
@@ -24,6 +25,17 @@ def peer_python(name: str) -> Path | None:
     """The interpreter of a peer's environment; None where `make peers` did not make it."""
     found = PEERS / f".venv-{name}" / "bin" / "python"
     return found if found.exists() else None
+
+
+def missing(name: str, unit: str, environment: str) -> Row:
+    """The row of what was not measured."""
+    return row(
+        name,
+        unit,
+        None,
+        "stretch",
+        note=f"not measured: there is no environment for {environment}: make peers",
+    )
 
 
 def run(command: list[str], timeout_s: float) -> str:

@@ -112,7 +112,8 @@ def run(quick: bool = False) -> list[Row]:
         raise RuntimeError("the kernel and its oracle disagree")
     return [
         row(
-            "listing_sweep", "us", percentile(together, 0.5), "must", bar=BAR_US, samples=together, cpu_ns=percentile(cpu_ns, 0.5),
+            "listing_sweep", "us", percentile(together, 0.5), "must", bar=BAR_US, samples=together,
+            cpu_ns=percentile(cpu_ns, 0.5),
             reference=("the plain-Python oracle", oracle_us), note=f"{SYMBOLS:,} symbols; medians of {spread(medians)} us",
         ),
         row(

@@ -1,8 +1,8 @@
 """The same work by Penstock and by its peers, each peer in an environment of its own (`make peers`), in turn.
 
 Events per CPU-second of the core beside NautilusTrader's backtest engines; a depth frame into a book beside protobuf (upb)
-with a book of dicts; a book's update beside hftbacktest's; and from wire to wire, beside the floor in C, `websockets` in
-Python and NautilusTrader's live node. A peer whose environment is missing has a row without a figure that says so.
+with a book of dicts; a book's update beside hftbacktest's. A peer whose environment is missing has a row without a figure
+that says so. From wire to wire they meet in `wire_peers`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from typing import Any
 from benchmarks import workload
 from benchmarks.micro.core import BATCH, Bench
 from benchmarks.micro.market_data import BOOK_ROUNDS, SEED, SYMBOLS, depth_frame, updates
-from benchmarks.program import figures, peer_figures, peer_python
-from benchmarks.tick_to_trade.run import PEER_NAMES
+from benchmarks.program import missing, peer_figures, peer_python
 from engine.microbench import CpuTime, Row, percentile, row, spread
 from native.mexc_protobuf import Decoder, time_decode_into_book
 from native.order_book import OrderBook, time_updates
@@ -28,18 +27,8 @@ TIMEOUT_S = 300.0
 ROUNDS, QUICK_ROUNDS = 5, 1
 EVENTS, FRAMES, UPDATES = 200_000, 4_000, 200_000
 QUICK_SHARE = 100  # of these
-WIRE = ("--mode", "spin", "--peers", "--rounds", "3", "--frames", "3000")
-QUICK_WIRE = ("--mode", "spin", "--peers", "--rounds", "1", "--frames", "160", "--rate", "400", "--no-pin")
 BACKTEST = "backtest engine, quotes into a counter in Python; no journal, no gate on this path"
 BOTH_BOOKS = "the exchange's and the strategy's book, and the queue of events; no decoding"
-
-
-WIRE_NOTES = {
-    "floor": "parse, book, comparisons, HMAC and write in C: docs/benchmarks.md",
-    "daemon": "gate, journal and tape",
-    "websockets": "all in Python, on uvloop; no gate, no journal",
-    "nautilus": "its risk engine, no journal; feed decoding and signature are ours",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +83,6 @@ def _figures(unit: str, samples: list[float]) -> dict[str, Any]:
 def ours(name: str, unit: str, note: str) -> Row:
     """Our row before it is measured."""
     return row(name, unit, None, "stretch", note=note)
-
-
-def missing(name: str, unit: str, environment: str) -> Row:
-    """The row of what was not measured."""
-    return row(
-        name,
-        unit,
-        None,
-        "stretch",
-        note=f"not measured: there is no environment for {environment}: make peers",
-    )
 
 
 def run_core(events: int, rounds: int) -> list[Row]:
@@ -163,21 +141,6 @@ def run_book(count: int, rounds: int, place: Path) -> list[Row]:
     return against(ours("penstock_book_update", "ns", "one book, and no queue"), "ns", measure, peers, rounds)
 
 
-def run_wire(arguments: tuple[str, ...]) -> list[Row]:
-    """The engines from wire to wire, spinning; our own bars are for `bench wire-to-wire`."""
-    engines = figures("tick_to_trade/run.py", *arguments, timeout_s=TIMEOUT_S)["rows"]
-    floor = next(each for each in engines if each["engine"] == "floor")["us"]["p50"]
-    found = [
-        row(
-            f"wire_{each['engine']}", "us", each["us"]["p50"], "stretch", **each["us"],
-            reference=None if each["engine"] == "floor" else ("the floor in C", floor), note=WIRE_NOTES[each["engine"]],
-        )
-        for each in engines
-    ]  # fmt: skip
-    measured = {each["engine"] for each in engines}
-    return found + [missing(f"wire_{name}", "us", name) for name in PEER_NAMES if name not in measured]
-
-
 def run(quick: bool = False) -> list[Row]:
     """All rows of this subject; `quick` only proves that they come about."""
     rounds, share = (QUICK_ROUNDS, QUICK_SHARE) if quick else (ROUNDS, 1)
@@ -186,5 +149,4 @@ def run(quick: bool = False) -> list[Row]:
             *run_core(EVENTS // share, rounds),
             *run_depth(FRAMES // share, rounds, Path(name)),
             *run_book(UPDATES // share, rounds, Path(name)),
-            *run_wire(QUICK_WIRE if quick else WIRE),
         ]

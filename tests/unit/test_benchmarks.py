@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -32,11 +34,16 @@ KEYS = {
     "note",
 }
 SUBJECTS = ("core", "gate", "journal", "listings", "market_data", "orders", "predictor")
+PROGRAMS = ("opening", "peers", "priority_lane", "wire_peers", "wire_to_wire")
 
 
 def test_all_subjects_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_SOURCE", str(ROOT))
     assert [path.stem for path in microbench.find([])] == list(SUBJECTS)
+    everything = microbench.find(["all"])
+    assert [path.stem for path in everything] == [*SUBJECTS, *PROGRAMS]
+    for path in everything:
+        assert microbench.about(path)
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
@@ -78,6 +85,36 @@ def test_a_row_is_judged_by_its_unit(unit: str, value: float, met: bool, ratio: 
         is None
     )
     assert microbench.row("it", unit, value, "stretch")["met"] is None
+
+
+def test_percentiles_of_rates_are_what_most_reach() -> None:
+    samples = [float(each) for each in range(1, 101)]
+    times = microbench.row("it", "ns", 50.0, "stretch", samples=samples)
+    assert (times["p50"], times["p90"], times["p99"]) == (51.0, 91.0, 100.0)
+    rates = microbench.row("it", "events/CPU-s", 50.0, "stretch", samples=samples)
+    assert (rates["p50"], rates["p90"], rates["p99"]) == (51.0, 10.0, 2.0)
+
+
+def test_a_multiple_is_met_at_or_below_its_bar() -> None:
+    assert microbench.row("it", "times", 1.1, "must", bar=1.2)["met"] is True
+    assert microbench.row("it", "times", 1.3, "must", bar=1.2)["met"] is False
+    assert microbench.row("it", "times", None, "must", bar=1.2)["met"] is None
+
+
+def test_cpu_time_is_that_of_all_threads() -> None:
+    def work() -> None:
+        until = time.thread_time() + 0.05
+        while time.thread_time() < until:
+            pass
+
+    with microbench.CpuTime() as taken:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert 50_000_000 <= taken.ns < 10_000_000_000
+    with microbench.CpuTime() as idle:
+        time.sleep(0.05)
+    assert idle.ns < 50_000_000
 
 
 def test_the_machine_is_told() -> None:
