@@ -36,8 +36,14 @@ QUEUED = 200
 QUEUED_WITHIN_S = 30.0
 AHEAD_S = 0.0005
 PAUSE_S = 0.3
+SYMBOLS = (
+    "BTCUSDT",
+    "ETHUSDT",
+    "SOLUSDT",
+    "MXUSDT",
+)  # of one symbol, 200 frames take so long that its quotes are gone
 RUN = """
-symbols = ["BTCUSDT"]
+symbols = [{symbols}]
 [run]
 spin = true
 [adapter]
@@ -209,11 +215,12 @@ def play(folder: Path, rounds: int) -> tuple[list[float], list[int], int]:
     queued: list[int] = []
     idle = 0
     with VenueProcess(
-        folder, symbols="BTCUSDT", settings="[limits]\nrest_weight_per_10s = 100000\n"
+        folder, symbols=",".join(SYMBOLS), settings="[limits]\nrest_weight_per_10s = 100000\n"
     ) as venue:
+        names = ", ".join(f'"{name}"' for name in SYMBOLS)
         relay = Relay(int(venue.rest_url.rpartition(":")[2]))
         relay.start()
-        core: CoreProcess = venue.core(make_run(folder / "run", RUN.format(port=relay.port)))
+        core: CoreProcess = venue.core(make_run(folder / "run", RUN.format(port=relay.port, symbols=names)))
         core.wait_until(lambda status: status.gate.approved > 0)
         with _reachable(core.place.path) as address, socket.socket(socket.AF_UNIX) as control:
             control.connect(address)
@@ -239,6 +246,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="penstock-lane-") as name:
         waits, queued, idle = play(Path(name), options.rounds)
+    if not waits:
+        sys.exit("no command found an open order to cancel")
     result: dict[str, Any] = {"commands": len(waits), "without an open order": idle}
     result |= {"queued_min": min(queued), "queued_max": max(queued)}
     result |= {

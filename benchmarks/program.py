@@ -38,8 +38,8 @@ def missing(name: str, unit: str, environment: str) -> Row:
     )
 
 
-def run(command: list[str], timeout_s: float) -> str:
-    """What it wrote on standard output, ending with 0 or 1 (a bar was missed); UserError where it failed or took longer."""
+def run(command: list[str], timeout_s: float) -> tuple[str, str]:
+    """Its output and its complaints, ending with 0 or 1 (a bar was missed); UserError where it failed or took longer."""
     with tempfile.TemporaryFile("w+") as complaints:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=complaints, text=True, start_new_session=True
@@ -51,10 +51,12 @@ def run(command: list[str], timeout_s: float) -> str:
         finally:
             _end(process)
         complaints.seek(0)
-        if process.returncode not in (0, 1):
-            said = (complaints.read() or output)[-TAIL:]
-            raise UserError(f"{Path(command[1]).name} failed with code {process.returncode}:\n{said}")
-    return output
+        said = complaints.read()
+    if process.returncode not in (0, 1):
+        raise UserError(
+            f"{Path(command[1]).name} failed with code {process.returncode}:\n{(said or output)[-TAIL:]}"
+        )
+    return output, said
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -73,11 +75,11 @@ def figures(script: str, *arguments: str, timeout_s: float) -> dict[str, Any]:
     """The document that `benchmarks/SCRIPT --json FILE` writes, in our environment; UserError where there is none."""
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as place:
         file = Path(place) / "figures.json"
-        output = run(
+        output, said = run(
             [sys.executable, str(ROOT / "benchmarks" / script), *arguments, "--json", str(file)], timeout_s
         )
         if not file.exists():  # 1, and no figures: it fell
-            raise UserError(f"{script} measured nothing:\n{output[-TAIL:]}")
+            raise UserError(f"{script} measured nothing:\n{(said or output)[-TAIL:]}")
         document: dict[str, Any] = json.loads(file.read_text())
     return document
 
@@ -87,9 +89,9 @@ def peer_figures(name: str, script: str, *arguments: str, timeout_s: float) -> d
     python = peer_python(name)
     if python is None:
         raise UserError(f"no environment for {name}: make peers")
-    output = run([str(python), str(PEERS / script), *arguments], timeout_s)
+    output, said = run([str(python), str(PEERS / script), *arguments], timeout_s)
     try:
         told: dict[str, Any] = json.loads(output.strip().rpartition("\n")[2])
     except ValueError as problem:
-        raise UserError(f"{script} measured nothing:\n{output[-TAIL:]}") from problem
+        raise UserError(f"{script} measured nothing:\n{(said or output)[-TAIL:]}") from problem
     return told
