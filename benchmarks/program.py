@@ -42,8 +42,9 @@ def run(command: list[str], timeout_s: float) -> tuple[str, str]:
     """Its output and its complaints, ending with 0 or 1 (a bar was missed); UserError where it failed or took longer."""
     with tempfile.TemporaryFile("w+") as complaints:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=complaints, text=True, start_new_session=True
-        )
+            command, stdout=subprocess.PIPE, stderr=complaints, text=True, start_new_session=True,
+            preexec_fn=_heed_interrupts,
+        )  # fmt: skip
         try:
             output, _ = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as late:
@@ -57,6 +58,11 @@ def run(command: list[str], timeout_s: float) -> tuple[str, str]:
             f"{Path(command[1]).name} failed with code {process.returncode}:\n{(said or output)[-TAIL:]}"
         )
     return output, said
+
+
+def _heed_interrupts() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

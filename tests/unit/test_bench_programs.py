@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,8 +48,19 @@ def test_a_missed_bar_is_no_failure_and_another_code_is(tmp_path: Path) -> None:
         program.run(script(tmp_path, "b.py", "import sys\nsys.stderr.write('oh')\nraise SystemExit(3)\n"), 30)
 
 
-def test_a_program_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path) -> None:
-    """As by Ctrl-C, on which it ends its children."""
+@pytest.mark.parametrize(
+    "ours", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"]
+)
+def test_a_program_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path, ours: Any) -> None:
+    """As by Ctrl-C, on which it ends its children; also where we ourselves ignore that, as in the background of a shell."""
+    before = signal.signal(signal.SIGINT, ours)
+    try:
+        end_late(tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def end_late(tmp_path: Path) -> None:
     note = tmp_path / "child"
     text = (
         "import subprocess, sys, time\n"
