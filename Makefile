@@ -1,6 +1,7 @@
 # make run    starts the engine on paper against the local MEXC venue
-# make test   lint, types and all tests, against the installed package
+# make test   lint, types, all tests, against the installed package, and the kernels' instruction counts
 # make setup  both call it first; it does nothing when nothing changed
+# make counts the kernels' instructions, counted by valgrind, held to benchmarks/instructions.json
 # make docs   the pages that are generated
 # make peers  environments of their own for the engines that the benchmarks stand beside
 # make fuzz   the parsers of outside bytes under libFuzzer and sanitizers: FUZZ_RUNS, FUZZ_SECONDS, FUZZ_TARGETS, FUZZ_FILES (docs/fuzzing.md)
@@ -13,7 +14,7 @@ export PENSTOCK_DATA
 CODE    := engine native strategies adapters backtest
 SOURCES := pyproject.toml setup.py $(shell find $(CODE) -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h')
 
-.PHONY: run test setup lint types docs bench peers fuzz clean
+.PHONY: run test setup lint types counts docs bench peers fuzz clean
 
 run: setup
 	@$(BIN)/penstock run --config configs/demo.toml
@@ -62,6 +63,13 @@ test: lint types
 	@ln -sfn $(CURDIR)/tests build/tests/tests
 	@cd build/tests && $(BIN)/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) $(CURDIR)/tests \
 	  -n 2 --dist loadgroup --cov --cov-config $(CURDIR)/pyproject.toml --cov-fail-under 85 -q
+	@$(MAKE) --no-print-directory counts
+
+# Half a minute. A change that makes a kernel cheaper or dearer accepts it: benchmarks/callgrind.py --accept.
+counts: setup
+	@if command -v valgrind >/dev/null; then mkdir -p build/tests && cd build/tests && \
+	  $(BIN)/python $(CURDIR)/benchmarks/callgrind.py --check; \
+	else echo "penstock: NOT CHECKED: the kernels' instruction counts, for want of valgrind (apt-get install valgrind)"; fi
 
 # The generated pages. From another folder, as the tests: the installed package writes them.
 docs: setup
@@ -73,16 +81,24 @@ docs: setup
 bench: setup
 	@$(BIN)/penstock bench
 
+# Each peer has an environment of its own, and versions as they were measured; `penstock bench peers` runs them.
 # NautilusTrader needs Python 3.12; on an older one pip would take a release of long ago.
 PEERS := benchmarks/peers
-PEER_PYTHON ?= $(shell for each in python3.13 python3.12; do $$each -c pass 2>/dev/null && command -v $$each && break; done)
+PEER_PYTHON ?= $(shell for each in python3.13 python3.12 $$HOME/.pyenv/versions/3.13*/bin/python \
+  $$HOME/.pyenv/versions/3.12*/bin/python; do \
+  $$each -c pass 2>/dev/null && command -v $$each && break; done)
+PEER_PIP := -m pip install --quiet --disable-pip-version-check
 
 peers:
 	@$(PYTHON) -m venv $(PEERS)/.venv-websockets
-	@$(PEERS)/.venv-websockets/bin/python -m pip install --quiet --disable-pip-version-check websockets uvloop protobuf
+	@$(PEERS)/.venv-websockets/bin/python $(PEER_PIP) websockets uvloop protobuf
+	@$(PYTHON) -m venv $(PEERS)/.venv-hftbacktest
+	@$(PEERS)/.venv-hftbacktest/bin/python $(PEER_PIP) 'hftbacktest>=2.4.4,<3'
 	@test -n "$(PEER_PYTHON)" || { echo "penstock: no Python 3.12 or later for NautilusTrader. Name one: make PEER_PYTHON=... peers"; exit 1; }
 	@$(PEER_PYTHON) -m venv $(PEERS)/.venv-nautilus
-	@$(PEERS)/.venv-nautilus/bin/python -m pip install --quiet --disable-pip-version-check 'nautilus_trader>=1.231,<2' protobuf
+	@$(PEERS)/.venv-nautilus/bin/python $(PEER_PIP) 'nautilus_trader>=1.231,<2' protobuf
+	@$(PEER_PYTHON) -m venv $(PEERS)/.venv-nautilus2
+	@$(PEERS)/.venv-nautilus2/bin/python $(PEER_PIP) 'nautilus_trader==2.0.0rc7'
 
 fuzz: setup
 	@$(BIN)/python -m tests.fuzz.run $(FUZZ_FILES)

@@ -33,10 +33,17 @@ from tests.e2e.live_run import CoreProcess, VenueProcess, make_run  # noqa: E402
 
 BAR_NS = 50_000
 QUEUED = 200
+QUEUED_WITHIN_S = 30.0
 AHEAD_S = 0.0005
 PAUSE_S = 0.3
+SYMBOLS = (
+    "BTCUSDT",
+    "ETHUSDT",
+    "SOLUSDT",
+    "MXUSDT",
+)  # of one symbol, 200 frames take so long that its quotes are gone
 RUN = """
-symbols = ["BTCUSDT"]
+symbols = [{symbols}]
 [run]
 spin = true
 [adapter]
@@ -71,7 +78,8 @@ class Link:
     def from_engine(self) -> bool:
         """Pass it on and note cancels; whether the connection goes on."""
         data, extra, _, _ = self.engine.recvmsg(READ_BYTES, socket.CMSG_SPACE(STAMP.size))
-        if b"SUBSCRIPTION" in data and b"private" not in data:
+        told = unmasked(data)
+        if b"SUBSCRIPTION" in told and b"private" not in told:
             self.is_market = True
         if data.startswith(b"DELETE /api/v3/order?"):
             seconds, nanoseconds = STAMP.unpack(extra[0][2])
@@ -112,6 +120,19 @@ def frame_length(data: bytes) -> int:
     if short == 126:
         return 4 + int.from_bytes(data[2:4], "big")
     return 10 + int.from_bytes(data[2:10], "big") if len(data) >= 10 else 0
+
+
+def unmasked(data: bytes) -> bytes:
+    """The payloads of a client's short frames, one after the other (RFC 6455, 5.3); empty where these are none."""
+    found, at = b"", 0
+    while at + 6 <= len(data) and data[at + 1] & 128:
+        length, head = data[at + 1] & 127, 2
+        if length == 126:
+            length, head = int.from_bytes(data[at + 2 : at + 4], "big"), 4
+        key, payload = data[at + head : at + head + 4], data[at + head + 4 : at + head + 4 + length]
+        found += bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))
+        at += head + 4 + length
+    return found
 
 
 class Relay(threading.Thread):
@@ -175,7 +196,10 @@ def strike(relay: Relay, control: socket.socket, number: int) -> tuple[float, in
     relay.struck = None
     relay.strike_with = (control, len(payload).to_bytes(4, "little") + payload)
     relay.holding = True
+    until = time.monotonic() + QUEUED_WITHIN_S
     while relay.struck is None:
+        if time.monotonic() > until:
+            raise RuntimeError(f"there were not {QUEUED} market frames within {QUEUED_WITHIN_S:g} s")
         time.sleep(0.005)
     moment_ns, queued = relay.struck
     size = int.from_bytes(control.recv(4, socket.MSG_WAITALL), "little")
@@ -191,11 +215,12 @@ def play(folder: Path, rounds: int) -> tuple[list[float], list[int], int]:
     queued: list[int] = []
     idle = 0
     with VenueProcess(
-        folder, symbols="BTCUSDT", settings="[limits]\nrest_weight_per_10s = 100000\n"
+        folder, symbols=",".join(SYMBOLS), settings="[limits]\nrest_weight_per_10s = 100000\n"
     ) as venue:
+        names = ", ".join(f'"{name}"' for name in SYMBOLS)
         relay = Relay(int(venue.rest_url.rpartition(":")[2]))
         relay.start()
-        core: CoreProcess = venue.core(make_run(folder / "run", RUN.format(port=relay.port)))
+        core: CoreProcess = venue.core(make_run(folder / "run", RUN.format(port=relay.port, symbols=names)))
         core.wait_until(lambda status: status.gate.approved > 0)
         with _reachable(core.place.path) as address, socket.socket(socket.AF_UNIX) as control:
             control.connect(address)
@@ -221,6 +246,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="penstock-lane-") as name:
         waits, queued, idle = play(Path(name), options.rounds)
+    if not waits:
+        sys.exit("no command found an open order to cancel")
     result: dict[str, Any] = {"commands": len(waits), "without an open order": idle}
     result |= {"queued_min": min(queued), "queued_max": max(queued)}
     result |= {

@@ -19,7 +19,6 @@ from engine.microbench import Row, percentile, row, spread
 from engine.rim import Rim
 from engine.sequencer import Sequencer
 from native.log_writer import LogWriter
-from strategies.predictor import PlainPredictor, Predictor
 from strategies.spread_meter import SpreadMeter
 
 EVENTS, BATCH, ROUNDS = 300_000, 1_000, 7
@@ -29,7 +28,7 @@ ORDER_EVERY = 450  # book deltas: with 45 % of them, one order in 1,000 events
 BAR = 1_000_000.0
 # Measured for facts/engines.md 2.3 on the same kind of machine: quotes into a Python counter, no order; the best round.
 NAUTILUS = ("NautilusTrader 2.0.0rc7 backtest, quotes and a Python counter", 691_000.0)
-RECORDED = "the reference is a recorded figure (0.65 to 0.69 M), not measured in this run: no ratio"
+RECORDED = "the reference is a recorded figure (0.65 to 0.69 M), not measured in this run (`bench peers` does): no ratio"
 
 
 def log(place: str, stem: str, *, chained: bool) -> LogWriter:
@@ -91,41 +90,10 @@ class Bench:
             raise RuntimeError(f"orders were denied: {counts['denied']}")
         value = percentile(found, 0.5)
         return row(
-            name, "events/CPU-s", value, "must" if bar else "stretch", bar=bar, p50=percentile(laps, 0.5),
-            p99=percentile(laps, 0.01), reference=NAUTILUS if bar else None, compare=False,
+            name, "events/CPU-s", value, "must" if bar else "stretch", bar=bar, samples=laps,
+            cpu_ns=1e9 / value, reference=NAUTILUS if bar else None, compare=False,
             note=told + (f"; {RECORDED}" if bar else "; for information: no bar"),
         )  # fmt: skip
-
-
-def predictor_rows(batches: list[bytes], rounds: int) -> list[Row]:
-    """CPU time per change of the book, all that the core does included; rounds of the three in turn.
-
-    What a predictor costs is the difference to `core_silent`, a core with a strategy that hears nothing.
-    """
-    made: dict[str, Callable[[], Strategy]] = {
-        "core_silent": Strategy,
-        "core_predictor_compiled": Predictor,
-        "core_predictor_python": PlainPredictor,
-    }
-    found: dict[str, list[float]] = {name: [] for name in made}
-    laps: dict[str, list[float]] = {name: [] for name in made}
-    for _ in range(rounds):
-        for name, make in made.items():
-            rate, of_batches, core = Bench(make, batches).round()
-            if core.errors:
-                raise RuntimeError(f"{name}: {core.errors}")
-            found[name].append(1e9 / rate)
-            laps[name] += [1e9 / each for each in of_batches]
-    middle = {name: percentile(costs, 0.5) for name, costs in found.items()}
-    return [
-        row(
-            name, "ns", middle[name], "stretch", p50=percentile(laps[name], 0.5), p99=percentile(laps[name], 0.99),
-            reference=("the same predictor in Python", middle["core_predictor_python"]) if name.endswith("compiled") else None,
-            note=f"CPU time per event, {middle[name] - middle['core_silent']:+,.0f} to core_silent; "
-            f"{spread(found[name])} ns; for information: no bar",
-        )
-        for name in made
-    ]  # fmt: skip
 
 
 def run(quick: bool = False) -> list[Row]:
@@ -147,5 +115,4 @@ def run(quick: bool = False) -> list[Row]:
         Bench(workload.Counter, quotes).rate("core_python_counter", rounds, BAR, quote_note),
         Bench(compiled, mixed).rate("core_compiled_strategy", rounds, None, ""),
         Bench(listener, mixed, tape=True).rate("core_python_strategy_taped", rounds, None, "with the tape; "),
-        *predictor_rows(quotes, rounds),
     ]

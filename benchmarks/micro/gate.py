@@ -15,7 +15,7 @@ from engine.core import event
 from engine.core.engine import Engine
 from engine.core.enums import OrderReport
 from engine.gate_bench import time_checks, time_single_checks
-from engine.microbench import Row, percentile, row, spread
+from engine.microbench import CpuTime, Row, percentile, row, spread
 
 BATCH, SAMPLES, SINGLES, PROPOSALS, ROUNDS = 1_000, 300, 100_000, 1_500, 5
 FILLED_ORDERS, REST_A_SIDE = 4_200, 5  # more orders than any table of recent ones has room for
@@ -90,15 +90,16 @@ class Busy:
 def run_native(busy: Busy, samples: int, singles: int, rounds: int) -> list[Row]:
     """The kernel alone."""
     intents = busy.intents()
-    found = [time_checks(busy.core, intents, BATCH, samples) for _ in range(rounds)]
+    with CpuTime() as taken:
+        found = [time_checks(busy.core, intents, BATCH, samples) for _ in range(rounds)]
     medians = [percentile(each, 0.5) for each in found]
     together = [sample for each in found for sample in each]
-    single = time_single_checks(busy.core, intents, singles).summary()
-    batch_p50, batch_p99 = percentile(together, 0.5), percentile(together, 0.99)
+    single = time_single_checks(busy.core, intents, singles)
+    p50, p90, p99 = (single.percentile(at) for at in (50.0, 90.0, 99.0))
     return [
-        row("gate_check_batch", "ns", batch_p50, "must", bar=200.0, p50=batch_p50, p99=batch_p99,
-            note=f"medians of {spread(medians)} ns"),
-        row("gate_check_p99", "ns", single["p99"], "must", bar=1_000.0, p50=single["p50"], p99=single["p99"],
+        row("gate_check_batch", "ns", percentile(together, 0.5), "must", bar=200.0, samples=together,
+            cpu_ns=taken.ns / (BATCH * samples * rounds), note=f"medians of {spread(medians)} ns"),
+        row("gate_check_p99", "ns", p99, "must", bar=1_000.0, p50=p50, p90=p90, p99=p99,
             note="each check timed alone, two readings of the clock included"),
     ]  # fmt: skip
 
@@ -121,10 +122,10 @@ def run_python(busy: Busy, count: int, rounds: int) -> list[Row]:
             busy.feed(event.order_update(order_no, OrderReport.CANCELED, instrument=instrument))
         found.append(samples)
     together = [sample for each in found for sample in each]
-    p50, p99 = percentile(together, 0.5), percentile(together, 0.99)
+    p50 = percentile(together, 0.5)
     medians = [percentile(each, 0.5) for each in found]
     note = f"each call timed alone, two readings of the clock included; medians of {spread(medians)} ns"
-    return [row("gate_buy_from_python", "ns", p50, "must", bar=2_000.0, p50=p50, p99=p99, note=note)]
+    return [row("gate_buy_from_python", "ns", p50, "must", bar=2_000.0, samples=together, note=note)]
 
 
 def run(quick: bool = False) -> list[Row]:

@@ -14,8 +14,9 @@ import struct
 import tempfile
 import time
 
-from engine.microbench import Row, percentile, row, spread
+from engine.microbench import CpuTime, Row, percentile, row, spread
 from native.hashing import HmacSha256
+from native.histogram import Histogram
 from native.log_bench import time_append, time_sign
 from native.log_writer import LogWriter
 
@@ -45,32 +46,54 @@ def time_write_and_sync(count: int) -> list[float]:
     return found
 
 
-def time_paced(records: int) -> tuple[dict[str, int], dict[str, int]]:
+SHARES = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
+
+
+def percentiles(times: Histogram) -> dict[str, float]:
+    """What a row tells of a histogram."""
+    return {name: float(times.percentile(share)) for name, share in SHARES.items()}
+
+
+def time_paced(records: int) -> tuple[dict[str, float], dict[str, float]]:
     """Ns of each append, and from append to durable, at a steady pace."""
     with tempfile.TemporaryDirectory() as directory, journal(directory) as log:
-        append = time_append(log, records, RECORD_BYTES, PACED_INTERVAL_NS).summary()
+        append = time_append(log, records, RECORD_BYTES, PACED_INTERVAL_NS)
         log.wait_durable(10_000)
-        return append, log.durable_latency.summary()
+        return percentiles(append), percentiles(log.durable_latency)
 
 
 def run_paced(records: int, runs: int) -> list[Row]:
     """Append and durability at 5,000 records per second, a busy trading day: between two of them the caches go cold."""
     reference = ("write() and fdatasync() of each record", percentile(time_write_and_sync(records // 4), 0.5))
-    rounds = [time_paced(records) for _ in range(runs)]
+    with CpuTime() as taken:
+        rounds = [time_paced(records) for _ in range(runs)]
+    cpu_ns = taken.ns / (records * runs)
     rows = []
     for at, name, bar in ((0, "journal_append", 300.0), (1, "journal_durable", 500_000.0)):
-        medians, tails = ([float(each[at][key]) for each in rounds] for key in ("p50", "p99"))
-        p50, p99 = percentile(medians, 0.5), percentile(tails, 0.5)
-        note = f"the median round; medians of {spread(medians)} ns"
-        rows.append(row(name, "ns", p50, "must", bar=bar, p50=p50, p99=p99, reference=reference, note=note))
+        found = {share: [each[at][share] for each in rounds] for share in SHARES}
+        middle = {share: percentile(samples, 0.5) for share, samples in found.items()}
+        note = f"the median round; medians of {spread(found['p50'])} ns"
+        rows.append(
+            row(
+                name,
+                "ns",
+                middle["p50"],
+                "must",
+                bar=bar,
+                **middle,
+                cpu_ns=cpu_ns,
+                reference=reference,
+                note=note,
+            )
+        )
     return rows
 
 
-def time_burst(records: int, sync: bool) -> tuple[float, dict[str, int]]:
+def time_burst(records: int, sync: bool) -> tuple[float, dict[str, float]]:
     """Records per second of one burst until the last is chained, and on disk where synced; ns of its appends."""
     with tempfile.TemporaryDirectory() as directory, journal(directory, sync=sync) as log:
         started = time.perf_counter()
-        times = time_append(log, records, RECORD_BYTES).summary()
+        times = percentiles(time_append(log, records, RECORD_BYTES))
         if sync:
             log.wait_durable(60_000)
         while log.chained_records < records:
@@ -92,32 +115,39 @@ def run_burst(records: int, runs: int) -> list[Row]:
     reference = ("the hash chain alone with hashlib", max(time_hashlib(records) for _ in range(runs)))
     rows = []
     for name, sync in (("journal_chained", False), ("journal_chained_durable", True)):
-        bursts = [time_burst(records, sync) for _ in range(runs)]
+        with CpuTime() as taken:
+            bursts = [time_burst(records, sync) for _ in range(runs)]
         rates = [rate for rate, _ in bursts]
         note = f"the median of {spread(rates)}"
         rate = percentile(rates, 0.5)
-        rows.append(row(name, "records/s", rate, "must", bar=1_000_000.0, reference=reference, note=note))
+        rows.append(
+            row(
+                name, "records/s", rate, "must", bar=1_000_000.0, cpu_ns=taken.ns / (records * runs),
+                reference=reference, note=note,
+            )
+        )  # fmt: skip
         if sync:
             times = min((times for _, times in bursts), key=lambda each: each["p50"])
-            rows.append(
-                row("journal_append_burst", "ns", times["p50"], "stretch", p50=times["p50"], p99=times["p99"])
-            )
+            rows.append(row("journal_append_burst", "ns", times["p50"], "stretch", **times))
     return rows
 
 
 def run_signer(runs: int) -> list[Row]:
     """An order's signature: HMAC-SHA256 over 150 bytes."""
     key, message = b"k" * 32, bytes(SIGNED_BYTES)
-    ours = [time_sign(HmacSha256(key), 2_000, SIGNED_BYTES) for _ in range(runs)]
+    with CpuTime() as taken:
+        ours = [time_sign(HmacSha256(key), 2_000, SIGNED_BYTES) for _ in range(runs)]
     theirs = []
     for _ in range(runs):
         started = time.perf_counter_ns()
         for _ in range(500):
             hmac.digest(key, message, "sha256")
         theirs.append((time.perf_counter_ns() - started) / 500)
-    p50, p99 = percentile(ours, 0.5), percentile(ours, 0.99)
-    reference = ("hmac.digest", percentile(theirs, 0.5))
-    return [row("hmac_sha256_150_bytes", "ns", p50, "stretch", p50=p50, p99=p99, reference=reference)]
+    reference, cpu_ns = ("hmac.digest", percentile(theirs, 0.5)), taken.ns / (2_000 * runs)
+    value = percentile(ours, 0.5)
+    return [
+        row("hmac_sha256_150_bytes", "ns", value, "stretch", samples=ours, cpu_ns=cpu_ns, reference=reference)
+    ]
 
 
 def run(quick: bool = False) -> list[Row]:

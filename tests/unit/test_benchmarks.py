@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,32 @@ from engine.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 MICRO = ROOT / "benchmarks" / "micro"
-KEYS = {"name", "unit", "value", "p50", "p99", "bar", "kind", "met", "reference", "ratio", "note"}
-SUBJECTS = ("core", "gate", "journal", "listings", "market_data", "orders")
+KEYS = {
+    "name",
+    "unit",
+    "value",
+    "p50",
+    "p90",
+    "p99",
+    "cpu_ns",
+    "bar",
+    "kind",
+    "met",
+    "reference",
+    "ratio",
+    "note",
+}
+SUBJECTS = ("core", "gate", "journal", "listings", "market_data", "orders", "predictor")
+PROGRAMS = ("opening", "peers", "priority_lane", "wire_peers", "wire_to_wire")
 
 
 def test_all_subjects_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_SOURCE", str(ROOT))
     assert [path.stem for path in microbench.find([])] == list(SUBJECTS)
+    everything = microbench.find(["all"])
+    assert [path.stem for path in everything] == [*SUBJECTS, *PROGRAMS]
+    for path in everything:
+        assert microbench.about(path)
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
@@ -66,9 +87,39 @@ def test_a_row_is_judged_by_its_unit(unit: str, value: float, met: bool, ratio: 
     assert microbench.row("it", unit, value, "stretch")["met"] is None
 
 
+def test_percentiles_of_rates_are_what_most_reach() -> None:
+    samples = [float(each) for each in range(1, 101)]
+    times = microbench.row("it", "ns", 50.0, "stretch", samples=samples)
+    assert (times["p50"], times["p90"], times["p99"]) == (51.0, 91.0, 100.0)
+    rates = microbench.row("it", "events/CPU-s", 50.0, "stretch", samples=samples)
+    assert (rates["p50"], rates["p90"], rates["p99"]) == (51.0, 10.0, 2.0)
+
+
+def test_a_multiple_is_met_at_or_below_its_bar() -> None:
+    assert microbench.row("it", "times", 1.1, "must", bar=1.2)["met"] is True
+    assert microbench.row("it", "times", 1.3, "must", bar=1.2)["met"] is False
+    assert microbench.row("it", "times", None, "must", bar=1.2)["met"] is None
+
+
+def test_cpu_time_is_that_of_all_threads() -> None:
+    def work() -> None:
+        until = time.thread_time() + 0.05
+        while time.thread_time() < until:
+            pass
+
+    with microbench.CpuTime() as taken:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert 50_000_000 <= taken.ns < 10_000_000_000
+    with microbench.CpuTime() as idle:
+        time.sleep(0.05)
+    assert idle.ns < 50_000_000
+
+
 def test_the_machine_is_told() -> None:
     facts = microbench.machine()
-    assert set(facts) == {"date", "cpu", "cores", "load", "kernel", "python", "compiler", "flags"}
+    assert set(facts) == {"date", "cpu", "cores", "load", "kernel", "python", "compiler", "flags", "commit"}
     assert all(facts.values())
 
 

@@ -19,14 +19,13 @@ from pathlib import Path
 import pytest
 import typer
 
-from engine import cli, microbench, run_dir
+from engine import cli, run_dir
 from engine.commands import replay as replay_command
 from engine.commands.run import prepare
 from engine.console.halt_flag import HaltFlag
 from engine.console.status import Status, encode
 from engine.console.status_page import StatusPage
 from engine.control import ControlServer, Reply, Request
-from engine.errors import UserError
 from engine.run_dir import RunDir
 from native.log_writer import LogWriter
 
@@ -353,60 +352,6 @@ def test_doctor(config: Path, tmp_path: Path, capsys: Capture) -> None:
     assert json.loads(capsys.readouterr().out)["exit_code"] == code
     config.write_text("symbols = []")
     assert penstock("doctor", "--config", config, "--run-dir", tmp_path) == 2
-
-
-ROW = {
-    "name": "book",
-    "unit": "µs",
-    "value": 0.5,
-    "p50": 0.5,
-    "p99": 0.7,
-    "bar": 0.6,
-    "kind": "must",
-    "met": True,
-}
-REFERENCE = {"reference": {"name": "upb", "value": 12.0}, "ratio": 24.0}
-
-
-@pytest.fixture
-def benchmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "benchmarks" / "micro"
-    folder.mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    (folder / "_shared.py").write_text("1/0")
-    (folder / "book.py").write_text(f"def run():\n    return [{ROW | REFERENCE!r}]\n")
-    (folder / "gate.py").write_text(f"def run():\n    return [{ROW | {'name': 'gate', 'met': None}!r}]\n")
-    return folder
-
-
-def test_bench(benchmarks: Path, capsys: Capture) -> None:
-    file = benchmarks / "rows.json"
-    assert penstock("bench", "--json", file) == 0
-    assert [row["name"] for row in json.loads(file.read_text())] == ["book", "gate"]
-    said = capsys.readouterr().out
-    assert "book: upb: 12, ratio 24" in said
-    assert "gate: no reference to compare with" in said
-    (benchmarks / "slow.py").write_text(
-        f"def run():\n    return [{ROW | {'name': 'slow', 'met': False}!r}]\n"
-    )
-    assert penstock("bench", "book") == 0
-    assert penstock("bench", "slow") == 1
-    assert "not met: slow" in capsys.readouterr().err
-    assert penstock("bench", "absent") == 2
-    assert "there are book, gate, slow" in capsys.readouterr().err
-
-
-def test_benchmarks_that_are_none_are_said(benchmarks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for content, word in (
-        ("", r"has no run\(\)"),
-        ("def run():\n    return [{'name': 'x'}]\n", "without unit"),
-    ):
-        (benchmarks / "bad.py").write_text(content)
-        with pytest.raises(UserError, match=word):
-            microbench.measure(benchmarks / "bad.py")
-    monkeypatch.setenv("PENSTOCK_SOURCE", str(benchmarks))
-    with pytest.raises(UserError, match="source checkout"):
-        microbench.folder()
 
 
 def record(kind: int, body: bytes) -> bytes:

@@ -1,0 +1,1 @@
+"""Benchmarks of whole programs, each in processes of its own, for `penstock bench NAME`."""

@@ -1,0 +1,25 @@
+"""An operator's cancel behind 200 queued frames, until its bytes are on the venue's socket: benchmarks/priority_lane.py."""
+
+from __future__ import annotations
+
+from benchmarks.priority_lane import BAR_NS
+from benchmarks.program import figures
+from engine.microbench import Row, row
+
+COMMANDS, QUICK_COMMANDS = 60, 3
+TIMEOUT_S = 180.0
+
+
+def run(quick: bool = False) -> list[Row]:
+    """One row; `quick` only proves that it comes about."""
+    told = figures(
+        "priority_lane.py", "--rounds", str(QUICK_COMMANDS if quick else COMMANDS), timeout_s=TIMEOUT_S
+    )
+    return [
+        row(
+            "cancel_behind_200_frames", "us", told["p99_us"], "must", bar=BAR_NS / 1_000,
+            p50=told["p50_us"], p90=told["p90_us"], p99=told["p99_us"],
+            note=f"the p99 of {told['commands']} commands; {told['queued_min']} to {told['queued_max']} frames queued; "
+            f"{told['without an open order']} more found no order to cancel",
+        )
+    ]  # fmt: skip
