@@ -11,7 +11,9 @@ system call that sends the command to the kernel's stamp of the first cancel in 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import selectors
 import socket
 import sys
@@ -26,6 +28,13 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # the tests' processes; the engine is the installed one
 
+from benchmarks.tick_to_trade.processes import (  # noqa: E402
+    ENGINE_CPU,
+    ENGINE_NICE,
+    LOAD_CPU,
+    favoured_session,
+    place,
+)
 from benchmarks.tls_relay import READ_BYTES, SO_TIMESTAMPNS, STAMP  # noqa: E402
 from engine.control import Request, _reachable  # noqa: E402
 from engine.microbench import machine, percentile  # noqa: E402
@@ -209,7 +218,7 @@ def strike(relay: Relay, control: socket.socket, number: int) -> tuple[float, in
     return None if first is None else (float(first - moment_ns), queued)
 
 
-def play(folder: Path, rounds: int) -> tuple[list[float], list[int], int]:
+def play(folder: Path, rounds: int, pinned: bool) -> tuple[list[float], list[int], int]:
     """The waits in ns, the frames queued each time, and how often no order was open."""
     waits: list[float] = []
     queued: list[int] = []
@@ -222,6 +231,11 @@ def play(folder: Path, rounds: int) -> tuple[list[float], list[int], int]:
         relay.start()
         core: CoreProcess = venue.core(make_run(folder / "run", RUN.format(port=relay.port, symbols=names)))
         core.wait_until(lambda status: status.gate.approved > 0)
+        if pinned:
+            # As from wire to wire: the daemon's main thread alone on a core, everybody else on the other.
+            for pid in (os.getpid(), int(venue.facts["pid"])):
+                place(pid, LOAD_CPU, threads=False)
+            place(core.process.pid, ENGINE_CPU, ENGINE_NICE)
         with _reachable(core.place.path) as address, socket.socket(socket.AF_UNIX) as control:
             control.connect(address)
             for number in range(rounds):
@@ -242,10 +256,15 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python benchmarks/priority_lane.py", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument(
+        "--no-pin", action="store_true", help="leave cores and priorities to the operating system"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="penstock-lane-") as name:
-        waits, queued, idle = play(Path(name), options.rounds)
+    pinned = not options.no_pin and (os.cpu_count() or 1) > 1
+    favour = favoured_session() if pinned else contextlib.nullcontext()
+    with tempfile.TemporaryDirectory(prefix="penstock-lane-") as name, favour:
+        waits, queued, idle = play(Path(name), options.rounds, pinned)
     if not waits:
         sys.exit("no command found an open order to cancel")
     result: dict[str, Any] = {"commands": len(waits), "without an open order": idle}
@@ -254,7 +273,7 @@ def main() -> None:
         f"{share}_us": percentile(waits, at) / 1000
         for share, at in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
     }
-    result |= {"max_us": max(waits) / 1000, **machine()}
+    result |= {"max_us": max(waits) / 1000, "pinned": pinned, **machine()}
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
