@@ -78,8 +78,7 @@ cdef class Sequencer:
         self.executor = executor
 
     def rehearse_after_frames(self, call_soon) -> None:
-        """After a frame, but no more often than every REHEARSE_NS, rehearse an order on its instrument; `call_soon`: the
-        event loop's, so that what has been read comes first."""
+        """Rehearse after a frame, at most every REHEARSE_NS; `call_soon`: the event loop's, so that what was read comes first."""
         self.call_soon = call_soon
 
     def bind_commands(self, epoll: int, obey) -> None:

@@ -156,7 +156,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--levels", type=int, default=2, help="levels that a frame changes, both sides together"
     )
-    parser.add_argument("--order-every", type=int, default=8, help="on which frames an order follows")
+    # Linux acknowledges every second frame within its read: with an odd number both kinds have orders.
+    parser.add_argument("--order-every", type=int, default=7, help="on which frames an order follows")
     parser.add_argument("--peers", action="store_true", help="the peers, too (make peers)")
     parser.add_argument(
         "--no-pin", action="store_true", help="leave cores and priorities to the operating system"

@@ -130,7 +130,7 @@ def main() -> None:
     setting = Setting(options.mode == "spin", options.tls, options.strategy, pinned)
     with tempfile.TemporaryDirectory(prefix="penstock-wire-") as name, favoured_session():
         folder = Path(name)
-        write_frames(folder / "frames", Shape(options.levels, 8), WARM_UP_FRAMES + options.frames)
+        write_frames(folder / "frames", Shape(options.levels, 7), WARM_UP_FRAMES + options.frames)
         bench = Bench(tools, folder, folder / "frames", setting)
         try:
             for engine, subject in (("floor", bench.floor), ("daemon", bench.daemon)):
