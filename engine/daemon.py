@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import gc
 import json
 import logging
 import os
@@ -48,12 +47,13 @@ from engine.journal.restart import restore
 from engine.live import check_destination, check_switches
 from engine.log import logging_to
 from engine.plugins import attach_strategies, check_limits, make_adapter
-from engine.resources import anonymous_memory_mb
+from engine.resources import anonymous_memory_mb, process_age_s
 from engine.rim import Rim
 from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
 from engine.sequencer import Sequencer
 from engine.summary import summary
 from engine.timers import Timers
+from engine.turns import Turns
 from native.cpu import BASELINE
 from native.log_errors import LogError
 from native.log_writer import LogWriter
@@ -90,6 +90,8 @@ class Daemon(Rim):
         self._started = time.monotonic()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._queries: list[int] = []
+        self._turns = Turns()
+        self._ready_s = 0.0
         self._executor: Executor | None = None
         self._adapter: Adapter = make_adapter(
             config.adapter.name, adapter_options(config, place), place.run_id, config.run.seed
@@ -211,13 +213,19 @@ class Daemon(Rim):
             self._run(awake.keep(around_ms=run.opening_awake_ms, after_frames=run.spin))
             # What is here now lives as long as the session: the collector need not look at it again, and runs when
             # the house is kept, never in the midst of an event.
-            gc.collect()
-            gc.freeze()
-            gc.disable()
+            self._house.garbage.freeze()
+            self._measure_turns()
             await self._wait()
             await self._end_trading()
         finally:
             await self._close(control)
+
+    def _measure_turns(self) -> None:
+        try:
+            self._turns.start(asyncio.get_running_loop())
+            self.sequencer.stages["turn"] = self._turns.histogram
+        except OSError as error:
+            logger.warning("%s", error)
 
     async def _begin(self) -> None:
         sequencer, core, config = self.sequencer, self.sequencer.core, self.config
@@ -243,6 +251,7 @@ class Daemon(Rim):
             lambda: len(core.books),
             seed=config.run.seed,
         )
+        self._ready_s = process_age_s()
         await self._adapter.start(sequencer, [core.spec(book.instrument) for book in core.books])
         self._executor.take_lane(self._adapter.quick_lane(core))
         self.sequencer.bind_executor(self._executor.submit)
@@ -324,6 +333,8 @@ class Daemon(Rim):
 
     async def _close(self, control: ControlServer) -> None:
         self._timers.close()
+        self._turns.stop()
+        self._house.garbage.close()
         await control.close()
         for task in tuple(self._tasks):
             task.cancel()
@@ -352,6 +363,9 @@ class Daemon(Rim):
             seconds=time.monotonic() - self._started,
             orders_sent=0 if self._executor is None else self._executor.sent,
             rss_anon_mb_max=self._house.rss_mb_max,
+            ready_s=self._ready_s,
+            collections=self._house.garbage.collections,
+            turns=self._turns,
             alerts=[msgspec.to_builtins(alert) for alert in self._publisher.alerts],
         )
         self._page.write(encode(self._document()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ from engine.config import Config
 from engine.console.publish import Publisher
 from engine.core import event
 from engine.core.enums import EventKind, HealthField
+from engine.garbage import Garbage
 from engine.journal.checkpoints import CheckpointWriter
 from engine.journal.restart import take_snapshot, write_snapshot
 from engine.resources import DISK_FINE, DISK_LOW, DISK_OUT, anonymous_memory_mb, disk_state
@@ -21,7 +21,6 @@ from native.log_writer import LogWriter
 
 MB = 1 << 20
 HOUSEKEEPING_S = 1.0
-COLLECT_S = 30.0
 DURABLE_WAIT_MS = 5000
 SMALLEST_TAPE_SEGMENTS = 4
 _DISK_TEXT = {
@@ -47,6 +46,7 @@ class Housekeeping:
         self.place, self.run_config = place, config.run
         self.sequencer, self.publisher = sequencer, publisher
         self.rss_mb_max = 0.0
+        self.garbage = Garbage(sequencer.observe)
         self._journal, self._tape = logs
         self._checkpoints = checkpoints
         self._note = note
@@ -54,20 +54,15 @@ class Housekeeping:
         self._checkpoint_segment = self._journal.segment
 
     async def run(self) -> None:
-        """Look at memory and disk each second; collect garbage, take a snapshot, sign a checkpoint now and then."""
+        """Look at memory and disk each second; collect garbage where there is some, take a snapshot, sign a checkpoint now and then."""
         now_s = time.monotonic()
         snapshot_at_s = now_s + self.run_config.snapshot_interval_s
         checkpoint_at_s = now_s + self.run_config.checkpoint_interval_s
-        collect_at_s = now_s + COLLECT_S
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             self.take_rss()
             self.look_at_disk()
-            if time.monotonic() >= collect_at_s:
-                collect_at_s = time.monotonic() + COLLECT_S
-                began_ns = time.perf_counter_ns()
-                gc.collect()
-                self.sequencer.observe("collect", time.perf_counter_ns() - began_ns)
+            self.garbage.collect_where_due()
             if time.monotonic() >= snapshot_at_s:
                 snapshot_at_s = time.monotonic() + self.run_config.snapshot_interval_s
                 await self._snapshot()

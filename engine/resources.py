@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 DISK_FINE, DISK_LOW, DISK_OUT = 0, 1, 2
@@ -22,3 +23,11 @@ def anonymous_memory_mb() -> float:
             if line.startswith("RssAnon:"):
                 return int(line.split()[1]) / 1024
     return 0.0
+
+
+def process_age_s() -> float:
+    """Seconds since this process was started, to the clock tick (starttime of /proc/self/stat, proc(5))."""
+    with open("/proc/self/stat", encoding="utf-8") as file:
+        after_name = file.read().rpartition(")")[2].split()
+    started_s = int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started_s
