@@ -6,6 +6,7 @@ The real daemon, with gate, journal and tape, a compiled strategy that trades a 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import hashlib
 import json
@@ -22,7 +23,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # the tests' processes; the engine is the installed one
 
 from benchmarks.tick_to_trade.build import Tools  # noqa: E402
-from benchmarks.tick_to_trade.processes import READY_S, Generator  # noqa: E402
+from benchmarks.tick_to_trade.processes import (  # noqa: E402
+    ENGINE_CPU,
+    ENGINE_NICE,
+    ENGINE_PRIORITY,
+    LOAD_CPU,
+    LOAD_NICE,
+    READY_S,
+    Generator,
+    place,
+)
 from native.order_book import OrderBook  # noqa: E402
 from tests.e2e.live_run import CoreProcess, VenueProcess, make_run  # noqa: E402
 
@@ -83,11 +93,15 @@ name = "marker_compiled"
 
 @dataclass(frozen=True)
 class Setting:
-    """What a flood is made under: symbols, the daemon's wait, its tape's budget, further lines of [run] and [risk]."""
+    """What a flood is made under: symbols, the daemon's wait, its tape's budget, further lines of [run] and [risk].
+
+    `pinned`: generator and daemon have a core each and, as root, priority there (tick_to_trade).
+    """
 
     symbols: int
     spin: bool = False
     tape_mb: int = 1024
+    pinned: bool = False
     run: str = ""
     risk: str = ""
 
@@ -171,6 +185,11 @@ class Flood(Generator):
             name, version, book = rest[0], int(rest[1]), OrderBook()
 
 
+def may_pin(options: argparse.Namespace) -> bool:
+    """Whether cores and priorities are given: there is more than one core, and nobody said no."""
+    return not options.no_pin and (os.cpu_count() or 1) > 1
+
+
 def is_live(status: Any) -> bool:
     """All books are LIVE, feeds are up, venue and core agree."""
     return bool(status.books) and all(book.trust == "LIVE" for book in status.books) and status.health == "ok"
@@ -219,13 +238,23 @@ def stage(folder: Path, tools: Tools, setting: Setting) -> Iterator[Callable[[],
                     symbols=symbols, spin=str(setting.spin).lower(), tape_mb=setting.tape_mb, port=flood.port,
                     run=setting.run, risk=setting.risk,
                 )  # fmt: skip
-                place = make_run(folder / f"run-{next(numbers)}", text)
+                where = make_run(folder / f"run-{next(numbers)}", text)
                 began = time.monotonic()
-                core = venue.core(place)
+                core = venue.core(where)
                 try:
                     flood.wait_subscribed(setting.symbols * CHANNELS_PER_SYMBOL + PRIVATE_CHANNELS)
                     core.wait_until(is_live, READY_S)
-                    yield Session(flood, core, time.monotonic() - began)
+                    ready_s = time.monotonic() - began
+                    if setting.pinned:
+                        place(flood.process.pid, LOAD_CPU, LOAD_NICE)
+                        # A process that spins with real-time priority would starve what else its core has to do.
+                        priority = 0 if setting.spin else ENGINE_PRIORITY
+                        place(core.process.pid, ENGINE_CPU, ENGINE_NICE, priority)
+                    try:
+                        yield Session(flood, core, ready_s)
+                    except RuntimeError as error:
+                        ended = f"ended with code {core.process.poll()}" if core.process.poll() else "runs"
+                        raise RuntimeError(f"{error}; the daemon {ended}:\n{core.output()[-4000:]}") from None
                 finally:
                     if core.process.poll() is None:
                         core.kill()

@@ -33,6 +33,7 @@ from benchmarks.flooding import (  # noqa: E402
     Totals,
     book_check,
     journal_check,
+    may_pin,
     order_checks,
     report,
     stage,
@@ -93,7 +94,7 @@ def check_all(sent: Sent, totals: Totals, summary: dict[str, Any], rate: float, 
 
 def sustained(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Any], Checks]:
     """A rate that is to be taken in whole."""
-    setting = Setting(options.symbols, options.spin, options.tape_mb)
+    setting = Setting(options.symbols, options.spin, options.tape_mb, may_pin(options))
     with stage(folder, build(), setting) as begin, begin() as session:
         sent = send(session, options, options.seconds, options.rate)
         totals = session.flood.totals()
@@ -114,6 +115,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--orders", type=float, default=20, help="orders that are asked for a second")
     parser.add_argument("--spin", action="store_true", help="run.spin of the daemon")
     parser.add_argument("--tape-mb", type=int, default=1024, help="run.tape_budget_mb of the daemon")
+    parser.add_argument(
+        "--no-pin", action="store_true", help="leave cores and priorities to the operating system"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="a new directory for the runs, which stays")
     options = parser.parse_args()

@@ -63,6 +63,7 @@ logger = logging.getLogger("penstock.core")
 MB = 1 << 20
 TAPE_POLL_US = 1000
 STATUS_INTERVAL_S = 0.25
+BOOKS_AT_ONCE = 4
 # Longer than the receive window of 5 s, so that an order without an outcome can be proved absent.
 STOP_WAIT_S = 10.0
 CANCEL_AGAIN_S = 0.5
@@ -223,6 +224,7 @@ class Daemon(Rim):
     def _measure_turns(self) -> None:
         try:
             self._turns.start(asyncio.get_running_loop())
+            self.sequencer.bind_turns(self._turns.counter_address)
             self.sequencer.stages["turn"] = self._turns.histogram
         except OSError as error:
             logger.warning("%s", error)
@@ -396,8 +398,18 @@ class Daemon(Rim):
         )
 
     async def _publish(self) -> None:
+        """The status, again and again; made in steps, a turn of the loop each, so that nothing waits for the whole."""
+        publisher = self._publisher
         while True:
-            self._page.write(encode(self._document()))
+            books: list[Any] = []
+            for first in range(0, len(publisher.core.books), BOOKS_AT_ONCE):
+                books += publisher.book_rows(first, BOOKS_AT_ONCE)
+                await asyncio.sleep(0)
+            adapter, rss_mb = self._adapter.status(), anonymous_memory_mb()
+            await asyncio.sleep(0)
+            document = publisher.document(adapter, time.monotonic() - self._started, rss_mb, books)
+            await asyncio.sleep(0)
+            self._page.write(encode(document))
             await asyncio.sleep(STATUS_INTERVAL_S)
 
     def _obey(self, request: Request) -> Awaitable[Reply]:

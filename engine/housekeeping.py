@@ -23,6 +23,7 @@ MB = 1 << 20
 HOUSEKEEPING_S = 1.0
 DURABLE_WAIT_MS = 5000
 SMALLEST_TAPE_SEGMENTS = 4
+SNAPSHOT_ATTEMPTS = 4
 _DISK_TEXT = {
     DISK_FINE: "fine again",
     DISK_LOW: "low: orders may only reduce",
@@ -61,8 +62,10 @@ class Housekeeping:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             self.take_rss()
+            await asyncio.sleep(0)  # a turn of the loop each
             self.look_at_disk()
             self.garbage.collect_where_due()
+            await asyncio.sleep(0)
             if time.monotonic() >= snapshot_at_s:
                 snapshot_at_s = time.monotonic() + self.run_config.snapshot_interval_s
                 await self._snapshot()
@@ -102,10 +105,18 @@ class Housekeeping:
                 self._checkpoint_failed(error)
 
     async def _snapshot(self) -> None:
-        """The state is copied here, between two events; it is written beside the loop once the journal is durable."""
-        taken = take_snapshot(self.sequencer.core, self._journal)
-        self._note(EventKind.NOTE_SNAPSHOT, {"records": taken.records, "sha256": taken.state_hash})
+        """The state is copied here, between two events; it is hashed beside the loop, and written there once the journal
+        is durable. Its note is the journal's very next record: where another came first, a new copy is taken."""
         loop = asyncio.get_running_loop()
+        for attempt in range(SNAPSHOT_ATTEMPTS):
+            taken = take_snapshot(self.sequencer.core, self._journal)
+            if attempt + 1 < SNAPSHOT_ATTEMPTS:
+                state_hash = await loop.run_in_executor(None, lambda: taken.state_hash)  # noqa: B023
+            else:
+                state_hash = taken.state_hash
+            if self._journal.records == taken.records:
+                break
+        self._note(EventKind.NOTE_SNAPSHOT, {"records": taken.records, "sha256": state_hash})
         if await loop.run_in_executor(None, self._journal.wait_durable, DURABLE_WAIT_MS):
             try:
                 await loop.run_in_executor(None, write_snapshot, self.place.journal, taken)

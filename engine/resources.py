@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 DISK_FINE, DISK_LOW, DISK_OUT = 0, 1, 2
+MB = 1 << 20
+PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 
 
 def disk_state(directory: Path, reduce_below: int, halt_below: int) -> int:
@@ -17,12 +19,10 @@ def disk_state(directory: Path, reduce_below: int, halt_below: int) -> int:
 
 
 def anonymous_memory_mb() -> float:
-    """Resident memory that belongs to this process alone (RssAnon of /proc/self/status, proc(5))."""
-    with open("/proc/self/status", encoding="ascii") as lines:
-        for line in lines:
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) / 1024
-    return 0.0
+    """Resident memory that belongs to this process alone: RssAnon, resident less shared (/proc/self/statm, proc(5))."""
+    with open("/proc/self/statm", "rb") as file:
+        _, resident, shared, *_ = file.read().split()
+    return (int(resident) - int(shared)) * PAGE_BYTES / MB
 
 
 def process_age_s() -> float:

@@ -28,6 +28,8 @@ cdef uint32_t MALFORMED_TOO_LARGE = 0xFFFF
 # A frame that comes so soon after the last one was waiting behind it. A look costs a system call.
 cdef int64_t BEHIND_NS = 5_000
 cdef int64_t LOOK_NS = 10_000
+# What frames may take of one turn of the loop, so that all else that is ready gets its turn, too.
+cdef int64_t TURN_NS = 150_000
 
 
 cdef extern from "sys/epoll.h" nogil:
@@ -83,6 +85,10 @@ cdef class Sequencer:
         """Call `obey()` between two frames of one read while the epoll descriptor is readable: commands overtake data."""
         self.commands = epoll
         self.obey = obey
+
+    def bind_turns(self, counter_address: int) -> None:
+        """Limit what frames take of one turn of the loop; the counter is of its turns (engine.turns)."""
+        self.turn = <const uint64_t*><size_t>counter_address
 
     def now_ns(self) -> int:
         """Our clock, UTC."""
@@ -144,7 +150,16 @@ cdef class Sequencer:
         self.frame_ns.add(steady_ns() - began)
         self.after()
         self.frame_ended_ns = steady_ns()
+        if self.turn != NULL:
+            if self.spent_turn != self.turn[0]:
+                self.spent_turn = self.turn[0]
+                self.spent_ns = 0
+            self.spent_ns += self.frame_ended_ns - began
         return 0
+
+    cdef bint is_spent(self) noexcept:
+        """Whether frames have had their share of this turn: what else was read waits for the next one."""
+        return self.turn != NULL and self.spent_turn == self.turn[0] and self.spent_ns > TURN_NS
 
     cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1:
         """Count a frame that could not be decoded; told once for each reason."""

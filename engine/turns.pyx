@@ -50,6 +50,7 @@ ctypedef struct turns_t:
     int64_t long_ns
     int64_t began_ns     # monotonic
     int64_t ended_ns     # of the newest turn, the thread's processor time; 0: none yet
+    uint64_t n_turns
     uint64_t n_long
     long_turn_t newest[LONG_KEPT]
 
@@ -75,6 +76,7 @@ cdef void on_prepare(void* handle) noexcept nogil:
             turns.newest[turns.n_long % LONG_KEPT].took_ns = took_ns
             turns.n_long += 1
     turns.ended_ns = now_ns
+    turns.n_turns += 1
 
 
 cdef class Turns:
@@ -92,6 +94,11 @@ cdef class Turns:
         self.histogram = Histogram()
         self.turns.histogram = self.histogram.data
         self.turns.long_ns = long_ns
+
+    @property
+    def counter_address(self) -> int:
+        """Where the number of turns lies, a u64, while this object lives."""
+        return <size_t>&self.turns.n_turns
 
     @property
     def n_long(self) -> int:

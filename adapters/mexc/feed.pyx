@@ -4,15 +4,26 @@ Compiled against picows' own classes, so that a market data frame makes no Pytho
 """
 
 from libc.stdint cimport int64_t, uint16_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
 from engine.sequencer cimport Sequencer
 
+from asyncio import get_running_loop
+
 
 cdef enum:
     OVER = -1
+    HELD_FIRST = 1 << 16
+    HELD_KEPT = 1 << 20  # more memory than this is given back
+    HELD_LEAST = 16      # frames of each feed in a turn, however little is left of it
+
+
+cdef inline size_t entry_bytes(size_t size) noexcept nogil:
+    return sizeof(size_t) + ((size + 7) & ~<size_t>7)
 
 
 cdef inline int64_t clock_ns(int clock) noexcept nogil:
@@ -39,6 +50,14 @@ cdef class FeedListener(WSListener):
     cdef readonly int64_t frames
     cdef readonly int64_t bytes_received
     cdef int64_t last_frame_ns
+    cdef char* held            # frames that wait for the loop's next turn: a size_t, then the frame, each padded to 8
+    cdef size_t held_room
+    cdef size_t held_used
+    cdef size_t held_at        # of the first one
+    cdef object reading        # the transport whose reading is paused for them
+
+    def __dealloc__(self):
+        free(self.held)
 
     def __init__(self, sequencer, uint16_t source, control, Py_ssize_t max_message_bytes):
         self.divert(sequencer)
@@ -53,6 +72,8 @@ cdef class FeedListener(WSListener):
 
     def divert(self, sequencer) -> None:
         """Hand frames to another sequencer, or to anything with its `ingest_frame_bytes`, from now on."""
+        while self.held_at < self.held_used:
+            self.take_held()
         self.native = sequencer if isinstance(sequencer, Sequencer) else None
         self.sequencer = sequencer
 
@@ -69,7 +90,7 @@ cdef class FeedListener(WSListener):
             and not (frame.rsv1 | frame.rsv2 | frame.rsv3)
             and frame.payload_size <= self.max_message_bytes
         ):
-            self.take_data(frame.payload_ptr, frame.payload_size)
+            self.take_data(transport, frame.payload_ptr, frame.payload_size)
         else:
             self.take_other(transport, frame)
 
@@ -78,20 +99,73 @@ cdef class FeedListener(WSListener):
         self.control.on_unread()
 
     cpdef on_ws_disconnected(self, WSTransport transport):
-        """picows calls this once, at the end."""
+        """picows calls this once, at the end. What waits belongs to a feed that is down."""
+        self.held_at = self.held_used = 0
         self.control.on_closed()
 
-    cdef int take_data(self, const char* payload, Py_ssize_t size) except -1:
+    cdef int take_data(self, WSTransport transport, const char* payload, Py_ssize_t size) except -1:
         self.frames += 1
         self.bytes_received += size
         self.last_frame_ns = clock_ns(CLOCK_MONOTONIC)
         if self.frames == 1:
             self.control.on_first_frame()
-        if self.native is not None:
-            self.native.ingest_frame(self.source, payload, size, clock_ns(CLOCK_REALTIME))
-        else:
+        if self.native is None:
             self.sequencer.ingest_frame_bytes(self.source, payload[:size])
+        elif self.held_used or self.native.is_spent():
+            self.hold(transport, payload, size)
+        else:
+            self.native.ingest_frame(self.source, payload, size, clock_ns(CLOCK_REALTIME))
         return 0
+
+    cdef int hold(self, WSTransport transport, const char* payload, size_t size) except -1:
+        """Keep a frame for the loop's next turn, and read nothing more until it is taken in."""
+        cdef size_t need = self.held_used + entry_bytes(size), room = max(self.held_room, HELD_FIRST)
+        while room < need:
+            room *= 2
+        if room != self.held_room:
+            grown = <char*>realloc(self.held, room)
+            if grown == NULL:
+                raise MemoryError("no memory for frames that wait")
+            self.held, self.held_room = grown, room
+        if not self.held_used:
+            self.reading = transport
+            transport.underlying_transport.pause_reading()
+            get_running_loop().call_soon(self.go_on)
+        (<size_t*>(self.held + self.held_used))[0] = size
+        memcpy(self.held + self.held_used + sizeof(size_t), payload, size)
+        self.held_used = need
+        return 0
+
+    cdef int take_held(self) except -1:
+        cdef size_t size = (<size_t*>(self.held + self.held_at))[0]
+        cdef const char* frame = self.held + self.held_at + sizeof(size_t)
+        self.held_at += entry_bytes(size)
+        self.native.ingest_frame(self.source, frame, size, clock_ns(CLOCK_REALTIME))
+        return 0
+
+    def go_on(self) -> None:
+        """The next turn: take in what waits, as far as the share goes, though some of it in any case; then read again."""
+        cdef int taken = 0
+        try:
+            while self.held_at < self.held_used and (taken < HELD_LEAST or not self.native.is_spent()):
+                self.take_held()
+                taken += 1
+        except BaseException:
+            # As picows does where a frame cannot be taken in: the connection ends, and its feed begins anew.
+            self.held_at = self.held_used = 0
+            if self.reading is not None:
+                self.reading.disconnect(False)
+            raise
+        if self.held_at < self.held_used:
+            get_running_loop().call_soon(self.go_on)
+            return
+        self.held_at = self.held_used = 0
+        if self.held_room > HELD_KEPT:
+            free(self.held)
+            self.held, self.held_room = NULL, 0
+        reading, self.reading = self.reading, None
+        if reading is not None and not reading.is_disconnected:
+            reading.underlying_transport.resume_reading()
 
     cdef int take_other(self, WSTransport transport, WSFrame frame) except -1:
         """Text, control frames, fragments and what is too large: the cold path."""
@@ -114,7 +188,7 @@ cdef class FeedListener(WSListener):
             return 0
         self.fragments += frame.get_payload_as_bytes()
         if frame.fin:
-            self.finish_message()
+            self.finish_message(transport)
         return 0
 
     cdef int violated(self, WSTransport transport, str what) except -1:
@@ -129,13 +203,13 @@ cdef class FeedListener(WSListener):
         transport.disconnect(False)
         return 0
 
-    cdef int finish_message(self) except -1:
+    cdef int finish_message(self, WSTransport transport) except -1:
         cdef bytes message = bytes(self.fragments)
         cdef int kind = self.fragments_type
         self.fragments.clear()
         self.fragments_type = 0
         if kind == WSMsgType.BINARY:
-            self.take_data(message, len(message))
+            self.take_data(transport, message, len(message))
         elif kind == WSMsgType.TEXT:
             self.control.on_text(message.decode("utf-8", "replace"))
         return 0
