@@ -40,8 +40,8 @@ GROWTH_MOST_MB = 5.0
 
 def measured(
     begin: Callable[[], Any], options: argparse.Namespace, setting: Setting
-) -> tuple[dict[str, Any], Checks]:
-    """Starts, then the long flood; what was found."""
+) -> tuple[dict[str, Any], Checks, Samples, list[Any]]:
+    """Starts, then the long flood; what was found, the samples and the newest long turns."""
     starts = []
     for _ in range(options.starts):
         with begin() as session:
@@ -71,26 +71,27 @@ def measured(
         ),
         "memory (RssAnon), MB": f"{samples.rows[0][1]:.1f} at first, {samples.rows[-1][1]:.1f} at last",
     }
-    return facts, judge(starts, samples, summary, options.warm_up) | {
+    found = judge(starts, samples, summary, options.warm_up) | {
         "conflated": (summary["conflated"] == 0, summary["conflated"]),
         **book_check(summary, totals),
         **order_checks(summary, totals),
     }
+    return facts, found, samples, summary["long_turns"]["newest"]
 
 
 def judge(
     starts: list[tuple[float, float]], samples: Samples, summary: dict[str, Any], warm_up_s: float
 ) -> Checks:
     """Each bar with whether it was met and what was found."""
-    slow = [ns / 1e6 for at_s, ns in summary["long_turns"]["newest"] if at_s >= warm_up_s]
-    worst_ms = max(slow, default=0.0)
+    slow = [(ns / 1e6, at_s) for at_s, ns in summary["long_turns"]["newest"] if at_s >= warm_up_s]
+    worst_ms, worst_at_s = max(slow, default=(0.0, 0.0))
     growth, (fewest, most) = samples.growth_mb(), samples.descriptors()
     slowest_s = max((wall_s for wall_s, _ in starts), default=0.0)
     return {
         f"ready in less than {READY_MOST_S:g} s": (slowest_s < READY_MOST_S, f"{slowest_s:.2f} s at most"),
         f"no turn above {TURN_MOST_MS:g} ms of processor time": (
             worst_ms <= TURN_MOST_MS,
-            f"{len(slow)} above, {worst_ms:.2f} ms the longest" if slow else "none",
+            f"{len(slow)} above; the longest {worst_ms:.2f} ms, {worst_at_s:.0f} s in" if slow else "none",
         ),
         "garbage collections while trading": (summary["gc_collections"] == 0, summary["gc_collections"]),
         f"memory grew after the warm-up by less than {GROWTH_MOST_MB:g} MB": (
@@ -132,13 +133,13 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-pauses-")))
         try:
-            facts, found = measured(stack.enter_context(stage(folder, tools, setting)), options, setting)
+            facts, found, samples, long_turns = measured(stack.enter_context(stage(folder, tools, setting)), options, setting)
         except KeyboardInterrupt:
             stack.close()
             raise SystemExit(130) from None
     sys.stdout.write(report("Pauses", facts, found))
     if options.json is not None:
-        document = {"machine": header, "facts": facts, "promises": found}
+        document = {"machine": header, "facts": facts, "promises": found, "samples": samples.rows, "long": long_turns}
         options.json.write_text(json.dumps(document, indent=2) + "\n")
     raise SystemExit(0 if all(kept for kept, _ in found.values()) else 1)
 

@@ -17,6 +17,7 @@ from asyncio import get_running_loop
 
 cdef enum:
     OVER = -1
+    READ_MOST = 1 << 15
     HELD_FIRST = 1 << 16
     HELD_KEPT = 1 << 20  # more memory than this is given back
     HELD_LEAST = 16      # frames of each feed in a turn, however little is left of it
@@ -30,6 +31,34 @@ cdef inline int64_t clock_ns(int clock) noexcept nogil:
     cdef timespec now
     clock_gettime(<int>clock, &now)
     return <int64_t>now.tv_sec * 1_000_000_000 + now.tv_nsec
+
+
+cdef class SmallReads:
+    """Stands between a transport and picows, and has it read READ_MOST bytes at a time.
+
+    picows doubles its buffer whenever one read fills it: after a burst a single read would hold thousands of frames, and the
+    loop would look at nothing else for milliseconds. Made for a connection that was opened; all else goes to picows.
+    """
+    cdef object picows
+    cdef object get
+    cdef object updated
+
+    def __init__(self, WSTransport transport):
+        self.picows = transport.underlying_transport.get_protocol()
+        self.get = self.picows.get_buffer
+        self.updated = self.picows.buffer_updated
+        transport.underlying_transport.set_protocol(self)
+
+    def get_buffer(self, hint):
+        """Where the next bytes go."""
+        return self.get(hint)[:READ_MOST]
+
+    def buffer_updated(self, count):
+        """So many are there."""
+        self.updated(count)
+
+    def __getattr__(self, name):
+        return getattr(self.picows, name)
 
 
 cdef class FeedListener(WSListener):
