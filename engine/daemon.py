@@ -63,7 +63,7 @@ logger = logging.getLogger("penstock.core")
 MB = 1 << 20
 TAPE_POLL_US = 1000
 STATUS_INTERVAL_S = 0.25
-BOOKS_AT_ONCE = 4
+BOOKS_AT_ONCE = 3
 # Longer than the receive window of 5 s, so that an order without an outcome can be proved absent.
 STOP_WAIT_S = 10.0
 CANCEL_AGAIN_S = 0.5

@@ -29,7 +29,7 @@ cdef uint32_t MALFORMED_TOO_LARGE = 0xFFFF
 cdef int64_t BEHIND_NS = 5_000
 cdef int64_t LOOK_NS = 10_000
 # What frames may take of one turn of the loop, so that all else that is ready gets its turn, too.
-cdef int64_t TURN_NS = 150_000
+cdef int64_t TURN_NS = 100_000
 
 
 cdef extern from "sys/epoll.h" nogil:

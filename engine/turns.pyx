@@ -1,8 +1,10 @@
 """What each turn of the event loop costs: whatever comes in during a turn waits for its end.
 
-Measured in processor time of the loop's thread: neither waiting for a socket nor being kept from running counts. A libuv
-prepare handle is called once a turn, right before the loop waits; between two calls lies one turn. uvloop has no such
-handle, so libuv's own functions are taken from its library; they cost one system call a turn, and nothing per frame.
+Measured in processor time of the loop's thread, so that being kept from running does not count; the wait for sockets does
+not either. The kernel charges a thread for much that it does while that thread goes to sleep (a millisecond or two where it
+looks for other work for the processor), so a turn is the lesser of processor time and time not spent waiting. libuv calls a
+prepare handle once a turn, right before the loop waits, and counts the waiting. uvloop shows neither: libuv's own functions
+are taken from its library. They cost some system calls a turn, and nothing per frame.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -34,10 +36,13 @@ ctypedef int (*start_fn)(void* handle, handle_cb called) noexcept nogil
 ctypedef int (*stop_fn)(void* handle) noexcept nogil
 ctypedef void (*unref_fn)(void* handle) noexcept nogil
 ctypedef void (*close_fn)(void* handle, handle_cb closed) noexcept nogil
+ctypedef uint64_t (*idle_fn)(void* loop) noexcept nogil
+ctypedef int (*configure_fn)(void* loop, int option, ...) noexcept nogil
 ctypedef size_t (*size_fn)(int kind) noexcept nogil
 
 cdef enum:
-    UV_PREPARE = 9       # uv_handle_type
+    UV_PREPARE = 9               # uv_handle_type
+    UV_METRICS_IDLE_TIME = 1     # uv_loop_option
     LONG_KEPT = 256
 
 
@@ -49,7 +54,11 @@ ctypedef struct turns_t:
     histogram_t* histogram
     int64_t long_ns
     int64_t began_ns     # monotonic
-    int64_t ended_ns     # of the newest turn, the thread's processor time; 0: none yet
+    void* loop
+    idle_fn idle_time
+    int64_t ended_cpu_ns # at the end of the newest turn: the thread's processor time; 0: none yet
+    int64_t ended_ns     # monotonic
+    int64_t idle_ns      # waited so far
     uint64_t n_turns
     uint64_t n_long
     long_turn_t newest[LONG_KEPT]
@@ -68,14 +77,16 @@ cdef void on_closed(void* handle) noexcept nogil:
 cdef void on_prepare(void* handle) noexcept nogil:
     """Called by libuv, which runs without the interpreter's lock."""
     cdef turns_t* turns = <turns_t*>(<void**>handle)[0]
-    cdef int64_t now_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), took_ns = now_ns - turns.ended_ns
-    if turns.ended_ns:
+    cdef int64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), now_ns = clock_ns(CLOCK_MONOTONIC)
+    cdef int64_t idle_ns = <int64_t>turns.idle_time(turns.loop)
+    cdef int64_t took_ns = min(cpu_ns - turns.ended_cpu_ns, now_ns - turns.ended_ns - (idle_ns - turns.idle_ns))
+    if turns.ended_cpu_ns:
         histogram_record(turns.histogram, took_ns)
         if took_ns > turns.long_ns:
-            turns.newest[turns.n_long % LONG_KEPT].at_ns = clock_ns(CLOCK_MONOTONIC) - turns.began_ns
+            turns.newest[turns.n_long % LONG_KEPT].at_ns = now_ns - turns.began_ns
             turns.newest[turns.n_long % LONG_KEPT].took_ns = took_ns
             turns.n_long += 1
-    turns.ended_ns = now_ns
+    turns.ended_cpu_ns, turns.ended_ns, turns.idle_ns = cpu_ns, now_ns, idle_ns
     turns.n_turns += 1
 
 
@@ -126,12 +137,16 @@ cdef class Turns:
         self.library = dlopen(<const char*>name, RTLD_NOW | RTLD_NOLOAD)
         if self.library == NULL:
             raise OSError("uvloop's library is not loaded")
-        for each in (b"uv_prepare_init", b"uv_prepare_start", b"uv_prepare_stop", b"uv_unref", b"uv_close"):
+        for each in (b"uv_prepare_init", b"uv_prepare_start", b"uv_prepare_stop", b"uv_unref", b"uv_close",
+                     b"uv_loop_configure"):
             self.found(each)
         uv_loop = PyCapsule_GetPointer(uvloop_library.libuv_get_loop_t_ptr(loop), NULL)
         handle = calloc(1, (<size_fn>self.found(b"uv_handle_size"))(UV_PREPARE))
         if handle == NULL:
             raise MemoryError("no memory for a libuv handle")
+        (<configure_fn>self.found(b"uv_loop_configure"))(uv_loop, UV_METRICS_IDLE_TIME)
+        self.turns.loop = uv_loop
+        self.turns.idle_time = <idle_fn>self.found(b"uv_metrics_idle_time")
         (<init_fn>self.found(b"uv_prepare_init"))(uv_loop, handle)
         (<void**>handle)[0] = <void*>&self.turns
         (<start_fn>self.found(b"uv_prepare_start"))(handle, on_prepare)

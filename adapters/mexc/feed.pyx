@@ -17,10 +17,10 @@ from asyncio import get_running_loop
 
 cdef enum:
     OVER = -1
-    READ_MOST = 1 << 15
+    READ_MOST = 1 << 14
     HELD_FIRST = 1 << 16
     HELD_KEPT = 1 << 20  # more memory than this is given back
-    HELD_LEAST = 16      # frames of each feed in a turn, however little is left of it
+    HELD_LEAST = 8       # frames of each feed in a turn, however little is left of it
 
 
 cdef inline size_t entry_bytes(size_t size) noexcept nogil:
