@@ -85,15 +85,19 @@ order_window_s = 1
 max_feed_silence_ms = 600000
 max_volatility_bps = 100000
 proposer_budget_notional = "1000000000"
-{risk}
 [[strategy]]
 name = "marker_compiled"
+{strategy}
+"""
+METRONOME = """
+[[strategy]]
+name = "metronome"
 """
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a flood is made under: symbols, the daemon's wait, its tape's budget, further lines of [run] and [risk].
+    """What a flood is made under: symbols, the daemon's wait, its tape's budget, further lines of [run], a second strategy.
 
     `pinned`: generator and daemon have a core each and, as root, priority there (tick_to_trade).
     """
@@ -103,7 +107,7 @@ class Setting:
     tape_mb: int = 1024
     pinned: bool = False
     run: str = ""
-    risk: str = ""
+    metronome: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -236,7 +240,7 @@ def stage(folder: Path, tools: Tools, setting: Setting) -> Iterator[Callable[[],
                 symbols = ", ".join(f'"{name}"' for name in setting.names)
                 text = RUN.format(
                     symbols=symbols, spin=str(setting.spin).lower(), tape_mb=setting.tape_mb, port=flood.port,
-                    run=setting.run, risk=setting.risk,
+                    run=setting.run, strategy=METRONOME if setting.metronome else "",
                 )  # fmt: skip
                 where = make_run(folder / f"run-{next(numbers)}", text)
                 began = time.monotonic()
@@ -298,6 +302,15 @@ def journal_check(run: Path) -> Checks:
         [sys.executable, "-m", "engine.cli", "journal", "verify", str(run)], capture_output=True, text=True, cwd=run
     )
     return {"the journal verifies": (ran.returncode == 0, (ran.stdout + ran.stderr).strip().splitlines()[-1])}
+
+
+def replay_check(run: Path) -> Checks:
+    """`penstock replay`: the tape with what was left out, through the same core. A tape cut to its budget has no beginning."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "engine.cli", "replay", str(run)], capture_output=True, text=True, cwd=run
+    )
+    said = (ran.stdout + ran.stderr).strip().splitlines()[-1]
+    return {"the run replays": (ran.returncode == 0 or "cut to its budget" in said, said)}
 
 
 def report(title: str, facts: dict[str, Any], found: Checks) -> str:

@@ -16,6 +16,7 @@ import json
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +33,42 @@ from benchmarks.flooding import (  # noqa: E402
     Setting,
     Totals,
     book_check,
+    is_live,
     journal_check,
     may_pin,
     order_checks,
+    replay_check,
     report,
     stage,
 )
 from benchmarks.tick_to_trade.build import build  # noqa: E402
 from benchmarks.tick_to_trade.run import use_site  # noqa: E402
 from engine.microbench import machine  # noqa: E402
+from tests.e2e.live_run import read_status  # noqa: E402
 
 LATE_MOST_S = 0.5
+PROBE_S, PROBE_RATE = 2.0, 2_000_000.0
+CALM_S, CALM_RATE = 5.0, 20_000.0
 
 
-def send(session: Session, options: argparse.Namespace, seconds: float, rate: float) -> Sent:
-    """One flood, with a bar where there is a terminal."""
+def send(
+    session: Session, options: argparse.Namespace, seconds: float, rate: float, look: Callable[[], None] | None = None
+) -> Sent:
+    """One flood, with a bar where there is a terminal; `look` is called once a second."""
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(f"{rate:,.0f} messages/s", total=seconds * rate)
-        return session.flood.send(
-            seconds, rate, options.orders, lambda sent, lag_ms: progress.update(task, completed=sent)
-        )
+
+        def each(sent: int, lag_ms: int) -> None:
+            progress.update(task, completed=sent)
+            if look is not None:
+                look()
+
+        return session.flood.send(seconds, rate, options.orders, each)
+
+
+def setting_of(options: argparse.Namespace, run: str = "", metronome: bool = False) -> Setting:
+    """What the command line asks for."""
+    return Setting(options.symbols, options.spin, options.tape_mb, may_pin(options), run, metronome)
 
 
 def facts_of(sent: Sent, summary: dict[str, Any], setting: Setting) -> dict[str, Any]:
@@ -94,7 +111,7 @@ def check_all(sent: Sent, totals: Totals, summary: dict[str, Any], rate: float, 
 
 def sustained(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Any], Checks]:
     """A rate that is to be taken in whole."""
-    setting = Setting(options.symbols, options.spin, options.tape_mb, may_pin(options))
+    setting = setting_of(options)
     with stage(folder, build(), setting) as begin, begin() as session:
         sent = send(session, options, options.seconds, options.rate)
         totals = session.flood.totals()
@@ -106,11 +123,85 @@ def sustained(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Any]
     return facts_of(sent, summary, setting), found
 
 
+def capacity(folder: Path, options: argparse.Namespace) -> float:
+    """Messages a second that it takes where more than it can take are sent, and nothing is left out."""
+    setting = setting_of(options, run="conflate_lag_ms = 0")
+    with stage(folder, build(), setting) as begin, begin() as session:
+        sent = send(session, options, PROBE_S, PROBE_RATE)
+        session.settle(session.flood.totals().frames)
+        session.finish()
+    return sent.frames / sent.seconds
+
+
+def overloaded(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Any], Checks]:
+    """More than it can take; then little again, without a restart."""
+    (folder / "capacity").mkdir()
+    most = capacity(folder / "capacity", options)
+    setting = setting_of(options, metronome=True)
+    seen: set[str] = set()
+    with stage(folder, build(), setting) as begin, begin() as session:
+
+        def look() -> None:
+            status = read_status(session.core.place)
+            if status is not None:
+                seen.update(book.trust for book in status.books)
+
+        sent = send(session, options, options.seconds, options.factor * most, look)
+        session.settle(session.flood.totals().frames)
+        loud = session.flood.totals()
+        left_out = sum(feed.conflated for feed in session.core.wait_until(is_live).feeds)
+        calm = send(session, options, CALM_S, CALM_RATE)
+        session.settle(session.flood.totals().frames)
+        totals = session.flood.totals()
+        summary = session.finish()
+        found = check_overload(summary, loud, totals, left_out)
+        found |= {
+            "the books were STALE meanwhile": ("STALE" in seen, ", ".join(sorted(seen))),
+            **journal_check(session.core.place.path),
+            **replay_check(session.core.place.path),
+        }
+    facts = {
+        "what it takes": f"{most:,.0f} messages/s",
+        "sent": f"{options.factor:g} times that, {options.factor * most:,.0f} messages/s, for {options.seconds:g} s",
+        **facts_of(sent, summary, setting),
+        "then": f"{calm.frames:,} messages in {calm.seconds:.2f} s",
+        "denied": summary["denied"],
+        "times that frames were left out": summary["counters"].get("mexc.conflations", 0),
+    }
+    return facts, found
+
+
+def check_overload(summary: dict[str, Any], loud: Totals, totals: Totals, left_out: int) -> Checks:
+    """The promises where it is too much: `loud` as of the end of the flood, when so many frames had been left out."""
+    taken, conflated = summary["messages"], summary["conflated"]
+    sent = totals.frames + totals.told
+    return {
+        "conflated, and counted": (
+            taken + conflated == sent and conflated > 0,
+            f"{taken:,} taken in and {conflated:,} left out of {sent:,}",
+        ),
+        "the gate refused as the feed lagged": (
+            summary["denied"].get("FEED_LAGGING", 0) > 0,
+            summary["denied"].get("FEED_LAGGING", 0),
+        ),
+        "afterwards nothing more was left out": (conflated == left_out, conflated - left_out),
+        "afterwards every frame that asks for an order got one": (
+            totals.marked - loud.marked > 0 and totals.orders - loud.orders >= totals.marked - loud.marked,
+            f"{totals.marked - loud.marked} asked",
+        ),
+        **book_check(summary, totals),
+        **order_checks(summary, totals),
+    }
+
+
 def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python benchmarks/overload.py", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=200_000, help="messages a second, all connections together")
+    parser.add_argument(
+        "--factor", type=float, default=0.0, help="send this times what it can take, instead of --rate"
+    )
     parser.add_argument("--symbols", type=int, default=20, help="ten of them share a connection")
     parser.add_argument("--orders", type=float, default=20, help="orders that are asked for a second")
     parser.add_argument("--spin", action="store_true", help="run.spin of the daemon")
@@ -139,7 +230,7 @@ def main() -> None:
             options.keep.mkdir(parents=True)
             folder = options.keep.resolve()
         try:
-            facts, found = sustained(folder, options)
+            facts, found = (overloaded if options.factor else sustained)(folder, options)
         except KeyboardInterrupt:
             stack.close()
             raise SystemExit(130) from None

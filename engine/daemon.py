@@ -224,7 +224,8 @@ class Daemon(Rim):
     def _measure_turns(self) -> None:
         try:
             self._turns.start(asyncio.get_running_loop())
-            self.sequencer.bind_turns(self._turns.counter_address)
+            self.sequencer.backlog.bind_turns(self._turns.counter_address)
+            self.sequencer.backlog.bind_conflation(self.config.run.conflate_lag_ms * 1_000_000)
             self.sequencer.stages["turn"] = self._turns.histogram
         except OSError as error:
             logger.warning("%s", error)

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 
+from engine.backlog cimport Backlog
 from engine.core.decoder cimport FrameDecoder
 from engine.core.engine cimport Engine
 from engine.core.event cimport event_t, malformed_t
@@ -25,9 +26,7 @@ cdef class Sequencer:
     cdef object obey
     cdef int64_t commands_looked_ns
     cdef int64_t frame_ended_ns
-    cdef const uint64_t* turn          # how many turns the loop has made; NULL: not known
-    cdef uint64_t spent_turn           # the turn that spent_ns is of
-    cdef int64_t spent_ns
+    cdef readonly Backlog backlog
     cdef uint64_t seq
     cdef bint busy
     cdef bint draining
@@ -41,7 +40,8 @@ cdef class Sequencer:
     cdef Histogram frame_ns
 
     cdef int ingest_frame(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except -1
-    cdef bint is_spent(self) noexcept
+    cdef bint is_behind(self, uint16_t source) noexcept
+    cdef int64_t lag_of(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except? -1
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL
     cdef int run(self, const event_t* event) except -1
     cdef int step(self, const event_t* event) except -1

@@ -12,6 +12,7 @@ from libc.string cimport memcpy, memset
 from collections import deque
 
 from engine.clock cimport steady_ns, wall_ns
+from engine.backlog cimport Backlog
 from engine.core.check cimport FRAME_MOST, check_batch, check_input, checked, padded_bytes
 from engine.core.event cimport *
 from engine.core.state.state cimport MAX_SOURCES
@@ -28,8 +29,6 @@ cdef uint32_t MALFORMED_TOO_LARGE = 0xFFFF
 # A frame that comes so soon after the last one was waiting behind it. A look costs a system call.
 cdef int64_t BEHIND_NS = 5_000
 cdef int64_t LOOK_NS = 10_000
-# What frames may take of one turn of the loop, so that all else that is ready gets its turn, too.
-cdef int64_t TURN_NS = 100_000
 
 
 cdef extern from "sys/epoll.h" nogil:
@@ -57,6 +56,7 @@ cdef class Sequencer:
         self.commands = -1
         self.counters = {}
         self.waiting = deque()
+        self.backlog = Backlog()
         self.scratch = <char*>malloc(SCRATCH_FIRST)
         if self.scratch == NULL:
             raise MemoryError("no memory for the decoder's output")
@@ -85,10 +85,6 @@ cdef class Sequencer:
         """Call `obey()` between two frames of one read while the epoll descriptor is readable: commands overtake data."""
         self.commands = epoll
         self.obey = obey
-
-    def bind_turns(self, counter_address: int) -> None:
-        """Limit what frames take of one turn of the loop; the counter is of its turns (engine.turns)."""
-        self.turn = <const uint64_t*><size_t>counter_address
 
     def now_ns(self) -> int:
         """Our clock, UTC."""
@@ -150,16 +146,24 @@ cdef class Sequencer:
         self.frame_ns.add(steady_ns() - began)
         self.after()
         self.frame_ended_ns = steady_ns()
-        if self.turn != NULL:
-            if self.spent_turn != self.turn[0]:
-                self.spent_turn = self.turn[0]
-                self.spent_ns = 0
-            self.spent_ns += self.frame_ended_ns - began
+        self.backlog.spend(self.frame_ended_ns - began)
         return 0
 
-    cdef bint is_spent(self) noexcept:
-        """Whether frames have had their share of this turn: what else was read waits for the next one."""
-        return self.turn != NULL and self.spent_turn == self.turn[0] and self.spent_ns > TURN_NS
+    cdef bint is_behind(self, uint16_t source) noexcept:
+        """Whether a market feed's newest frame was older than may be. Word of our own orders is never left out."""
+        return (self.backlog.conflate_ns and source < MAX_SOURCES and not self.core.c.sources[source].private_
+                and self.core.c.sources[source].lag_ns > self.backlog.conflate_ns)
+
+    cdef int64_t lag_of(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except? -1:
+        """How much later than the feed's quickest one a frame came that is left out; 0 where it does not say."""
+        cdef event_t raw
+        cdef event_t* event
+        memset(&raw, 0, sizeof(raw))
+        raw.source = source
+        raw.instrument = -1
+        raw.length = <uint32_t>min(length, FRAME_MOST)
+        event = self.decode(&raw, frame)
+        return max(ts_recv_ns - event.ts_event_ns - self.core.c.sources[source].offset_ns, 0) if event.ts_event_ns > 0 else 0
 
     cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1:
         """Count a frame that could not be decoded; told once for each reason."""

@@ -15,11 +15,21 @@ from engine.sequencer cimport Sequencer
 from asyncio import get_running_loop
 
 
+cdef double QUIET_S = 0.1
+
+cdef extern from "<sys/ioctl.h>" nogil:
+    enum:
+        FIONREAD
+    int ioctl(int fd, unsigned long request, ...)
+
 cdef enum:
     OVER = -1
     READ_MOST = 1 << 14
     HELD_FIRST = 1 << 16
     HELD_KEPT = 1 << 20  # more memory than this is given back
+    UNREAD_MOST = 1 << 16    # with no more than this unread a feed is not behind, but its venue
+    CAUGHT_UP_PART = 16      # caught up: no further behind than this part of the limit
+    EMPTY_READS_MOST = 64
     HELD_LEAST = 8       # frames of each feed in a turn, however little is left of it
 
 
@@ -31,6 +41,14 @@ cdef inline int64_t clock_ns(int clock) noexcept nogil:
     cdef timespec now
     clock_gettime(<int>clock, &now)
     return <int64_t>now.tv_sec * 1_000_000_000 + now.tv_nsec
+
+
+cdef int unread_bytes(WSTransport transport):
+    """What the kernel has of a connection that was not read yet; 0 where it does not say."""
+    cdef int count = 0
+    if ioctl(transport._socket, FIONREAD, &count) != 0:
+        return 0
+    return count
 
 
 cdef class SmallReads:
@@ -65,8 +83,8 @@ cdef class FeedListener(WSListener):
     """One connection's ears.
 
     `sequencer` is an `engine.sequencer.Sequencer`, or anything with its `ingest_frame_bytes` (a recorder);
-    `control` gets `on_first_frame()`, `on_text(str)`, `on_closed()`, `on_oversized()`, `on_violation(str)` for what RFC 6455
-    forbids, and `on_unread()`. A message in fragments is put together up to `max_message_bytes`; a longer one ends the
+    `control` gets `on_first_frame()`, `on_text(str)`, `on_closed()`, `on_conflation(on, frames, lag_ns)`, `on_oversized()`,
+    `on_violation(str)` for what RFC 6455 forbids, and `on_unread()`. A message in fragments is put together up to `max_message_bytes`; a longer one ends the
     connection, as any violation does, and nothing behind it counts.
     """
     cdef Sequencer native
@@ -84,6 +102,11 @@ cdef class FeedListener(WSListener):
     cdef size_t held_used
     cdef size_t held_at        # of the first one
     cdef object reading        # the transport whose reading is paused for them
+    cdef readonly int64_t conflated  # frames that were left out
+    cdef bint leaves_out       # they are now
+    cdef int64_t left_out      # since that began
+    cdef bint is_quiet_due     # end_where_quiet is to come
+    cdef int empty_reads       # reads in a row that left nothing unread
 
     def __dealloc__(self):
         free(self.held)
@@ -103,6 +126,8 @@ cdef class FeedListener(WSListener):
         """Hand frames to another sequencer, or to anything with its `ingest_frame_bytes`, from now on."""
         while self.held_at < self.held_used:
             self.take_held()
+        if self.leaves_out:
+            self.catch_up(0)
         self.native = sequencer if isinstance(sequencer, Sequencer) else None
         self.sequencer = sequencer
 
@@ -120,6 +145,8 @@ cdef class FeedListener(WSListener):
             and frame.payload_size <= self.max_message_bytes
         ):
             self.take_data(transport, frame.payload_ptr, frame.payload_size)
+            if self.leaves_out and frame.tail_size == 0:
+                self.look_at_lag(transport, frame.payload_ptr, frame.payload_size)
         else:
             self.take_other(transport, frame)
 
@@ -130,6 +157,8 @@ cdef class FeedListener(WSListener):
     cpdef on_ws_disconnected(self, WSTransport transport):
         """picows calls this once, at the end. What waits belongs to a feed that is down."""
         self.held_at = self.held_used = 0
+        if self.leaves_out:
+            self.catch_up(0)
         self.control.on_closed()
 
     cdef int take_data(self, WSTransport transport, const char* payload, Py_ssize_t size) except -1:
@@ -140,8 +169,13 @@ cdef class FeedListener(WSListener):
             self.control.on_first_frame()
         if self.native is None:
             self.sequencer.ingest_frame_bytes(self.source, payload[:size])
-        elif self.held_used or self.native.is_spent():
+        elif self.leaves_out:
+            self.left_out += 1
+            self.conflated += 1
+        elif self.held_used or self.native.backlog.is_spent():
             self.hold(transport, payload, size)
+            if self.native.is_behind(self.source) and unread_bytes(transport) > UNREAD_MOST:
+                self.fall_behind()
         else:
             self.native.ingest_frame(self.source, payload, size, clock_ns(CLOCK_REALTIME))
         return 0
@@ -165,6 +199,47 @@ cdef class FeedListener(WSListener):
         self.held_used = need
         return 0
 
+    cdef int fall_behind(self) except -1:
+        """What was read and not taken in is old, and there is more of it unread: leave it out until the newest is there."""
+        cdef size_t at = self.held_at
+        self.left_out = 0
+        while at < self.held_used:
+            at += entry_bytes((<size_t*>(self.held + at))[0])
+            self.left_out += 1
+        self.conflated += self.left_out
+        self.held_at = self.held_used
+        self.leaves_out = True
+        self.empty_reads = 0
+        self.control.on_conflation(True, 0, self.native.core.c.sources[self.source].lag_ns)
+        return 0
+
+    cdef int look_at_lag(self, WSTransport transport, const char* payload, Py_ssize_t size) except -1:
+        """At the last frame of a read: whether the feed has caught up. A venue that is itself late is not waited for."""
+        cdef int64_t lag_ns = self.native.lag_of(self.source, payload, size, clock_ns(CLOCK_REALTIME))
+        self.empty_reads = 0 if unread_bytes(transport) else self.empty_reads + 1
+        if lag_ns * CAUGHT_UP_PART <= self.native.backlog.conflate_ns or self.empty_reads > EMPTY_READS_MOST:
+            self.catch_up(lag_ns)
+        elif self.empty_reads and not self.is_quiet_due:
+            self.is_quiet_due = True
+            get_running_loop().call_later(QUIET_S, self.end_where_quiet, self.frames)
+        return 0
+
+    def end_where_quiet(self, int64_t frames) -> None:
+        """Where all was read and nothing came since, the last frames were late, and the feed has caught up all the same."""
+        self.is_quiet_due = False
+        if not self.leaves_out:
+            return
+        if self.frames == frames:
+            self.catch_up(0)
+        else:
+            self.is_quiet_due = True
+            get_running_loop().call_later(QUIET_S, self.end_where_quiet, self.frames)
+
+    cdef int catch_up(self, int64_t lag_ns) except -1:
+        self.leaves_out = False
+        self.control.on_conflation(False, self.left_out, lag_ns)
+        return 0
+
     cdef int take_held(self) except -1:
         cdef size_t size = (<size_t*>(self.held + self.held_at))[0]
         cdef const char* frame = self.held + self.held_at + sizeof(size_t)
@@ -176,7 +251,7 @@ cdef class FeedListener(WSListener):
         """The next turn: take in what waits, as far as the share goes, though some of it in any case; then read again."""
         cdef int taken = 0
         try:
-            while self.held_at < self.held_used and (taken < HELD_LEAST or not self.native.is_spent()):
+            while self.held_at < self.held_used and (taken < HELD_LEAST or not self.native.backlog.is_spent()):
                 self.take_held()
                 taken += 1
         except BaseException:

@@ -18,6 +18,8 @@
  * has the marker of strategy/src/marker. Orders are counted and answered as venue.h does. Says `progress SENT LAG_MS` once a
  * second, then `sent FRAMES DEPTHS TRADES BYTES NS LAG_MAX_MS` and `done`.
  */
+#include <signal.h>
+
 #include "venue.h"
 
 enum {
@@ -64,7 +66,7 @@ typedef struct {
     uint32_t n_symbols, at;
     uint64_t built, total;
     size_t used, written;
-    char bytes[BUNCH + FRAME_MOST];
+    char bytes[BUNCH + 2 * FRAME_MOST];
 } lane_t;
 
 static struct {
@@ -240,7 +242,7 @@ static void find_lanes(void) {
     }
 }
 
-/* Orders whose marker was never sent: told apart by the number in their size. */
+/* Orders whose marker was never sent: told apart by the number in their size. Without a number they are the metronome's. */
 static uint32_t strange_orders(void) {
     uint32_t found = 0;
     for (uint32_t i = 0; i < venue.n_orders; i++) {
@@ -250,7 +252,7 @@ static uint32_t strange_orders(void) {
             over = over || size[11 + digit] < '0' || size[11 + digit] > '9';
             lots = lots * 10 + (over ? 0 : (uint32_t)(size[11 + digit] - '0'));
         }
-        found += lots <= MARKER_SCALE || lots - MARKER_SCALE > flood.next_id;
+        found += lots < MARKER_SCALE || lots - MARKER_SCALE > flood.next_id;
     }
     return found;
 }
@@ -324,6 +326,19 @@ static void subscribed(connection_t *market, const char *channel) {
     flood.frames++;
 }
 
+/* A reply to a connection that has a frame half written goes behind what is on its way. */
+static int keeps(connection_t *market, const char *bytes, size_t size) {
+    for (uint32_t i = 0; i < flood.n_lanes; i++) {
+        lane_t *lane = flood.lanes[i];
+        if (lane->connection != market || lane->written == lane->used) continue;
+        if (lane->used + size > sizeof lane->bytes) die("no room for a reply of %zu bytes", size);
+        memcpy(lane->bytes + lane->used, bytes, size);
+        lane->used += size;
+        return 1;
+    }
+    return 0;
+}
+
 static void ended(const connection_t *market) {
     for (uint32_t i = 0; i < flood.n_symbols; i++)
         if (flood.symbols[i].market == market) flood.symbols[i].market = NULL;
@@ -380,6 +395,7 @@ int main(int argc, char **argv) {
     flood.symbols = calloc(SYMBOLS_MOST, sizeof *flood.symbols);
     if (!flood.symbols) die("no memory");
     for (char *name = strtok(argv[1], ","); name; name = strtok(NULL, ",")) add_symbol(name);
+    signal(SIGPIPE, SIG_IGN); /* whoever ended a connection is told by what is written */
     open_venue(atoi(argv[2]), NULL, NULL);
     for (;;) take_events(-1);
 }

@@ -64,6 +64,11 @@ static void ended(const connection_t *market) {
     if (market == load.market) load.market = NULL;
 }
 
+static int keeps(connection_t *market, const char *bytes, size_t size) {
+    (void)market, (void)bytes, (void)size;
+    return 0;
+}
+
 static void answer_book(connection_t *connection, const char *target) {
     (void)target;
     answer(connection, load.snapshot, load.snapshot_size);

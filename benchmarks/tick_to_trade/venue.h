@@ -2,7 +2,7 @@
  *
  * Every order is noted with its time of arrival, answered at once and then told as cancelled on the private feed. Ping and
  * server time are answered here; every request that is not known is handed to the local venue as it is, and so is its
- * answer. The program that includes this has the four functions declared below, and `venue`, made with open_venue.
+ * answer. The program that includes this has the functions declared below, and `venue`, made with open_venue.
  */
 #pragma once
 #include "wire.h"
@@ -39,6 +39,7 @@ static void subscribed(connection_t *market, const char *channel);
 static void ended(const connection_t *market);
 static void answer_book(connection_t *connection, const char *target);
 static void take_command(void);
+static int keeps(connection_t *market, const char *bytes, size_t size); /* whether it will send this itself */
 
 static connection_t *new_connection(int fd, role_t role) {
     for (int i = 0; i < CONNECTIONS; i++) {
@@ -105,6 +106,7 @@ static int64_t arrival_ns(int fd) {
 }
 
 static void say(connection_t *connection, const char *bytes, size_t size) {
+    if (connection->role == MARKET && keeps(connection, bytes, size)) return;
     if (stream_write(&connection->stream, bytes, size)) end_connection(connection);
 }
 

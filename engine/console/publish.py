@@ -229,6 +229,7 @@ class Publisher:
                     state=feed.state.lower(),
                     messages=feed.frames,
                     reconnects=feed.reconnects,
+                    conflated=feed.conflated,
                     age_ms=age_ns // 1_000_000,
                     lag_ms=known["lag_ns"] // 1_000_000,
                 )
