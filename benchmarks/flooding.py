@@ -299,7 +299,10 @@ def order_checks(summary: dict[str, Any], totals: Totals) -> Checks:
 def journal_check(run: Path) -> Checks:
     """`penstock journal verify`."""
     ran = subprocess.run(
-        [sys.executable, "-m", "engine.cli", "journal", "verify", str(run)], capture_output=True, text=True, cwd=run
+        [sys.executable, "-m", "engine.cli", "journal", "verify", str(run)],
+        capture_output=True,
+        text=True,
+        cwd=run,
     )
     return {"the journal verifies": (ran.returncode == 0, (ran.stdout + ran.stderr).strip().splitlines()[-1])}
 
@@ -318,5 +321,7 @@ def report(title: str, facts: dict[str, Any], found: Checks) -> str:
     lines = [f"## {title}", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in facts.items()]
     lines += ["", "| promise | kept | found |", "|---|---|---|"]
-    lines += [f"| {name} | {'yes' if kept else '**no**'} | {value} |" for name, (kept, value) in found.items()]
+    lines += [
+        f"| {name} | {'yes' if kept else '**no**'} | {value} |" for name, (kept, value) in found.items()
+    ]
     return "\n".join(lines) + "\n"

@@ -52,7 +52,11 @@ CALM_S, CALM_RATE = 5.0, 20_000.0
 
 
 def send(
-    session: Session, options: argparse.Namespace, seconds: float, rate: float, look: Callable[[], None] | None = None
+    session: Session,
+    options: argparse.Namespace,
+    seconds: float,
+    rate: float,
+    look: Callable[[], None] | None = None,
 ) -> Sent:
     """One flood, with a bar where there is a terminal; `look` is called once a second."""
     with Progress(disable=not sys.stderr.isatty()) as progress:
@@ -198,7 +202,9 @@ def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python benchmarks/overload.py", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--rate", type=float, default=200_000, help="messages a second, all connections together")
+    parser.add_argument(
+        "--rate", type=float, default=200_000, help="messages a second, all connections together"
+    )
     parser.add_argument(
         "--factor", type=float, default=0.0, help="send this times what it can take, instead of --rate"
     )

@@ -106,7 +106,9 @@ def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python benchmarks/pauses.py", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--rate", type=float, default=20_000, help="messages a second, all connections together")
+    parser.add_argument(
+        "--rate", type=float, default=20_000, help="messages a second, all connections together"
+    )
     parser.add_argument("--symbols", type=int, default=20, help="ten of them share a connection")
     parser.add_argument("--orders", type=float, default=4, help="orders that are asked for a second")
     parser.add_argument("--starts", type=int, default=5, help="starts that are timed")
@@ -133,13 +135,21 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-pauses-")))
         try:
-            facts, found, samples, long_turns = measured(stack.enter_context(stage(folder, tools, setting)), options, setting)
+            facts, found, samples, long_turns = measured(
+                stack.enter_context(stage(folder, tools, setting)), options, setting
+            )
         except KeyboardInterrupt:
             stack.close()
             raise SystemExit(130) from None
     sys.stdout.write(report("Pauses", facts, found))
     if options.json is not None:
-        document = {"machine": header, "facts": facts, "promises": found, "samples": samples.rows, "long": long_turns}
+        document = {
+            "machine": header,
+            "facts": facts,
+            "promises": found,
+            "samples": samples.rows,
+            "long": long_turns,
+        }
         options.json.write_text(json.dumps(document, indent=2) + "\n")
     raise SystemExit(0 if all(kept for kept, _ in found.values()) else 1)
 

@@ -167,7 +167,9 @@ def anonymous_kb() -> int:
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("RssAnon")))
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell what memory is used")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the system does not tell what memory is used"
+)
 def test_a_book_let_go_gives_its_memory_back_and_can_be_used_again() -> None:
     book, fresh, asks = OrderBook(), anonymous_kb(), [(price, 1) for price in range(1, 70_000)]
     book.load(asks, [])
