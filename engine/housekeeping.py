@@ -55,7 +55,7 @@ class Housekeeping:
         self._checkpoint_segment = self._journal.segment
 
     async def run(self) -> None:
-        """Look at memory and disk each second; collect garbage where there is some, take a snapshot, sign a checkpoint now and then."""
+        """Look at memory, disk and garbage each second; take a snapshot, sign a checkpoint now and then."""
         now_s = time.monotonic()
         snapshot_at_s = now_s + self.run_config.snapshot_interval_s
         checkpoint_at_s = now_s + self.run_config.checkpoint_interval_s

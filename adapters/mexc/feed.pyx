@@ -63,6 +63,8 @@ cdef class SmallReads:
 
     def __init__(self, WSTransport transport):
         self.picows = transport.underlying_transport.get_protocol()
+        if self.picows is None:  # it ended with the handshake
+            return
         self.get = self.picows.get_buffer
         self.updated = self.picows.buffer_updated
         transport.underlying_transport.set_protocol(self)
@@ -84,8 +86,11 @@ cdef class FeedListener(WSListener):
 
     `sequencer` is an `engine.sequencer.Sequencer`, or anything with its `ingest_frame_bytes` (a recorder);
     `control` gets `on_first_frame()`, `on_text(str)`, `on_closed()`, `on_conflation(on, frames, lag_ns)`, `on_oversized()`,
-    `on_violation(str)` for what RFC 6455 forbids, and `on_unread()`. A message in fragments is put together up to `max_message_bytes`; a longer one ends the
-    connection, as any violation does, and nothing behind it counts.
+    `on_violation(str)` for what RFC 6455 forbids, and `on_unread()`. A message in fragments is put together up to
+    `max_message_bytes`; a longer one ends the connection, as any violation does, and nothing behind it counts.
+
+    Frames have a share of each turn of the loop (engine.backlog): what was read beyond it is held for the next turn, and
+    nothing more is read meanwhile. Where the feed is too old all the same, frames are left out until its newest are there.
     """
     cdef Sequencer native
     cdef object sequencer
@@ -254,8 +259,7 @@ cdef class FeedListener(WSListener):
             while self.held_at < self.held_used and (taken < HELD_LEAST or not self.native.backlog.is_spent()):
                 self.take_held()
                 taken += 1
-        except BaseException:
-            # As picows does where a frame cannot be taken in: the connection ends, and its feed begins anew.
+        except BaseException:  # raised again; as picows does with a frame of its own, the connection is ended for it
             self.held_at = self.held_used = 0
             if self.reading is not None:
                 self.reading.disconnect(False)
