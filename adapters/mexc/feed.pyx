@@ -160,11 +160,14 @@ cdef class FeedListener(WSListener):
         self.control.on_unread()
 
     cpdef on_ws_disconnected(self, WSTransport transport):
-        """picows calls this once, at the end. What waits belongs to a feed that is down."""
-        self.held_at = self.held_used = 0
-        if self.leaves_out:
-            self.catch_up(0)
-        self.control.on_closed()
+        """picows calls this once, at the end. What was read and waits is taken in: it may be word of our own orders."""
+        try:
+            while self.held_at < self.held_used:
+                self.take_held()
+            if self.leaves_out:
+                self.catch_up(0)
+        finally:
+            self.control.on_closed()
 
     cdef int take_data(self, WSTransport transport, const char* payload, Py_ssize_t size) except -1:
         self.frames += 1
