@@ -131,7 +131,7 @@ class RunConfig(Section):
     )
 
     conflate_lag_ms: Annotated[int, Field(ge=0, le=86_400_000)] = Field(
-        default=1000,
+        default=2000,
         description="How far behind a market feed may fall, with more of it unread, before frames are left out and its books "
         "fetched anew; 0 means never.",
     )
