@@ -223,8 +223,8 @@ def parsed() -> argparse.Namespace:
     return options
 
 
-def main() -> None:
-    """Entry point."""
+def run() -> bool:
+    """Carry it out; whether every promise was kept."""
     options = parsed()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     use_site(build())
@@ -235,16 +235,20 @@ def main() -> None:
         else:
             options.keep.mkdir(parents=True)
             folder = options.keep.resolve()
-        try:
-            facts, found = (overloaded if options.factor else sustained)(folder, options)
-        except KeyboardInterrupt:
-            stack.close()
-            raise SystemExit(130) from None
+        facts, found = (overloaded if options.factor else sustained)(folder, options)
     sys.stdout.write(report("Overload", facts, found))
     if options.json is not None:
         document = {"machine": header, "facts": facts, "promises": found}
         options.json.write_text(json.dumps(document, indent=2) + "\n")
-    raise SystemExit(0 if all(kept for kept, _ in found.values()) else 1)
+    return all(kept for kept, _ in found.values())
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        raise SystemExit(0 if run() else 1)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -124,8 +124,8 @@ def parsed() -> argparse.Namespace:
     return options
 
 
-def main() -> None:
-    """Entry point."""
+def run() -> bool:
+    """Carry it out; whether every promise was kept."""
     options = parsed()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     tools = build()
@@ -134,13 +134,9 @@ def main() -> None:
     setting = Setting(options.symbols, tape_mb=options.tape_mb, pinned=may_pin(options))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-pauses-")))
-        try:
-            facts, found, samples, long_turns = measured(
-                stack.enter_context(stage(folder, tools, setting)), options, setting
-            )
-        except KeyboardInterrupt:
-            stack.close()
-            raise SystemExit(130) from None
+        facts, found, samples, long_turns = measured(
+            stack.enter_context(stage(folder, tools, setting)), options, setting
+        )
     sys.stdout.write(report("Pauses", facts, found))
     if options.json is not None:
         document = {
@@ -151,7 +147,15 @@ def main() -> None:
             "long": long_turns,
         }
         options.json.write_text(json.dumps(document, indent=2) + "\n")
-    raise SystemExit(0 if all(kept for kept, _ in found.values()) else 1)
+    return all(kept for kept, _ in found.values())
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        raise SystemExit(0 if run() else 1)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":
