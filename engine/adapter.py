@@ -44,8 +44,8 @@ class SequencerPort(Protocol):
     def ingest(self, event: bytes) -> Any:
         """One normalised event made by `engine.core.event`."""
 
-    def count(self, name: str) -> Any:
-        """Count one oddity by its dotted name."""
+    def count(self, name: str, by: int = 1) -> Any:
+        """Count one oddity, or more, by its dotted name."""
 
     def alert(self, text: str) -> Any:
         """Tell people something that they should know; once for each time that it becomes so."""
@@ -141,6 +141,7 @@ class FeedStatus(msgspec.Struct, frozen=True):
     refused: int
     silent_s: float
     last_error: str
+    conflated: int = 0
 
 
 class SourceStatus(msgspec.Struct, frozen=True):

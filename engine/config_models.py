@@ -130,6 +130,11 @@ class RunConfig(Section):
         default=False, description="Poll for a few milliseconds after the last packet: faster, uses a core."
     )
 
+    conflate_lag_ms: Annotated[int, Field(ge=0, le=86_400_000)] = Field(
+        default=2000,
+        description="How far behind a market feed may fall, with more of it unread, before frames are left out and its books "
+        "fetched anew; 0 means never.",
+    )
     opening_awake_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
         default=2000,
         description="Poll instead of sleeping from this long before a known opening until as long after it; uses a core.",

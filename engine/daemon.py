@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import gc
 import json
 import logging
 import os
@@ -48,12 +47,13 @@ from engine.journal.restart import restore
 from engine.live import check_destination, check_switches
 from engine.log import logging_to
 from engine.plugins import attach_strategies, check_limits, make_adapter
-from engine.resources import anonymous_memory_mb
+from engine.resources import anonymous_memory_mb, process_age_s
 from engine.rim import Rim
 from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
 from engine.sequencer import Sequencer
 from engine.summary import summary
 from engine.timers import Timers
+from engine.turns import Turns
 from native.cpu import BASELINE
 from native.log_errors import LogError
 from native.log_writer import LogWriter
@@ -63,6 +63,7 @@ logger = logging.getLogger("penstock.core")
 MB = 1 << 20
 TAPE_POLL_US = 1000
 STATUS_INTERVAL_S = 0.25
+BOOKS_AT_ONCE = 3
 # Longer than the receive window of 5 s, so that an order without an outcome can be proved absent.
 STOP_WAIT_S = 10.0
 CANCEL_AGAIN_S = 0.5
@@ -90,6 +91,8 @@ class Daemon(Rim):
         self._started = time.monotonic()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._queries: list[int] = []
+        self._turns = Turns()
+        self._ready_s = 0.0
         self._executor: Executor | None = None
         self._adapter: Adapter = make_adapter(
             config.adapter.name, adapter_options(config, place), place.run_id, config.run.seed
@@ -208,13 +211,21 @@ class Daemon(Rim):
             self.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon)
             # What is here now lives as long as the session: the collector need not look at it again, and runs when
             # the house is kept, never in the midst of an event.
-            gc.collect()
-            gc.freeze()
-            gc.disable()
+            self._house.garbage.freeze()
+            self._measure_turns()
             await self._wait()
             await self._end_trading()
         finally:
             await self._close(control)
+
+    def _measure_turns(self) -> None:
+        try:
+            self._turns.start(asyncio.get_running_loop())
+            self.sequencer.backlog.bind_turns(self._turns.counter_address)
+            self.sequencer.backlog.bind_conflation(self.config.run.conflate_lag_ms * 1_000_000)
+            self.sequencer.stages["turn"] = self._turns.histogram
+        except OSError as error:
+            logger.warning("%s", error)
 
     async def _begin(self) -> None:
         sequencer, core, config = self.sequencer, self.sequencer.core, self.config
@@ -240,6 +251,7 @@ class Daemon(Rim):
             lambda: len(core.books),
             seed=config.run.seed,
         )
+        self._ready_s = process_age_s()
         await self._adapter.start(sequencer, [core.spec(book.instrument) for book in core.books])
         self._executor.take_lane(self._adapter.quick_lane(core))
         self.sequencer.bind_executor(self._executor)
@@ -321,6 +333,8 @@ class Daemon(Rim):
 
     async def _close(self, control: ControlServer) -> None:
         self._timers.close()
+        self._turns.stop()
+        self._house.garbage.close()
         await control.close()
         for task in tuple(self._tasks):
             task.cancel()
@@ -349,6 +363,9 @@ class Daemon(Rim):
             seconds=time.monotonic() - self._started,
             orders_sent=0 if self._executor is None else self._executor.sent,
             rss_anon_mb_max=self._house.rss_mb_max,
+            ready_s=self._ready_s,
+            collections=self._house.garbage.collections,
+            turns=self._turns,
             alerts=[msgspec.to_builtins(alert) for alert in self._publisher.alerts],
         )
         self._page.write(encode(self._document()))
@@ -379,8 +396,18 @@ class Daemon(Rim):
         )
 
     async def _publish(self) -> None:
+        """The status, again and again; made in steps, a turn of the loop each, so that nothing waits for the whole."""
+        publisher = self._publisher
         while True:
-            self._page.write(encode(self._document()))
+            books: list[Any] = []
+            for first in range(0, len(publisher.core.books), BOOKS_AT_ONCE):
+                books += publisher.book_rows(first, BOOKS_AT_ONCE)
+                await asyncio.sleep(0)
+            adapter, rss_mb = self._adapter.status(), anonymous_memory_mb()
+            await asyncio.sleep(0)
+            document = publisher.document(adapter, time.monotonic() - self._started, rss_mb, books)
+            await asyncio.sleep(0)
+            self._page.write(encode(document))
             await asyncio.sleep(STATUS_INTERVAL_S)
 
     def _obey(self, request: Request) -> Awaitable[Reply]:

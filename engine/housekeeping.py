@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ from engine.config import Config
 from engine.console.publish import Publisher
 from engine.core import event
 from engine.core.enums import EventKind, HealthField
+from engine.garbage import Garbage
 from engine.journal.checkpoints import CheckpointWriter
 from engine.journal.restart import take_snapshot, write_snapshot
 from engine.resources import DISK_FINE, DISK_LOW, DISK_OUT, anonymous_memory_mb, disk_state
@@ -21,9 +21,9 @@ from native.log_writer import LogWriter
 
 MB = 1 << 20
 HOUSEKEEPING_S = 1.0
-COLLECT_S = 30.0
 DURABLE_WAIT_MS = 5000
 SMALLEST_TAPE_SEGMENTS = 4
+SNAPSHOT_ATTEMPTS = 4
 _DISK_TEXT = {
     DISK_FINE: "fine again",
     DISK_LOW: "low: orders may only reduce",
@@ -47,6 +47,7 @@ class Housekeeping:
         self.place, self.run_config = place, config.run
         self.sequencer, self.publisher = sequencer, publisher
         self.rss_mb_max = 0.0
+        self.garbage = Garbage(sequencer.observe)
         self._journal, self._tape = logs
         self._checkpoints = checkpoints
         self._note = note
@@ -54,20 +55,17 @@ class Housekeeping:
         self._checkpoint_segment = self._journal.segment
 
     async def run(self) -> None:
-        """Look at memory and disk each second; collect garbage, take a snapshot, sign a checkpoint now and then."""
+        """Look at memory, disk and garbage each second; take a snapshot, sign a checkpoint now and then."""
         now_s = time.monotonic()
         snapshot_at_s = now_s + self.run_config.snapshot_interval_s
         checkpoint_at_s = now_s + self.run_config.checkpoint_interval_s
-        collect_at_s = now_s + COLLECT_S
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             self.take_rss()
+            await asyncio.sleep(0)  # a turn of the loop each
             self.look_at_disk()
-            if time.monotonic() >= collect_at_s:
-                collect_at_s = time.monotonic() + COLLECT_S
-                began_ns = time.perf_counter_ns()
-                gc.collect()
-                self.sequencer.observe("collect", time.perf_counter_ns() - began_ns)
+            self.garbage.collect_where_due()
+            await asyncio.sleep(0)
             if time.monotonic() >= snapshot_at_s:
                 snapshot_at_s = time.monotonic() + self.run_config.snapshot_interval_s
                 await self._snapshot()
@@ -107,10 +105,18 @@ class Housekeeping:
                 self._checkpoint_failed(error)
 
     async def _snapshot(self) -> None:
-        """The state is copied here, between two events; it is written beside the loop once the journal is durable."""
-        taken = take_snapshot(self.sequencer.core, self._journal)
-        self._note(EventKind.NOTE_SNAPSHOT, {"records": taken.records, "sha256": taken.state_hash})
+        """The state is copied here, between two events; it is hashed beside the loop, and written there once the journal
+        is durable. Its note is the journal's very next record: where another came first, a new copy is taken."""
         loop = asyncio.get_running_loop()
+        for attempt in range(SNAPSHOT_ATTEMPTS):
+            taken = take_snapshot(self.sequencer.core, self._journal)
+            if attempt + 1 < SNAPSHOT_ATTEMPTS:
+                state_hash = await loop.run_in_executor(None, lambda: taken.state_hash)  # noqa: B023
+            else:
+                state_hash = taken.state_hash
+            if self._journal.records == taken.records:
+                break
+        self._note(EventKind.NOTE_SNAPSHOT, {"records": taken.records, "sha256": state_hash})
         if await loop.run_in_executor(None, self._journal.wait_durable, DURABLE_WAIT_MS):
             try:
                 await loop.run_in_executor(None, write_snapshot, self.place.journal, taken)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 DISK_FINE, DISK_LOW, DISK_OUT = 0, 1, 2
+MB = 1 << 20
+PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 
 
 def disk_state(directory: Path, reduce_below: int, halt_below: int) -> int:
@@ -16,9 +19,15 @@ def disk_state(directory: Path, reduce_below: int, halt_below: int) -> int:
 
 
 def anonymous_memory_mb() -> float:
-    """Resident memory that belongs to this process alone (RssAnon of /proc/self/status, proc(5))."""
-    with open("/proc/self/status", encoding="ascii") as lines:
-        for line in lines:
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) / 1024
-    return 0.0
+    """Resident memory that belongs to this process alone: RssAnon, resident less shared (/proc/self/statm, proc(5))."""
+    with open("/proc/self/statm", "rb") as file:
+        _, resident, shared, *_ = file.read().split()
+    return (int(resident) - int(shared)) * PAGE_BYTES / MB
+
+
+def process_age_s() -> float:
+    """Seconds since this process was started, to the clock tick (starttime of /proc/self/stat, proc(5))."""
+    with open("/proc/self/stat", encoding="utf-8") as file:
+        after_name = file.read().rpartition(")")[2].split()
+    started_s = int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started_s

@@ -2,25 +2,18 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 
+from engine.backlog cimport Backlog
 from engine.core.decoder cimport FrameDecoder
-from engine.core.engine cimport Engine
 from engine.core.event cimport event_t, malformed_t
-from engine.execution.executor cimport Executor
+from engine.outputs cimport Outputs
 from native.histogram cimport Histogram
 from native.log_writer cimport LogWriter
 
 
-cdef class Sequencer:
-    cdef readonly Engine core
+cdef class Sequencer(Outputs):
     cdef readonly FrameDecoder decoder
-    cdef readonly LogWriter journal
     cdef readonly LogWriter tape
-    cdef readonly dict stages
-    cdef readonly dict counters
     cdef readonly uint64_t frames
-    cdef readonly bint journal_failed
-    cdef object rim
-    cdef Executor executor             # where approvals go; without one, to the rim
     cdef const uint64_t* halt_flag
     cdef int commands                  # an epoll descriptor, readable while a command waits; -1: none
     cdef object obey
@@ -30,8 +23,8 @@ cdef class Sequencer:
     cdef int64_t frame_ended_ns
     cdef int64_t core_ended_ns
     cdef int64_t core_took_ns
+    cdef readonly Backlog backlog
     cdef uint64_t seq
-    cdef bint busy
     cdef bint draining
     cdef object waiting                # events that came in while one was in process
     cdef char* scratch
@@ -43,7 +36,8 @@ cdef class Sequencer:
     cdef Histogram frame_ns
 
     cdef int ingest_frame(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except -1
-    cpdef rehearse(self, int32_t instrument)
+    cdef bint is_behind(self, uint16_t source) noexcept
+    cdef int64_t lag_of(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except? -1
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL
     cdef event_t* document_event(self, const event_t* raw, bytes decoded) except NULL
     cdef int run(self, const event_t* event, int64_t began_ns) except -1
@@ -51,13 +45,9 @@ cdef class Sequencer:
     cdef int settle(self) except -1
     cdef int after(self) except -1
     cdef int keep(self, LogWriter log, const event_t* header, const void* body, size_t length) except -1
-    cdef int keep_outputs(self) except -1
-    cdef int hand_out(self, bytes outputs) except -1
     cdef int heed_flag(self) except -1
     cdef int heed_commands(self, int64_t now_ns) except -1
     cdef int make_room(self, size_t length) except -1
     cdef uint64_t enter(self, const event_t* event, int64_t ts_recv_ns) except 0
     cdef int postpone(self, uint16_t kind, uint16_t source, int32_t instrument, bytes what, int64_t ts_recv_ns) except -1
-    cdef int tell(self, str what, error) except -1
-    cdef int lose_journal(self) except -1
     cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1

@@ -12,16 +12,15 @@ from libc.string cimport memcpy, memset
 from collections import deque
 
 from engine.clock cimport steady_ns, wall_ns
+from engine.backlog cimport Backlog
 from engine.core.check cimport FRAME_MOST, check_batch, check_input, checked, padded_bytes
 from engine.core.event cimport *
-from engine.core.risk.gate cimport Approved
 from engine.core.state.state cimport MAX_SOURCES
 from native.log_writer cimport LOG_OK
 
 from engine.core import event as events
 from engine.core.describe import describe
 from engine.core import enums
-from native.log_writer import LogError
 
 cdef size_t SCRATCH_FIRST = 1 << 18
 cdef int WAITING_MOST = 65536
@@ -42,7 +41,7 @@ cdef inline bint is_durable_input(uint16_t kind) noexcept nogil:
     return EVENT_START <= kind <= EVENT_RECONCILED
 
 
-cdef class Sequencer:
+cdef class Sequencer(Outputs):
     """See the module. One thread; `journal` and `tape` may be None (replay, backtest)."""
 
     def __cinit__(self, Engine core not None, FrameDecoder decoder not None, rim, LogWriter journal=None,
@@ -54,8 +53,8 @@ cdef class Sequencer:
         self.tape = tape
         self.seq = seq
         self.commands = -1
-        self.counters = {}
         self.waiting = deque()
+        self.backlog = Backlog()
         self.scratch = <char*>malloc(SCRATCH_FIRST)
         if self.scratch == NULL:
             raise MemoryError("no memory for the decoder's output")
@@ -73,10 +72,6 @@ cdef class Sequencer:
         self.halt_flag = <const uint64_t*><size_t>word_address
         self.core.bind_halt_flag(self.halt_flag)
 
-    def bind_executor(self, Executor executor not None) -> None:
-        """Give approvals to an executor without a detour over the rim."""
-        self.executor = executor
-
     def rehearse_after_frames(self, call_soon) -> None:
         """Rehearse after a frame, at most every REHEARSE_NS; `call_soon`: the event loop's, so that what was read comes first."""
         self.call_soon = call_soon
@@ -90,26 +85,9 @@ cdef class Sequencer:
         """Our clock, UTC."""
         return wall_ns()
 
-    def count(self, name: str, by: int = 1) -> int:
-        """Count one oddity by its dotted name; answers how many there were."""
-        total = self.counters.get(name, 0) + by
-        self.counters[name] = total
-        return total
-
-    def alert(self, text: str) -> None:
-        """Tell people what an adapter has found. It changes no state: it is not journaled."""
-        self.rim.on_notice({"kind": "ADAPTER", "text": text})
-
     def instrument_of(self, symbol: str) -> int:
         """The core's instrument of a symbol, -1 where it is not known."""
         return self.core.instrument_of(symbol)
-
-    def observe(self, stage: str, duration_ns: int) -> None:
-        """Add one duration to a stage's histogram."""
-        histogram = self.stages.get(stage)
-        if histogram is None:
-            histogram = self.stages[stage] = Histogram()
-        histogram.record(duration_ns)
 
     # Ways in.
 
@@ -150,10 +128,27 @@ cdef class Sequencer:
         self.record_ns.add(recorded - decoded)
         self.frame_ns.add(self.core_ended_ns - began)
         self.frame_ended_ns = steady_ns()
+        self.backlog.spend(self.frame_ended_ns - began)
         if self.call_soon is not None and self.frame_ended_ns - self.rehearsed_ns >= REHEARSE_NS and instrument >= 0:
             self.rehearsed_ns = self.frame_ended_ns
             self.call_soon(self.rehearse, instrument)
         return 0
+
+    cdef bint is_behind(self, uint16_t source) noexcept:
+        """Whether a market feed's newest frame was older than may be. Word of our own orders is never left out."""
+        return (self.backlog.conflate_ns and source < MAX_SOURCES and not self.core.c.sources[source].private_
+                and self.core.c.sources[source].lag_ns > self.backlog.conflate_ns)
+
+    cdef int64_t lag_of(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except? -1:
+        """How much later than the feed's quickest one a frame came that is left out; 0 where it does not say."""
+        cdef event_t raw
+        cdef event_t* event
+        memset(&raw, 0, sizeof(raw))
+        raw.source = source
+        raw.instrument = -1
+        raw.length = <uint32_t>min(length, FRAME_MOST)
+        event = self.decode(&raw, frame)
+        return max(ts_recv_ns - event.ts_event_ns - self.core.c.sources[source].offset_ns, 0) if event.ts_event_ns > 0 else 0
 
     cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1:
         """Count a frame that could not be decoded; told once for each reason."""
@@ -296,16 +291,6 @@ cdef class Sequencer:
         self.core.gate.take()
         return outputs
 
-    cpdef rehearse(self, int32_t instrument):
-        """Go the way of an order on an instrument up to its first byte, with nothing changed, recorded or sent."""
-        cdef bint is_known = 0 <= instrument < <int32_t>self.core.c.totals.instruments
-        if self.busy or self.journal_failed or self.executor is None or not is_known:
-            return
-        self.core.rehearse(instrument)
-        if self.journal is not None:
-            self.journal.expect()
-        self.hand_out(b"")
-
     # The steps.
 
     cdef int make_room(self, size_t length) except -1:
@@ -333,24 +318,6 @@ cdef class Sequencer:
             status = log.append_parts(header, sizeof(event_t), body, length)
         if status != LOG_OK:
             self.lose_journal()
-        return 0
-
-    cdef int tell(self, str what, error) except -1:
-        """A fault, while an event or outputs are still at hand: what the rim puts in on hearing of it waits its turn."""
-        cdef bint was_busy = self.busy
-        self.busy = True
-        try:
-            self.rim.on_fault(what, error)
-        finally:
-            self.busy = was_busy
-        return 0
-
-    cdef int lose_journal(self) except -1:
-        if not self.journal_failed:
-            self.journal_failed = True
-            self.count("journal.failed")
-            self.core.c.journal_broken = 1
-            self.tell("the journal or tape cannot be written: trading stops", LogError("append failed"))
         return 0
 
     cdef int step(self, const event_t* event) except -1:
@@ -423,60 +390,6 @@ cdef class Sequencer:
                     self.ingest(what)
         finally:
             self.draining = False
-        return 0
-
-    cdef int keep_outputs(self) except -1:
-        """Each output is a record of its own; a cancel may use the room that is held back for it."""
-        cdef size_t at = 0
-        cdef const event_t* record
-        cdef int status
-        if self.journal is None:
-            return 0
-        while at < self.core.out_length:
-            record = <const event_t*>(self.core.out + at)
-            if record.kind == ACTION_CANCEL:
-                status = self.journal.append_parts_reserved(record, sizeof(event_t), record + 1, record.length)
-            else:
-                status = self.journal.append_parts(record, sizeof(event_t), record + 1, record.length)
-            if status != LOG_OK:
-                self.lose_journal()
-            at += sizeof(event_t) + record.length
-        return 0
-
-    cdef int hand_out(self, bytes outputs) except -1:
-        """Give the rim what the core asks for. What could not be journaled is not sent, but for cancels."""
-        cdef const char* start = outputs
-        cdef size_t at = 0
-        cdef const event_t* record
-        cdef const watch_t* watched
-        cdef const memo_t* memo
-        approved = self.core.gate.take()
-        for each in approved:
-            if self.journal_failed and not each.is_cancel:
-                self.count("journal.withheld")
-            elif self.executor is not None:
-                self.executor.submit(<Approved>each)
-            else:
-                self.rim.on_approved(each)
-        while at < <size_t>len(outputs):
-            record = <const event_t*>(start + at)
-            if record.kind == ACTION_RESYNC:
-                self.rim.on_resync(record.instrument, (<const resync_t*>(record + 1)).attempt)
-            elif record.kind == ACTION_QUERY:
-                self.rim.on_query((<const cancel_t*>(record + 1)).order_no)
-            elif record.kind == ACTION_SET_TIMER:
-                self.rim.on_timer_set((<const timer_t*>(record + 1)).timer_id, (<const timer_t*>(record + 1)).strategy,
-                                      (<const timer_t*>(record + 1)).due_ns)
-            elif record.kind == ACTION_WATCH:
-                watched = <const watch_t*>(record + 1)
-                self.rim.on_watch(watched.symbol[:32].split(b"\0", 1)[0].decode("ascii"), bool(watched.on))
-            elif record.kind == ACTION_MEMO:
-                memo = <const memo_t*>(record + 1)
-                key = memo.key[:48].split(b"\0", 1)[0].decode("ascii", "replace")
-                self.rim.on_memo(record.source, key, (<const char*>(memo + 1))[:record.length - sizeof(memo_t)])
-            elif record.kind in (ACTION_ALERT, ACTION_BREAKER, ACTION_STRATEGY_STOPPED):
-                self.rim.on_notice(describe(outputs[at:at + sizeof(event_t) + record.length]))
-            at += sizeof(event_t) + record.length
         return 0
 
     cdef int heed_flag(self) except -1:

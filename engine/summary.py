@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
 
 from engine.adapter import AdapterStatus
 from engine.console.publish import latency_us, money_text
+from engine.core.state.books import Book
 from engine.sequencer import Sequencer
+from engine.turns import Turns
 
 MONEY_SHOWN_DECIMALS = 8
+
+
+def book_facts(book: Book) -> dict[str, Any]:
+    """A book at the end, and what it went through; `sha256` is of its levels (native.order_book.OrderBook.canonical_bytes)."""
+    return {
+        "version": book.version,
+        "deltas": book.deltas,
+        "duplicates": book.duplicates,
+        "holes": book.holes,
+        "damages": book.damages,
+        "resyncs": book.resyncs,
+        "sha256": hashlib.sha256(book.level_bytes()).hexdigest(),
+    }
 
 
 def summary(
@@ -24,11 +40,16 @@ def summary(
     seconds: float,
     orders_sent: int,
     rss_anon_mb_max: float,
+    ready_s: float,
+    collections: int,
+    turns: Turns,
     alerts: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The facts of a run as plain JSON values; money as decimal strings in the risk currency.
 
-    `seconds`, `messages`, `orders_sent`, `latency_us` and `counters` are those of the newest session (`sessions` says how
+    `ready_s` is from the process's start until its feeds were opened; `long_turns` are turns of the loop that took more than
+    1 ms of processor time, as (seconds since trading began, ns). These, `gc_collections`, `books`, `seconds`,
+    `messages`, `orders_sent`, `latency_us` and `counters` are those of the newest session (`sessions` says how
     many there were); all else is the whole run's.
     """
     core, journal = sequencer.core, sequencer.journal
@@ -69,6 +90,10 @@ def summary(
         "durable_hash": core.durable_hash(),
         "full_hash": core.full_hash(),
         "latency_us": {stage: msgspec.to_builtins(facts) for stage, facts in latency_us(sequencer).items()},
+        "ready_s": round(ready_s, 3),
+        "gc_collections": collections,
+        "long_turns": {"count": turns.n_long, "newest": turns.long_turns()},
+        "books": {book.symbol: book_facts(book) for book in core.books},
         "rss_anon_mb_max": round(rss_anon_mb_max, 1),
         "counters": dict(sorted(sequencer.counters.items())),
         "alerts": alerts,

@@ -19,7 +19,7 @@ from picows import WSError, WSMsgType, WSTransport, ws_connect
 
 from adapters.mexc.config import MexcConfig
 from adapters.mexc.errors import VenueError
-from adapters.mexc.feed import FeedListener
+from adapters.mexc.feed import FeedListener, SmallReads
 from adapters.mexc.subscriptions import Reply, Subscriptions
 from adapters.mexc.tls import client_context
 from engine.adapter import FeedStatus, SequencerPort
@@ -126,6 +126,7 @@ class Connection:
         self._ping_sent_s = 0.0
         self._pong_due_s: float | None = None
         self._frames_before = 0
+        self._conflated_before = 0
         self._attempts = 0
         self._refused = 0
         self._last_error = ""
@@ -179,6 +180,7 @@ class Connection:
             refused=self._refused,
             silent_s=self._listener.silent_s() if self._listener and frames else -1.0,
             last_error=self._last_error,
+            conflated=self._conflated_before + (self._listener.conflated if self._listener else 0),
         )
 
     # What the listener calls, within the loop's reading callback.
@@ -221,6 +223,15 @@ class Connection:
         """The venue sent what the websocket protocol forbids."""
         self._fail(FeedFault("protocol_errors", f"against the websocket protocol: {what}"))
 
+    def on_conflation(self, on: bool, frames: int, lag_ns: int) -> None:
+        """Frames are left out from now on, or, after so many, no longer."""
+        text = f"fell {lag_ns / 1e9:.2f} s behind: frames are left out, its books are fetched anew"
+        if on and self._note("conflations", text) == 1:
+            self._sequencer.alert(f"feed {self.plan.name} {text}; told once")
+        if frames:
+            self._sequencer.count("conflated", frames)
+        self._sequencer.ingest(event.conflation(self.plan.source, on, frames, lag_ns))
+
     def on_unread(self) -> None:
         """What we send piles up."""
         self._fail(FeedFault("unread", "the venue reads nothing of what is sent to it"))
@@ -241,6 +252,7 @@ class Connection:
                 self._note("broken_connections", f"{type(ended).__name__}: {ended}"[:200])
             if self._listener is not None:
                 self._frames_before += self._listener.frames
+                self._conflated_before += self._listener.conflated
                 self._listener = None
 
     async def _open(self) -> WSTransport:
@@ -265,6 +277,7 @@ class Connection:
             raise FeedFault("connect_failures", f"no connection: {type(error).__name__}") from None
         except VenueError as error:
             raise FeedFault("connect_failures", f"no address: {error}") from None
+        SmallReads(transport)
         self._listener = listener
         self._opened_s = self._ping_sent_s = self._now_s()
         self.state = FeedState.SUBSCRIBING
@@ -344,12 +357,13 @@ class Connection:
             self._down()
         self._wake.set()
 
-    def _note(self, counter: str, text: str) -> None:
+    def _note(self, counter: str, text: str) -> int:
         self._last_error = text
         self._sequencer.count(f"mexc.{counter}")
         self._noted[counter] += 1
         if is_worth_a_line(self._noted[counter]):
             _log.warning("feed %s: %s (%d so far)", self.plan.name, text, self._noted[counter])
+        return self._noted[counter]
 
     @staticmethod
     def _now_s() -> float:

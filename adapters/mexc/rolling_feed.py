@@ -41,9 +41,9 @@ class _Port:
         """One raw answer."""
         self._sequencer.ingest_document(source, instrument, document)
 
-    def count(self, name: str) -> None:
-        """One oddity."""
-        self._sequencer.count(name)
+    def count(self, name: str, by: int = 1) -> None:
+        """Oddities."""
+        self._sequencer.count(name, by)
 
     def alert(self, text: str) -> None:
         """Tell people."""
@@ -76,7 +76,7 @@ class RollingFeed:
         self._config, self._sequencer, self._rng, self._address = config, sequencer, rng, address
         self._on_up, self._on_bad_key = on_up, on_bad_key
         self._current = self._make(sequencer)
-        self._frames_before = self._reconnects_before = 0
+        self._frames_before = self._reconnects_before = self._conflated_before = 0
         self._task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -105,6 +105,7 @@ class RollingFeed:
             now,
             frames=now.frames + self._frames_before,
             reconnects=now.reconnects + self._reconnects_before,
+            conflated=now.conflated + self._conflated_before,
         )
 
     def _life_s(self) -> float:
@@ -157,6 +158,7 @@ class RollingFeed:
             return
         before = self.status()
         self._frames_before, self._reconnects_before = before.frames, before.reconnects
+        self._conflated_before = before.conflated
         old_task, self._task, self._current = self._task, new_task, new
         port.forwards = True
         splice.finish()

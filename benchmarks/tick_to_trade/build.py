@@ -1,4 +1,4 @@
-"""Builds what the wire-to-wire benchmark is made of, into build/tick_to_trade: floor, load generator, strategies."""
+"""Builds what the wire-to-wire and overload benchmarks are made of, into build/tick_to_trade: C programs, strategies."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Tools:
 
     floor: Path
     load: Path
+    flood: Path
     site: Path
     has_tls: bool
 
@@ -62,14 +63,14 @@ def build() -> Tools:
 
 def _build(cc: str) -> Tools:
     has_tls = has_openssl(cc)
-    headers = [HERE / "wire.h", *(ROOT / "native").glob("*.h"), Path(__file__)]
-    for name in ("floor", "load"):
+    headers = [HERE / "wire.h", HERE / "venue.h", *(ROOT / "native").glob("*.h"), Path(__file__)]
+    for name in ("floor", "load", "flood"):
         source, target = HERE / f"{name}.c", BUILD / name
         if not target.exists() or target.stat().st_mtime < _newest([source, *headers]):
             flags = [*FLAGS, *(TLS_FLAGS if has_tls else [])]
             libraries = TLS_LIBRARIES if has_tls else []
             subprocess.run([cc, *flags, str(source), "-o", str(target), *libraries], check=True)
-    return Tools(BUILD / "floor", BUILD / "load", _install_strategies(), has_tls)
+    return Tools(BUILD / "floor", BUILD / "load", BUILD / "flood", _install_strategies(), has_tls)
 
 
 def _install_strategies() -> Path:

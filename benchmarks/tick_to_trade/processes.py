@@ -129,20 +129,18 @@ def favoured_session() -> Iterator[None]:
         favour_session(os.getpid(), before)
 
 
-class Load:
-    """The load generator, run over one file of frames."""
+class Generator:
+    """A load generator that speaks in lines (venue.h), and where it can be reached."""
 
-    def __init__(
-        self, tools: Tools, frames: Path, venue_port: int, certificate: tuple[Path, Path] | None
-    ) -> None:
-        command = [str(tools.load), str(frames), str(venue_port), *map(str, certificate or ())]
+    def __init__(self, command: list[str]) -> None:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         self._unread = b""
-        self.port = int(self._line().split()[1])
+        self.port = int(self.line().split()[1])
 
-    def _line(self, timeout_s: float = READY_S) -> str:
+    def line(self, timeout_s: float = READY_S) -> str:
+        """The next line it says; RuntimeError where it says nothing for so long, or ends."""
         assert self.process.stdout is not None
         until = time.monotonic() + timeout_s
         while b"\n" not in self._unread:
@@ -158,22 +156,41 @@ class Load:
         line, _, self._unread = self._unread.partition(b"\n")
         return line.decode()
 
+    def ask(self, command: str) -> None:
+        """Give it a command."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(command.encode() + b"\n")
+        self.process.stdin.flush()
+
     def wait_subscribed(self, channels: int) -> None:
         """Until so many subscriptions were confirmed."""
         for _ in range(channels):
-            line = self._line()
+            line = self.line()
             if not line.startswith("subscribed "):
                 raise RuntimeError(f"the load generator said {line!r}")
 
+    def end(self) -> None:
+        """End it; whoever is connected sees its connections close."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(10)
+
+
+class Load(Generator):
+    """The load generator of wire to wire, run over one file of frames."""
+
+    def __init__(
+        self, tools: Tools, frames: Path, venue_port: int, certificate: tuple[Path, Path] | None
+    ) -> None:
+        super().__init__([str(tools.load), str(frames), str(venue_port), *map(str, certificate or ())])
+
     def send(self, count: int, rate: float) -> Burst:
         """So many frames at so many a second; each order is matched to its frame by the number in its size."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"send {count} {rate}\n".encode())
-        self.process.stdin.flush()
+        self.ask(f"send {count} {rate}")
         sent: dict[int, int] = {}
         orders: dict[int, int] = {}
         target = ""
-        while not (line := self._line(count / rate + READY_S)).startswith("done "):
+        while not (line := self.line(count / rate + READY_S)).startswith("done "):
             what, first, second = line.split(" ", 2)
             if what == "frame":
                 sent[int(first)] = int(second)
@@ -188,12 +205,6 @@ class Load:
         if strange := set(orders) - set(sent):
             raise RuntimeError(f"orders that no frame asked for: {sorted(strange)[:5]}")
         return Burst([(sent[number], orders[number]) for number in orders], len(sent) - len(orders))
-
-    def end(self) -> None:
-        """End it; whoever is connected sees its connections close."""
-        if self.process.poll() is None:
-            self.process.terminate()
-        self.process.wait(10)
 
 
 def order_id(target: str) -> int:

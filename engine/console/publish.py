@@ -162,8 +162,16 @@ class Publisher:
         else:
             self.memos.pop((strategy, key), None)
 
-    def document(self, adapter: AdapterStatus | None, seconds: float, rss_mb: float) -> Status:
-        """The document as of now."""
+    def book_rows(self, first: int, count: int) -> list[Book]:
+        """So many of the books, those with a feed."""
+        now_ns = self._sequencer.now_ns()
+        some = self.core.books[first : first + count]
+        return [self._book(book, now_ns) for book in some if self.core.has_feed(book.instrument)]
+
+    def document(
+        self, adapter: AdapterStatus | None, seconds: float, rss_mb: float, books: list[Book] | None = None
+    ) -> Status:
+        """The document as of now; `books` may have been made ahead, a few at a time."""
         core, now_ns = self.core, self._sequencer.now_ns()
         counts, money = core.counts(), core.money()
         return Status(
@@ -179,7 +187,7 @@ class Publisher:
             reduce_only=core.is_reduce_only,
             feeds=self._feeds(adapter, now_ns),
             sources=[] if adapter is None else [source_row(source) for source in adapter.sources],
-            books=[self._book(book, now_ns) for book in core.books if core.has_feed(book.instrument)],
+            books=self.book_rows(0, len(core.books)) if books is None else books,
             orders=order_rows(core, now_ns),
             fills=list(self.fills),
             positions=position_rows(core),
@@ -221,6 +229,7 @@ class Publisher:
                     state=feed.state.lower(),
                     messages=feed.frames,
                     reconnects=feed.reconnects,
+                    conflated=feed.conflated,
                     age_ms=age_ns // 1_000_000,
                     lag_ms=known["lag_ns"] // 1_000_000,
                 )

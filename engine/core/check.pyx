@@ -37,6 +37,8 @@ cdef size_t fixed_input_bytes(uint16_t kind) noexcept nogil:
         return sizeof(malformed_t)
     if kind == EVENT_HEALTH:
         return sizeof(health_t)
+    if kind == EVENT_CONFLATION:
+        return sizeof(conflation_t)
     if kind == EVENT_LISTING:
         return sizeof(listing_t)
     if kind == EVENT_START:
@@ -85,7 +87,7 @@ cdef bint body_fits(const event_t* e) noexcept nogil:
         return True
     if e.kind == ACTION_MEMO:
         return sizeof(memo_t) <= e.length <= sizeof(memo_t) + MEMO_MOST
-    if e.kind <= EVENT_LISTING or EVENT_START <= e.kind <= EVENT_BALANCE:
+    if e.kind <= EVENT_CONFLATION or EVENT_START <= e.kind <= EVENT_BALANCE:
         return e.length == fixed_input_bytes(e.kind)
     if ACTION_PLACE <= e.kind <= ACTION_MEMO:
         return e.length == fixed_output_bytes(e.kind)

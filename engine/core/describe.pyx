@@ -125,6 +125,9 @@ cdef dict other_of(const event_t* e, const char* body):
     if kind == EVENT_INSTRUMENT and e.length == sizeof(instrument_t):
         return {"symbol": text_of((<const instrument_t*>body).symbol, 32), "tradable": (<const instrument_t*>body).tradable,
                 "opens_ns": (<const instrument_t*>body).opens_ns}
+    if kind == EVENT_CONFLATION and e.length == sizeof(conflation_t):
+        return {"on": bool((<const conflation_t*>body).on), "frames": (<const conflation_t*>body).frames,
+                "lag_ns": (<const conflation_t*>body).lag_ns}
     if kind == EVENT_LISTING and e.length == sizeof(listing_t):
         return listing_of(<const listing_t*>body)
     if kind == ACTION_WATCH and e.length == sizeof(watch_t):

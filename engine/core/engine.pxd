@@ -3,7 +3,9 @@
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 from engine.core.audience cimport Audience
-from engine.core.event cimport book_t, breaker_t, command_t, event_t, feed_t, health_t, malformed_t, timer_t, trades_t
+from engine.core.event cimport (
+    book_t, breaker_t, command_t, conflation_t, event_t, feed_t, health_t, malformed_t, timer_t, trades_t,
+)
 from engine.core.state.books cimport Book
 from engine.core.state.state cimport order_t
 from engine.core.strategy cimport Trade
@@ -23,6 +25,7 @@ cdef class Engine(Audience):
     cdef int book_changed(self, Book book) except -1
     cdef int on_trades(self, const event_t* event, const trades_t* trades) except -1
     cdef int on_feed(self, const event_t* event, const feed_t* feed) except -1
+    cdef int on_conflation(self, const event_t* event, const conflation_t* conflation) except -1
     cdef int on_malformed(self, const event_t* event, const malformed_t* malformed) except -1
     cdef int on_health(self, const health_t* health) except -1
     cdef int on_timer(self, const timer_t* timer) except -1

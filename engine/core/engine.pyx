@@ -88,6 +88,8 @@ cdef class Engine(Audience):
             return self.on_timer(<const timer_t*>body)
         if event.kind == EVENT_FEED:
             return self.on_feed(event, <const feed_t*>body)
+        if event.kind == EVENT_CONFLATION:
+            return self.on_conflation(event, <const conflation_t*>body)
         if event.kind == EVENT_MALFORMED:
             return self.on_malformed(event, <const malformed_t*>body)
         if event.kind == EVENT_HEALTH:
@@ -204,6 +206,22 @@ cdef class Engine(Audience):
             if self.c.instruments[book.instrument].source == event.source:
                 book.distrust(TRUST_RESYNCING if feed.up else TRUST_STALE)
                 if feed.up:
+                    self.resync(book, 0)
+        return 0
+
+    cdef int on_conflation(self, const event_t* event, const conflation_t* conflation) except -1:
+        """On: deltas are left out, so the feed's books are STALE, and it lags too far to trade by, however little that is.
+        Off: its books are RESYNCING, and a snapshot of each is asked for."""
+        cdef source_t* source
+        cdef Book book
+        if event.source >= MAX_SOURCES:
+            return 0
+        source = &self.c.sources[event.source]
+        source.lag_ns = max(conflation.lag_ns, self.c.limits.max_feed_lag_ns + 1) if conflation.on else 0
+        for book in self.books:
+            if self.c.instruments[book.instrument].source == event.source:
+                book.distrust(TRUST_STALE if conflation.on else TRUST_RESYNCING)
+                if not conflation.on:
                     self.resync(book, 0)
         return 0
 

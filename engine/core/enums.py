@@ -18,6 +18,7 @@ class EventKind(IntEnum):
     FEED = 8
     HEALTH = 9
     LISTING = 10
+    CONFLATION = 11
     START = 32
     CONFIG = 33
     INSTRUMENT = 34

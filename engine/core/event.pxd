@@ -22,6 +22,7 @@ cdef enum EventKind:
     EVENT_FEED = 8             # feed_t
     EVENT_HEALTH = 9           # health_t
     EVENT_LISTING = 10         # listing_t: what one source says of one symbol that is, or may be, listed
+    EVENT_CONFLATION = 11      # conflation_t: a feed fell so far behind that frames of it are left out, or has caught up
     # durable inputs: in the journal
     EVENT_START = 32           # start_t: a session of the run begins; books are RESYNCING, in-flight orders UNKNOWN
     EVENT_CONFIG = 33          # the resolved config as JSON bytes
@@ -156,6 +157,12 @@ ctypedef struct timer_t:
 ctypedef struct feed_t:
     uint32_t up               # 1 subscribed and confirmed, 0 down
     uint32_t private_         # 1: carries our own orders; after a gap on it venue and core must be reconciled
+
+ctypedef struct conflation_t: # 24 bytes
+    uint32_t on               # 1: from here on frames are left out, 0: no longer
+    uint32_t reserved
+    uint64_t frames           # left out since it began
+    int64_t lag_ns            # how far behind the feed is
 
 ctypedef struct health_t:
     uint32_t field

@@ -46,6 +46,16 @@ def feed(source: int, up: bool, private: bool = False) -> bytes:
     return build(EVENT_FEED, -1, source, 0, &body, sizeof(body))
 
 
+def conflation(source: int, on: bool, frames: int, lag_ns: int) -> bytes:
+    """Frames of a feed are left out from here on, or, after so many, no longer."""
+    cdef conflation_t body
+    memset(&body, 0, sizeof(body))
+    body.on = on
+    body.frames = whole(frames)
+    body.lag_ns = whole(lag_ns)
+    return build(EVENT_CONFLATION, -1, source, 0, &body, sizeof(body))
+
+
 def timer(timer_id: int, strategy: int, due_ns: int) -> bytes:
     """A timer is due."""
     cdef timer_t body

@@ -75,7 +75,7 @@ def newest_segment_start(tape: Path) -> int:
 def take_snapshot(core: Engine, journal: LogWriter) -> Snapshot:
     """The durable state as of the newest journal record, for `write_snapshot`; to be called between two events."""
     stamp = core.seq.to_bytes(8, "little") + core.now_ns.to_bytes(8, "little", signed=True)
-    return Snapshot(journal.records, stamp + core.state.durable_bytes())
+    return Snapshot(journal.records, core.state.durable_bytes(stamp))
 
 
 __all__ = ["HEADER_BYTES", "Restart", "restore", "take_snapshot", "write_snapshot"]

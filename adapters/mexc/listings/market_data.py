@@ -113,7 +113,7 @@ class _Ears:
     def ingest(self, event: bytes) -> None:
         """The feed is up or down: told through `on_up` and `count`."""
 
-    def count(self, name: str) -> None:
+    def count(self, name: str, by: int = 1) -> None:
         self.owner.fault(name)
 
     def alert(self, text: str) -> None:

@@ -89,9 +89,9 @@ class Tap:
         """One normalised event."""
         return self._port.ingest(event)
 
-    def count(self, name: str) -> Any:
-        """Count one oddity."""
-        return self._port.count(name)
+    def count(self, name: str, by: int = 1) -> Any:
+        """Count one oddity, or more."""
+        return self._port.count(name, by)
 
     def alert(self, text: str) -> Any:
         """Tell people."""

@@ -116,7 +116,7 @@ CHECKS: dict[Reason, Check] = {
     Reason.FEED_LAGGING: Check(
         "mode and health",
         "risk.max_feed_lag_ms",
-        "The newest event came later than the measured offset allows.",
+        "The newest event came later than the measured offset allows, or frames are left out (`run.conflate_lag_ms`).",
     ),
     Reason.BOOK_NOT_LIVE: Check("mode and health", "none", "The book is RESYNCING or STALE."),
     Reason.UNKNOWN_EXPOSURE: Check(

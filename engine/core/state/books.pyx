@@ -244,7 +244,11 @@ cdef class Book:
 
     def canonical_bytes(self) -> bytes:
         """The book's version, trust and levels in one form: part of the full hash."""
-        parts = [self.version.to_bytes(8, "little", signed=True), self.trust.encode()]
+        return self.version.to_bytes(8, "little", signed=True) + self.trust.encode() + self.level_bytes()
+
+    def level_bytes(self) -> bytes:
+        """The levels alone, as native.order_book.OrderBook.canonical_bytes has them."""
+        parts = []
         book_digest(&self.book, collect, <void*>parts)
         return b"".join(parts)
 

@@ -244,7 +244,8 @@ ctypedef struct state_t:
 cdef class State:
     cdef state_t* c
     cdef readonly dict memos   # (strategy, key) -> value: what strategies must know after a restart
-    cpdef bytes durable_bytes(self)
+    cpdef bytes durable_bytes(self, bytes before=*)
+    cdef bytes memo_bytes(self)
     cdef int load_durable(self, bytes saved) except -1
     cdef int64_t asset_index(self, const char* name) except -1
     cdef int keep_memo(self, uint16_t strategy, const memo_t* memo, const char* value, size_t length) except -1

@@ -1,5 +1,6 @@
 """The core's state: flat arrays that only the core writes. `State` owns the memory and its canonical bytes."""
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strncmp, strncpy
 
@@ -16,6 +17,11 @@ cdef size_t FIXED_BYTES = (
     sizeof(limits_t) + sizeof(strategy_t) * MAX_STRATEGIES + sizeof(uint64_t) * 128 + sizeof(int64_t) * SEND_SLOTS
     + 2 * sizeof(int64_t) * OUTCOME_SLOTS + 3 * sizeof(recent_set_t) + 32
 )
+
+
+cdef inline char* _put(char* to, const void* source, size_t length) noexcept nogil:
+    memcpy(to, source, length)
+    return to + length
 
 
 cdef inline char* _take(char* source, void* target, size_t length) noexcept nogil:
@@ -171,32 +177,49 @@ cdef class State:
         self.c.units[i] = power_of_ten(20 - kept.price_decimals - kept.size_decimals)
         self.c.lot_units[i] = power_of_ten(20 - kept.size_decimals)
 
-    cpdef bytes durable_bytes(self):
-        """The durable state in canonical form: the same history gives the same bytes."""
+    cpdef bytes durable_bytes(self, bytes before=b""):
+        """The durable state in canonical form, behind some bytes: the same history gives the same bytes.
+
+        Copied once: a snapshot is taken between two events, and what comes in waits for it.
+        """
         cdef state_t* c = self.c
-        cdef totals_t* totals = &c.totals
-        parts = [
-            (<char*>totals)[:sizeof(totals_t)],
-            (<char*>&c.limits)[:sizeof(limits_t)],
-            (<char*>c.instruments)[: sizeof(instrument_t) * totals.instruments],
-            (<char*>c.exposures)[: sizeof(exposure_t) * totals.instruments],
-            (<char*>c.assets)[: sizeof(asset_t) * totals.assets],
-            (<char*>c.strategies)[: sizeof(strategy_t) * MAX_STRATEGIES],
-            (<char*>c.denied)[: sizeof(uint64_t) * 128],
-            (<char*>c.sends_ns)[: sizeof(int64_t) * SEND_SLOTS],
-            (<char*>c.errors_ns)[: sizeof(int64_t) * OUTCOME_SLOTS],
-            (<char*>c.rejects_ns)[: sizeof(int64_t) * OUTCOME_SLOTS],
-            (<char*>&c.trade_ids)[: sizeof(recent_set_t)],
-            (<char*>&c.intent_keys)[: sizeof(recent_set_t)],
-            (<char*>&c.command_ids)[: sizeof(recent_set_t)],
-            (<char*>c.actions_hash)[:32],
-        ]
+        cdef uint32_t slot, n_orders = 0
+        for slot in range(ORDER_SLOTS):
+            n_orders += c.orders[slot].order_no != 0
+        out = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>(
+            len(before) + sizeof(totals_t) + FIXED_BYTES + c.totals.instruments * (sizeof(instrument_t) + sizeof(exposure_t))
+            + c.totals.assets * sizeof(asset_t) + c.totals.memo_bytes + n_orders * sizeof(order_t)))
+        cdef char* to = PyBytes_AS_STRING(out)
+        to = _put(to, <const char*>before, len(before))
+        to = _put(to, &c.totals, sizeof(totals_t))
+        to = _put(to, &c.limits, sizeof(limits_t))
+        to = _put(to, c.instruments, sizeof(instrument_t) * c.totals.instruments)
+        to = _put(to, c.exposures, sizeof(exposure_t) * c.totals.instruments)
+        to = _put(to, c.assets, sizeof(asset_t) * c.totals.assets)
+        to = _put(to, c.strategies, sizeof(strategy_t) * MAX_STRATEGIES)
+        to = _put(to, c.denied, sizeof(uint64_t) * 128)
+        to = _put(to, c.sends_ns, sizeof(int64_t) * SEND_SLOTS)
+        to = _put(to, c.errors_ns, sizeof(int64_t) * OUTCOME_SLOTS)
+        to = _put(to, c.rejects_ns, sizeof(int64_t) * OUTCOME_SLOTS)
+        to = _put(to, &c.trade_ids, sizeof(recent_set_t))
+        to = _put(to, &c.intent_keys, sizeof(recent_set_t))
+        to = _put(to, &c.command_ids, sizeof(recent_set_t))
+        to = _put(to, c.actions_hash, 32)
+        memos = self.memo_bytes()
+        to = _put(to, <const char*>memos, len(memos))
+        for slot in range(ORDER_SLOTS):
+            if c.orders[slot].order_no:
+                to = _put(to, &c.orders[slot], sizeof(order_t))
+        if to != PyBytes_AS_STRING(out) + len(out):
+            raise AssertionError("the durable state is not as long as its parts")
+        return out
+
+    cdef bytes memo_bytes(self):
+        """The memos in canonical form, totals.memo_bytes of them."""
+        parts = []
         for (strategy, key), value in sorted(self.memos.items()):
             parts.append(strategy.to_bytes(2, "little") + len(key).to_bytes(1, "little") + len(value).to_bytes(2, "little"))
             parts += [key, value]
-        for slot in range(ORDER_SLOTS):
-            if c.orders[slot].order_no:
-                parts.append((<char*>&c.orders[slot])[: sizeof(order_t)])
         return b"".join(parts)
 
     cdef int load_durable(self, bytes saved) except -1:

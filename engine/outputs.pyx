@@ -1,0 +1,119 @@
+"""What comes out of the core: journaled, and then acted on."""
+
+from engine.core.event cimport *
+from engine.core.risk.gate cimport Approved
+from native.histogram cimport Histogram
+from native.log_writer cimport LOG_OK
+
+from engine.core.describe import describe
+from native.log_writer import LogError
+
+
+cdef class Outputs:
+    """The side of a sequencer that faces outwards: the rim, the executor, the journal, and what is counted."""
+
+    def __cinit__(self, *_, **__):
+        self.counters = {}
+
+    def bind_executor(self, Executor executor not None) -> None:
+        """Give approvals to an executor without a detour over the rim."""
+        self.executor = executor
+
+    def count(self, name: str, by: int = 1) -> int:
+        """Count one oddity by its dotted name; answers how many there were."""
+        total = self.counters.get(name, 0) + by
+        self.counters[name] = total
+        return total
+
+    def alert(self, text: str) -> None:
+        """Tell people what an adapter has found. It changes no state: it is not journaled."""
+        self.rim.on_notice({"kind": "ADAPTER", "text": text})
+
+    def observe(self, stage: str, duration_ns: int) -> None:
+        """Add one duration to a stage's histogram."""
+        histogram = self.stages.get(stage)
+        if histogram is None:
+            histogram = self.stages[stage] = Histogram()
+        histogram.record(duration_ns)
+
+    cpdef rehearse(self, int32_t instrument):
+        """Go the way of an order on an instrument up to its first byte, with nothing changed, recorded or sent."""
+        cdef bint is_known = 0 <= instrument < <int32_t>self.core.c.totals.instruments
+        if self.busy or self.journal_failed or self.executor is None or not is_known:
+            return
+        self.core.rehearse(instrument)
+        if self.journal is not None:
+            self.journal.expect()
+        self.hand_out(b"")
+
+    cdef int tell(self, str what, error) except -1:
+        """A fault, while an event or outputs are still at hand: what the rim puts in on hearing of it waits its turn."""
+        cdef bint was_busy = self.busy
+        self.busy = True
+        try:
+            self.rim.on_fault(what, error)
+        finally:
+            self.busy = was_busy
+        return 0
+
+    cdef int lose_journal(self) except -1:
+        if not self.journal_failed:
+            self.journal_failed = True
+            self.count("journal.failed")
+            self.core.c.journal_broken = 1
+            self.tell("the journal or tape cannot be written: trading stops", LogError("append failed"))
+        return 0
+
+    cdef int keep_outputs(self) except -1:
+        """Each output is a record of its own; a cancel may use the room that is held back for it."""
+        cdef size_t at = 0
+        cdef const event_t* record
+        cdef int status
+        if self.journal is None:
+            return 0
+        while at < self.core.out_length:
+            record = <const event_t*>(self.core.out + at)
+            if record.kind == ACTION_CANCEL:
+                status = self.journal.append_parts_reserved(record, sizeof(event_t), record + 1, record.length)
+            else:
+                status = self.journal.append_parts(record, sizeof(event_t), record + 1, record.length)
+            if status != LOG_OK:
+                self.lose_journal()
+            at += sizeof(event_t) + record.length
+        return 0
+
+    cdef int hand_out(self, bytes outputs) except -1:
+        """Give the rim what the core asks for. What could not be journaled is not sent, but for cancels."""
+        cdef const char* start = outputs
+        cdef size_t at = 0
+        cdef const event_t* record
+        cdef const watch_t* watched
+        cdef const memo_t* memo
+        approved = self.core.gate.take()
+        for each in approved:
+            if self.journal_failed and not each.is_cancel:
+                self.count("journal.withheld")
+            elif self.executor is not None:
+                self.executor.submit(<Approved>each)
+            else:
+                self.rim.on_approved(each)
+        while at < <size_t>len(outputs):
+            record = <const event_t*>(start + at)
+            if record.kind == ACTION_RESYNC:
+                self.rim.on_resync(record.instrument, (<const resync_t*>(record + 1)).attempt)
+            elif record.kind == ACTION_QUERY:
+                self.rim.on_query((<const cancel_t*>(record + 1)).order_no)
+            elif record.kind == ACTION_SET_TIMER:
+                self.rim.on_timer_set((<const timer_t*>(record + 1)).timer_id, (<const timer_t*>(record + 1)).strategy,
+                                      (<const timer_t*>(record + 1)).due_ns)
+            elif record.kind == ACTION_WATCH:
+                watched = <const watch_t*>(record + 1)
+                self.rim.on_watch(watched.symbol[:32].split(b"\0", 1)[0].decode("ascii"), bool(watched.on))
+            elif record.kind == ACTION_MEMO:
+                memo = <const memo_t*>(record + 1)
+                key = memo.key[:48].split(b"\0", 1)[0].decode("ascii", "replace")
+                self.rim.on_memo(record.source, key, (<const char*>(memo + 1))[:record.length - sizeof(memo_t)])
+            elif record.kind in (ACTION_ALERT, ACTION_BREAKER, ACTION_STRATEGY_STOPPED):
+                self.rim.on_notice(describe(outputs[at:at + sizeof(event_t) + record.length]))
+            at += sizeof(event_t) + record.length
+        return 0
