@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 
 from engine.backlog cimport Backlog
 from engine.core.decoder cimport FrameDecoder
+from engine.core.engine cimport Engine
 from engine.core.event cimport event_t, malformed_t
 from engine.outputs cimport Outputs
 from native.histogram cimport Histogram

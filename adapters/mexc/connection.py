@@ -19,7 +19,7 @@ from picows import WSError, WSMsgType, WSTransport, ws_connect
 
 from adapters.mexc.config import MexcConfig
 from adapters.mexc.errors import VenueError
-from adapters.mexc.feed import FeedListener, SmallReads
+from adapters.mexc.feed import FeedListener
 from adapters.mexc.subscriptions import Reply, Subscriptions
 from adapters.mexc.tls import client_context
 from engine.adapter import FeedStatus, SequencerPort
@@ -277,7 +277,6 @@ class Connection:
             raise FeedFault("connect_failures", f"no connection: {type(error).__name__}") from None
         except VenueError as error:
             raise FeedFault("connect_failures", f"no address: {error}") from None
-        SmallReads(transport)
         self._listener = listener
         self._opened_s = self._ping_sent_s = self._now_s()
         self.state = FeedState.SUBSCRIBING

@@ -64,22 +64,33 @@ cdef int unread_bytes(WSTransport transport):
 
 
 cdef class SmallReads:
-    """Stands between a transport and picows, and has it read READ_MOST bytes at a time.
+    """Stands between a transport and picows during a burst, and has it read READ_MOST bytes at a time.
 
-    picows doubles its buffer whenever one read fills it: after a burst a single read would hold thousands of frames, and the
-    loop would look at nothing else for milliseconds. Made for a connection that was opened; all else goes to picows.
+    picows doubles its buffer whenever one read fills it: in a burst a single read would hold thousands of frames, and the
+    loop would look at nothing else for milliseconds. All else goes to picows.
     """
+    cdef object transport
     cdef object picows
     cdef object get
     cdef object updated
 
-    def __init__(self, WSTransport transport):
-        self.picows = transport.underlying_transport.get_protocol()
-        if self.picows is None:  # it ended with the handshake
-            return
-        self.get = self.picows.get_buffer
-        self.updated = self.picows.buffer_updated
-        transport.underlying_transport.set_protocol(self)
+    def __cinit__(self, WSTransport transport):
+        self.transport = transport.underlying_transport
+
+    cdef int begin(self) except -1:
+        """Stand there, unless picows has left already."""
+        picows = self.transport.get_protocol()
+        if picows is not None and picows is not self:
+            self.picows = picows
+            self.get, self.updated = picows.get_buffer, picows.buffer_updated
+            self.transport.set_protocol(self)
+        return 0
+
+    cdef int end(self) except -1:
+        """Stand aside."""
+        if self.transport.get_protocol() is self:
+            self.transport.set_protocol(self.picows)
+        return 0
 
     def get_buffer(self, hint):
         """Where the next bytes go."""
@@ -120,6 +131,7 @@ cdef class FeedListener(WSListener):
     cdef size_t held_used
     cdef size_t held_at        # of the first one
     cdef object reading        # the transport whose reading is paused for them
+    cdef SmallReads portions
     cdef readonly int64_t conflated  # frames that were left out
     cdef bint leaves_out       # they are now
     cdef int64_t left_out      # since that began
@@ -171,6 +183,7 @@ cdef class FeedListener(WSListener):
 
     cpdef on_ws_connected(self, WSTransport transport):
         """picows calls this once, first."""
+        self.portions = SmallReads(transport)
         sock = transport.underlying_transport.get_extra_info("socket")
         self.socket = -1 if sock is None else sock.fileno()
         self.acknowledge_later()
@@ -230,6 +243,7 @@ cdef class FeedListener(WSListener):
             self.held, self.held_room = grown, room
         if not self.held_used:
             self.reading = transport
+            self.portions.begin()
             transport.underlying_transport.pause_reading()
             get_running_loop().call_soon(self.go_on)
         (<size_t*>(self.held + self.held_used))[0] = size
@@ -306,6 +320,8 @@ cdef class FeedListener(WSListener):
             self.held, self.held_room = NULL, 0
         reading, self.reading = self.reading, None
         if reading is not None and not reading.is_disconnected:
+            if not unread_bytes(reading):
+                self.portions.end()
             reading.underlying_transport.resume_reading()
 
     cdef int take_other(self, WSTransport transport, WSFrame frame) except -1:
