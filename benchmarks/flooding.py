@@ -217,13 +217,13 @@ class Session:
             SETTLE_S,
         )
 
-    def finish(self) -> dict[str, Any]:
-        """End it in order; its summary."""
+    def finish(self) -> tuple[dict[str, Any], Totals]:
+        """End it in order; its summary, and what the generator has of it then: it may trade until its end."""
         code = self.core.end()
         if code != 0:
             raise RuntimeError(f"the daemon ended with code {code}:\n{self.core.output()[-4000:]}")
         summary: dict[str, Any] = json.loads(self.core.place.summary_file.read_text())
-        return summary
+        return summary, self.flood.totals()
 
 
 @contextlib.contextmanager

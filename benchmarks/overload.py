@@ -118,10 +118,8 @@ def sustained(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Any]
     setting = setting_of(options)
     with stage(folder, build(), setting) as begin, begin() as session:
         sent = send(session, options, options.seconds, options.rate)
-        totals = session.flood.totals()
-        session.settle(totals.frames)
-        totals = session.flood.totals()
-        summary = session.finish()
+        session.settle(session.flood.totals().frames)
+        summary, totals = session.finish()
         found = check_all(sent, totals, summary, options.rate, options.seconds)
         found |= journal_check(session.core.place.path)
     return facts_of(sent, summary, setting), found
@@ -156,8 +154,7 @@ def overloaded(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Any
         left_out = sum(feed.conflated for feed in session.core.wait_until(is_live).feeds)
         calm = send(session, options, CALM_S, CALM_RATE)
         session.settle(session.flood.totals().frames)
-        totals = session.flood.totals()
-        summary = session.finish()
+        summary, totals = session.finish()
         found = check_overload(summary, loud, totals, left_out)
         found |= {
             "the books were STALE meanwhile": ("STALE" in seen, ", ".join(sorted(seen))),

@@ -45,7 +45,7 @@ def measured(
     starts = []
     for _ in range(options.starts):
         with begin() as session:
-            starts.append((session.ready_s, session.finish()["ready_s"]))
+            starts.append((session.ready_s, session.finish()[0]["ready_s"]))
     seconds = options.minutes * 60
     samples = Samples()
     with begin() as session, Progress(disable=not sys.stderr.isatty()) as progress:
@@ -59,8 +59,7 @@ def measured(
 
         sent = session.flood.send(seconds, options.rate, options.orders, each)
         session.settle(session.flood.totals().frames)
-        totals = session.flood.totals()
-        summary = session.finish()
+        summary, totals = session.finish()
     facts = {
         "mix": f"{MIX}; {setting.symbols} symbols over {setting.connections} connections",
         "messages": f"{sent.frames:,} in {sent.seconds:.0f} s",

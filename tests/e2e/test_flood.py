@@ -70,8 +70,7 @@ def test_a_feed_that_fell_behind_is_left_out_and_fetched_anew(tmp_path: Path) ->
         left_out = sum(feed.conflated for feed in session.core.wait_until(is_live).feeds)
         session.flood.send(0.5, 4_000, 20, lambda sent, lag_ms: None)
         session.settle(session.flood.totals().frames)
-        totals = session.flood.totals()
-        summary = session.finish()
+        summary, totals = session.finish()
         found = check_overload(summary, loud, totals, left_out) | replay_check(session.core.place.path)
     # Whether the metronome struck just then is a matter of time.
     del found["the gate refused as the feed lagged"]
@@ -117,8 +116,7 @@ def test_a_wrong_book_and_a_lost_order_are_noticed(tmp_path: Path) -> None:
     with stage(tmp_path, build(), Setting(1, tape_mb=128)) as begin, begin() as session:
         session.flood.send(0.4, 2_000, 20, lambda sent, lag_ms: None)
         session.settle(session.flood.totals().frames)
-        totals = session.flood.totals()
-        summary = session.finish()
+        summary, totals = session.finish()
     (name,) = totals.books
     assert book_check(summary, totals)["final books equal the generator's"][0]
     assert all(kept for kept, _ in order_checks(summary, totals).values())
