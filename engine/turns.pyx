@@ -4,7 +4,8 @@ Measured in processor time of the loop's thread, so that being kept from running
 not either. The kernel charges a thread for much that it does while that thread goes to sleep (a millisecond or two where it
 looks for other work for the processor), so a turn is the lesser of processor time and time not spent waiting. libuv calls a
 prepare handle once a turn, right before the loop waits, and counts the waiting. uvloop shows neither: libuv's own functions
-are taken from its library. They cost some system calls a turn, and nothing per frame.
+are taken from its library. While the loop polls, turns are a microsecond long: the processor's time, which takes a system call,
+is then read only now and then and at a turn that was not short.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -44,6 +45,8 @@ cdef enum:
     UV_PREPARE = 9               # uv_handle_type
     UV_METRICS_IDLE_TIME = 1     # uv_loop_option
     LONG_KEPT = 256
+    SHORT_NS = 20_000
+    UNREAD_MOST = 16             # turns; what they took may count for one that was not short
 
 
 ctypedef struct long_turn_t:
@@ -56,7 +59,7 @@ ctypedef struct turns_t:
     int64_t began_ns     # monotonic
     void* loop
     idle_fn idle_time
-    int64_t ended_cpu_ns # at the end of the newest turn: the thread's processor time; 0: none yet
+    int64_t cpu_ns       # the thread's processor time, as it was last read; 0: never
     int64_t ended_ns     # monotonic
     int64_t idle_ns      # waited so far
     uint64_t n_turns
@@ -77,17 +80,21 @@ cdef void on_closed(void* handle) noexcept nogil:
 cdef void on_prepare(void* handle) noexcept nogil:
     """Called by libuv, which runs without the interpreter's lock."""
     cdef turns_t* turns = <turns_t*>(<void**>handle)[0]
-    cdef int64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), now_ns = clock_ns(CLOCK_MONOTONIC)
-    cdef int64_t idle_ns = <int64_t>turns.idle_time(turns.loop)
-    cdef int64_t took_ns = min(cpu_ns - turns.ended_cpu_ns, now_ns - turns.ended_ns - (idle_ns - turns.idle_ns))
-    if turns.ended_cpu_ns:
-        histogram_record(turns.histogram, took_ns)
-        if took_ns > turns.long_ns:
-            turns.newest[turns.n_long % LONG_KEPT].at_ns = now_ns - turns.began_ns
-            turns.newest[turns.n_long % LONG_KEPT].took_ns = took_ns
-            turns.n_long += 1
-    turns.ended_cpu_ns, turns.ended_ns, turns.idle_ns = cpu_ns, now_ns, idle_ns
+    cdef int64_t now_ns = clock_ns(CLOCK_MONOTONIC), idle_ns = <int64_t>turns.idle_time(turns.loop), cpu_ns
+    cdef int64_t waited_ns = idle_ns - turns.idle_ns, took_ns = now_ns - turns.ended_ns - waited_ns
     turns.n_turns += 1
+    turns.ended_ns, turns.idle_ns = now_ns, idle_ns
+    if took_ns >= SHORT_NS or waited_ns >= SHORT_NS or turns.n_turns % UNREAD_MOST == 0 or not turns.cpu_ns:
+        cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID)
+        if not turns.cpu_ns:  # the first one began somewhere
+            turns.cpu_ns = cpu_ns
+            return
+        took_ns, turns.cpu_ns = min(cpu_ns - turns.cpu_ns, took_ns), cpu_ns
+    histogram_record(turns.histogram, took_ns)
+    if took_ns > turns.long_ns:
+        turns.newest[turns.n_long % LONG_KEPT].at_ns = now_ns - turns.began_ns
+        turns.newest[turns.n_long % LONG_KEPT].took_ns = took_ns
+        turns.n_long += 1
 
 
 cdef class Turns:
