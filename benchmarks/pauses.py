@@ -36,6 +36,7 @@ from engine.microbench import machine  # noqa: E402
 READY_MOST_S = 3.0
 TURN_MOST_MS = 1.0
 GROWTH_MOST_MB = 5.0
+PASSING_FILES = 2
 
 
 def measured(
@@ -85,6 +86,7 @@ def judge(
     slow = [(ns / 1e6, at_s) for at_s, ns in summary["long_turns"]["newest"] if at_s >= warm_up_s]
     worst_ms, worst_at_s = max(slow, default=(0.0, 0.0))
     growth, (fewest, most) = samples.growth_mb(), samples.descriptors()
+    at_first, at_last = samples.usual_descriptors()
     slowest_s = max((wall_s for wall_s, _ in starts), default=0.0)
     return {
         f"ready in less than {READY_MOST_S:g} s": (slowest_s < READY_MOST_S, f"{slowest_s:.2f} s at most"),
@@ -97,7 +99,11 @@ def judge(
             growth < GROWTH_MOST_MB,
             f"{growth:.2f} MB",
         ),
-        "file descriptors constant": (fewest == most, f"{fewest} to {most}"),
+        # A question to the venue may open a connection for a moment.
+        "file descriptors constant": (
+            most - fewest <= PASSING_FILES and at_first == at_last,
+            f"{at_first} after the warm-up, {at_last} at the end, {fewest} to {most}",
+        ),
     }
 
 

@@ -118,11 +118,18 @@ class Samples:
 
     def growth_mb(self) -> float:
         """Memory at the end less memory after the warm-up: medians of a tenth of the samples each."""
+        at_first, at_last = self._tenths()
+        return median([row[1] for row in at_last]) - median([row[1] for row in at_first])
+
+    def usual_descriptors(self) -> tuple[int, int]:
+        """File descriptors after the warm-up and at the end: medians of the same."""
+        at_first, at_last = self._tenths()
+        return median([row[2] for row in at_first]), median([row[2] for row in at_last])
+
+    def _tenths(self) -> tuple[list[tuple[float, float, int]], list[tuple[float, float, int]]]:
         count = max(len(self.rows) // 10, 1)
         first = int(len(self.rows) * WARM_UP_SHARE)
-        return median([row[1] for row in self.rows[-count:]]) - median(
-            [row[1] for row in self.rows[first : first + count]]
-        )
+        return self.rows[first : first + count], self.rows[-count:]
 
     def descriptors(self) -> tuple[int, int]:
         """Fewest and most file descriptors after the warm-up."""
@@ -130,7 +137,7 @@ class Samples:
         return min(after), max(after)
 
 
-def median(values: list[float]) -> float:
+def median(values: list[Any]) -> Any:
     """The middle value, the upper one of two."""
     return sorted(values)[len(values) // 2]
 

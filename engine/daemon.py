@@ -214,6 +214,7 @@ class Daemon(Rim):
             self._house.garbage.freeze()
             self._measure_turns()
             await self._wait()
+            self._turns.end()
             await self._end_trading()
         finally:
             await self._close(control)

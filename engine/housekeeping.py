@@ -51,11 +51,15 @@ class Housekeeping:
         self._journal, self._tape = logs
         self._checkpoints = checkpoints
         self._note = note
+        self._copy = bytearray()  # of the durable state
         self._tape_gave_way = False
         self._checkpoint_segment = self._journal.segment
 
     async def run(self) -> None:
         """Look at memory, disk and garbage each second; take a snapshot, sign a checkpoint now and then."""
+        take_snapshot(
+            self.sequencer.core, self._journal, self._copy
+        )  # so that there is memory for the next ones
         now_s = time.monotonic()
         snapshot_at_s = now_s + self.run_config.snapshot_interval_s
         checkpoint_at_s = now_s + self.run_config.checkpoint_interval_s
@@ -109,7 +113,7 @@ class Housekeeping:
         is durable. Its note is the journal's very next record: where another came first, a new copy is taken."""
         loop = asyncio.get_running_loop()
         for attempt in range(SNAPSHOT_ATTEMPTS):
-            taken = take_snapshot(self.sequencer.core, self._journal)
+            taken = take_snapshot(self.sequencer.core, self._journal, self._copy)
             if attempt + 1 < SNAPSHOT_ATTEMPTS:
                 state_hash = await loop.run_in_executor(None, lambda: taken.state_hash)  # noqa: B023
             else:

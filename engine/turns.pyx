@@ -63,6 +63,7 @@ ctypedef struct turns_t:
     int64_t ended_ns     # monotonic
     int64_t idle_ns      # waited so far
     uint64_t n_turns
+    bint is_over         # turns are counted, and not measured
     uint64_t n_long
     long_turn_t newest[LONG_KEPT]
 
@@ -83,6 +84,8 @@ cdef void on_prepare(void* handle) noexcept nogil:
     cdef int64_t now_ns = clock_ns(CLOCK_MONOTONIC), idle_ns = <int64_t>turns.idle_time(turns.loop), cpu_ns
     cdef int64_t waited_ns = idle_ns - turns.idle_ns, took_ns = now_ns - turns.ended_ns - waited_ns
     turns.n_turns += 1
+    if turns.is_over:
+        return
     turns.ended_ns, turns.idle_ns = now_ns, idle_ns
     if took_ns >= SHORT_NS or waited_ns >= SHORT_NS or turns.n_turns % UNREAD_MOST == 0 or not turns.cpu_ns:
         cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID)
@@ -112,6 +115,10 @@ cdef class Turns:
         self.histogram = Histogram()
         self.turns.histogram = self.histogram.data
         self.turns.long_ns = long_ns
+
+    def end(self) -> None:
+        """Go on counting turns, and measure no more of them: what is left is the end of the session."""
+        self.turns.is_over = True
 
     @property
     def counter_address(self) -> int:

@@ -36,7 +36,8 @@ def restore(core: Engine, run_dir: Path, journal_records: int | None) -> Restart
     start = 0
     if found.snapshot is not None:
         start = found.snapshot.records
-        stamp, state = found.snapshot.state[:_STAMP_BYTES], found.snapshot.state[_STAMP_BYTES:]
+        saved = bytes(found.snapshot.state)
+        stamp, state = saved[:_STAMP_BYTES], saved[_STAMP_BYTES:]
         core.load_durable(
             state, int.from_bytes(stamp[:8], "little"), int.from_bytes(stamp[8:], "little", signed=True)
         )
@@ -72,10 +73,13 @@ def newest_segment_start(tape: Path) -> int:
     return 0
 
 
-def take_snapshot(core: Engine, journal: LogWriter) -> Snapshot:
-    """The durable state as of the newest journal record, for `write_snapshot`; to be called between two events."""
+def take_snapshot(core: Engine, journal: LogWriter, kept: bytearray) -> Snapshot:
+    """The durable state as of the newest journal record, for `write_snapshot`; to be called between two events.
+
+    It lies in `kept`, and holds until the next one is taken there.
+    """
     stamp = core.seq.to_bytes(8, "little") + core.now_ns.to_bytes(8, "little", signed=True)
-    return Snapshot(journal.records, core.state.durable_bytes(stamp))
+    return Snapshot(journal.records, core.state.durable_copy(kept, stamp))
 
 
 __all__ = ["HEADER_BYTES", "Restart", "restore", "take_snapshot", "write_snapshot"]

@@ -34,7 +34,7 @@ class Snapshot:
     """`state` after the first `records` journal records."""
 
     records: int
-    state: bytes
+    state: bytes | memoryview
 
     @property
     def state_hash(self) -> str:
@@ -135,7 +135,7 @@ def _listed(directory: Path) -> list[tuple[int, Path]]:
     return sorted(((int(match[1]), path) for match, path in matches if match), reverse=True)
 
 
-def _digest(head: bytes, state: bytes) -> bytes:
+def _digest(head: bytes, state: bytes | memoryview) -> bytes:
     running = Sha256()
     running.update(head)
     running.update(state)

@@ -100,7 +100,7 @@ class Life:
         self.sequencer.ingest(event.listing(source, ListingChange.SEEN, "NEWUSDT", **more))
 
     def snapshot(self) -> None:
-        taken = take_snapshot(self.core, self.journal)
+        taken = take_snapshot(self.core, self.journal, bytearray())
         assert self.journal.wait_durable(5000)
         write_snapshot(self.place.journal, taken)
 

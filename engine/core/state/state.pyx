@@ -177,20 +177,38 @@ cdef class State:
         self.c.units[i] = power_of_ten(20 - kept.price_decimals - kept.size_decimals)
         self.c.lot_units[i] = power_of_ten(20 - kept.size_decimals)
 
-    cpdef bytes durable_bytes(self, bytes before=b""):
-        """The durable state in canonical form, behind some bytes: the same history gives the same bytes.
-
-        Copied once: a snapshot is taken between two events, and what comes in waits for it.
-        """
-        cdef state_t* c = self.c
+    cdef size_t durable_length(self) noexcept:
+        """Bytes of the durable state in canonical form."""
         cdef uint32_t slot, n_orders = 0
         for slot in range(ORDER_SLOTS):
-            n_orders += c.orders[slot].order_no != 0
-        out = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>(
-            len(before) + sizeof(totals_t) + FIXED_BYTES + c.totals.instruments * (sizeof(instrument_t) + sizeof(exposure_t))
-            + c.totals.assets * sizeof(asset_t) + c.totals.memo_bytes + n_orders * sizeof(order_t)))
-        cdef char* to = PyBytes_AS_STRING(out)
-        to = _put(to, <const char*>before, len(before))
+            n_orders += self.c.orders[slot].order_no != 0
+        return self.durable_most() - (ORDER_SLOTS - n_orders) * sizeof(order_t)
+
+    cdef size_t durable_most(self) noexcept:
+        """The same with every order's place taken."""
+        return (sizeof(totals_t) + FIXED_BYTES + self.c.totals.instruments * (sizeof(instrument_t) + sizeof(exposure_t))
+                + self.c.totals.assets * sizeof(asset_t) + self.c.totals.memo_bytes + ORDER_SLOTS * sizeof(order_t))
+
+    cpdef bytes durable_bytes(self):
+        """The durable state in canonical form: the same history gives the same bytes."""
+        out = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>self.durable_length())
+        self.put_durable(PyBytes_AS_STRING(out))
+        return out
+
+    def durable_copy(self, bytearray kept not None, bytes before not None) -> memoryview:
+        """The same behind some bytes, in memory that is kept for the next time: new memory would have to be made page by page,
+        and what comes in waits meanwhile. It holds until the next copy."""
+        cdef size_t length = len(before) + self.durable_length(), most = len(before) + self.durable_most()
+        if <size_t>len(kept) < most:
+            kept[:] = b"\0" * (most + most // 4)
+        kept[:len(before)] = before
+        self.put_durable(<char*>kept + len(before))
+        return memoryview(kept)[:length]
+
+    cdef int put_durable(self, char* to) except -1:
+        cdef const char* first = to
+        cdef state_t* c = self.c
+        cdef uint32_t slot
         to = _put(to, &c.totals, sizeof(totals_t))
         to = _put(to, &c.limits, sizeof(limits_t))
         to = _put(to, c.instruments, sizeof(instrument_t) * c.totals.instruments)
@@ -210,9 +228,9 @@ cdef class State:
         for slot in range(ORDER_SLOTS):
             if c.orders[slot].order_no:
                 to = _put(to, &c.orders[slot], sizeof(order_t))
-        if to != PyBytes_AS_STRING(out) + len(out):
+        if to != first + self.durable_length():
             raise AssertionError("the durable state is not as long as its parts")
-        return out
+        return 0
 
     cdef bytes memo_bytes(self):
         """The memos in canonical form, totals.memo_bytes of them."""
