@@ -49,6 +49,9 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = VERSION
 
 
+_DECODER = msgspec.msgpack.Decoder(Request)
+
+
 class Reply(msgspec.Struct, frozen=True):
     """The answer: whether it was done, `text` for people, the journal's `seq`, and for `status` the document as JSON."""
 
@@ -69,6 +72,9 @@ class ControlUnavailable(UserError):
 
 
 Handler = Callable[[Request], Awaitable[Reply]]
+Rehearsal = Callable[[Request], object]
+_REHEARSED = msgspec.msgpack.encode(Request("0" * 32, "cancel_all"))
+_REHEARSED_FRAME = _LENGTH.pack(len(_REHEARSED)) + _REHEARSED
 
 
 @contextlib.contextmanager
@@ -91,9 +97,20 @@ def peer_uid(file: int) -> int:
 def decode_request(frame: bytes) -> Request | None:
     """The request in a frame; None where it is none. msgspec tells bad text by UnicodeDecodeError."""
     try:
-        return msgspec.msgpack.decode(frame, type=Request)
+        return _DECODER.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def whole_frame(received: bytes) -> int:
+    """The bytes of the first frame, its length included; 0 where it is not whole yet, -1 where it can be none."""
+    if len(received) < _LENGTH.size:
+        return 0
+    (length,) = _LENGTH.unpack_from(received)
+    if not 0 < length <= MAX_REQUEST_BYTES:
+        return -1
+    end: int = _LENGTH.size + length
+    return end if len(received) >= end else 0
 
 
 class _Client:
@@ -103,7 +120,7 @@ class _Client:
 
     def __init__(self, link: socket.socket) -> None:
         self.link = link
-        self.received = bytearray()
+        self.received = b""
         self.timer: asyncio.TimerHandle | None = None
 
 
@@ -111,12 +128,22 @@ class ControlServer:
     """Listens in the run directory and hands each request to `handler`; what is refused is counted in `refused`.
 
     The handler begins a command within its call, and the reply is awaited: so `work`, called between two frames of market
-    data, has carried a command out when it returns.
+    data, has carried a command out when it returns. Whatever else there is to do for a command is done after that.
+    `rehearsal` is called with a request that is not to be carried out, and goes the handler's way.
     """
 
-    def __init__(self, run_dir: Path | str, handler: Handler, *, uid: int | None = None) -> None:
+    def __init__(
+        self,
+        run_dir: Path | str,
+        handler: Handler,
+        *,
+        rehearsal: Rehearsal = lambda _: None,
+        uid: int | None = None,
+    ) -> None:
         self._run_dir = Path(run_dir)
         self._handler = handler
+        self._rehearsal = rehearsal
+        self._is_working = False
         self._uid = os.getuid() if uid is None else uid
         self._listener: socket.socket | None = None
         self._ready = select.epoll()
@@ -165,12 +192,26 @@ class ControlServer:
 
     def work(self) -> None:
         """Accept who has come, read what was sent, and begin the commands in it. Never waits."""
-        for number, _ in self._ready.poll(0):
-            client = self._clients.get(number)
-            if client is not None:
-                self._read(client)
-            elif self._listener is not None and number == self._listener.fileno():
-                self._accept(self._listener)
+        if self._is_working:  # a command lets frames in, and between those the next one is looked for
+            return
+        self._is_working = True
+        try:
+            for number, _ in self._ready.poll(0):
+                client = self._clients.get(number)
+                if client is not None:
+                    self._read(client)
+                elif self._listener is not None and number == self._listener.fileno():
+                    self._accept(self._listener)
+        finally:
+            self._is_working = False
+
+    def rehearse(self) -> None:
+        """Go a command's way, from its bytes to the handler's, with nothing read, carried out or remembered."""
+        self._ready.poll(0, 1)
+        end = whole_frame(_REHEARSED_FRAME)
+        request = decode_request(_REHEARSED_FRAME[_LENGTH.size : end])
+        if request is not None and request.version == VERSION and self._answers.get(request.id) is None:
+            self._rehearsal(request)
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -202,30 +243,24 @@ class ControlServer:
         if not data:
             self._drop(client, "disconnect" if client.received else "")
             return
-        client.received += data
+        client.received = client.received + data if client.received else data
         self._take_request(client)
 
     def _take_request(self, client: _Client) -> None:
         """Begin the request that has come whole; nothing more is read of this client until it has its reply."""
-        received = client.received
-        if len(received) < _LENGTH.size:
+        end = whole_frame(client.received)
+        if not end:
             return
-        (length,) = _LENGTH.unpack_from(received)
-        end = _LENGTH.size + length
-        if not 0 < length <= MAX_REQUEST_BYTES:
-            self._drop(client, "frame")
-            return
-        if len(received) < end:
-            return
-        request = decode_request(bytes(received[_LENGTH.size : end]))
-        del received[:end]
+        request = decode_request(client.received[_LENGTH.size : end]) if end > 0 else None
         if request is None:
             self._drop(client, "frame")
             return
+        answer = self._begin(request)
+        client.received = client.received[end:]
         self._ready.unregister(client.link)
         if client.timer is not None:
             client.timer.cancel()
-        task = asyncio.get_running_loop().create_task(self._reply(client, self._begin(request)))
+        task = asyncio.get_running_loop().create_task(self._reply(client, answer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -6,6 +6,7 @@ from engine.core.decoder cimport FrameDecoder
 from engine.core.engine cimport Engine
 from engine.core.event cimport event_t, malformed_t
 from engine.execution.executor cimport Executor
+from engine.lookout cimport Lookout
 from native.histogram cimport Histogram
 from native.log_writer cimport LogWriter
 
@@ -22,11 +23,9 @@ cdef class Sequencer:
     cdef object rim
     cdef Executor executor             # where approvals go; without one, to the rim
     cdef const uint64_t* halt_flag
-    cdef int commands                  # an epoll descriptor, readable while a command waits; -1: none
-    cdef object obey
+    cdef Lookout lookout               # for commands; None: none come
     cdef object call_soon              # the event loop's, where frames are followed by a rehearsal
     cdef int64_t rehearsed_ns
-    cdef int64_t commands_looked_ns
     cdef int64_t frame_ended_ns
     cdef int64_t core_ended_ns
     cdef int64_t core_took_ns

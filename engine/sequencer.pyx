@@ -16,6 +16,7 @@ from engine.core.check cimport FRAME_MOST, check_batch, check_input, checked, pa
 from engine.core.event cimport *
 from engine.core.risk.gate cimport Approved
 from engine.core.state.state cimport MAX_SOURCES
+from engine.lookout cimport Lookout
 from native.log_writer cimport LOG_OK
 
 from engine.core import event as events
@@ -26,16 +27,9 @@ from native.log_writer import LogError
 cdef size_t SCRATCH_FIRST = 1 << 18
 cdef int WAITING_MOST = 65536
 cdef uint32_t MALFORMED_TOO_LARGE = 0xFFFF
-# A frame that comes so soon after the last one was waiting behind it. A look costs a system call.
+# A frame that comes so soon after the last one was waiting behind it.
 cdef int64_t BEHIND_NS = 5_000
-cdef int64_t LOOK_NS = 10_000
 cdef int64_t REHEARSE_NS = 200_000
-
-
-cdef extern from "sys/epoll.h" nogil:
-    struct epoll_event:
-        uint32_t events
-    int epoll_wait(int epoll, epoll_event* events, int most, int timeout_ms)
 
 
 cdef inline bint is_durable_input(uint16_t kind) noexcept nogil:
@@ -53,7 +47,6 @@ cdef class Sequencer:
         self.journal = journal
         self.tape = tape
         self.seq = seq
-        self.commands = -1
         self.counters = {}
         self.waiting = deque()
         self.scratch = <char*>malloc(SCRATCH_FIRST)
@@ -82,10 +75,9 @@ cdef class Sequencer:
         event loop's, so that what has been read comes first."""
         self.call_soon = call_soon
 
-    def bind_commands(self, epoll: int, obey) -> None:
-        """Call `obey()` between two frames of one read while the epoll descriptor is readable: commands overtake data."""
-        self.commands = epoll
-        self.obey = obey
+    def bind_commands(self, Lookout lookout not None) -> None:
+        """Have commands overtake market data: looked for between two frames of one read."""
+        self.lookout = lookout
 
     def now_ns(self) -> int:
         """Our clock, UTC."""
@@ -123,7 +115,7 @@ cdef class Sequencer:
         if self.busy:
             return self.postpone(TAPE_FRAME, source, -1, frame[:length], ts_recv_ns)
         self.heed_flag()
-        if began - self.frame_ended_ns < BEHIND_NS and self.commands >= 0:
+        if began - self.frame_ended_ns < BEHIND_NS:
             self.heed_commands(began)
         self.frames += 1
         memset(&raw, 0, sizeof(raw))
@@ -234,6 +226,13 @@ cdef class Sequencer:
         self.heed_flag()
         return self.enter(<const event_t*><const char*>event, wall_ns())
 
+    def expect(self, event: bytes) -> None:
+        """The first steps of `ingest` with an event that does not come: for rehearsals. Nothing changes."""
+        check_input(checked(event))
+        if not self.busy:
+            self.make_room(len(event))
+            memcpy(self.scratch, <const char*>event, len(event))
+
     def process_batch(self, events: bytes) -> int:
         """Many events in one crossing (engine.core.event.batch); answers how many.
 
@@ -298,11 +297,15 @@ cdef class Sequencer:
         return outputs
 
     cpdef rehearse(self, int32_t instrument):
-        """Go the way of an order on an instrument up to its first byte, with nothing changed, recorded or sent."""
+        """Go the way of an order on an instrument up to its first byte, that of a cancel where an order is open, and now and
+        then that of a command; with nothing changed, recorded or sent."""
         cdef bint is_known = 0 <= instrument < <int32_t>self.core.c.totals.instruments
         if self.busy or self.journal_failed or self.executor is None or not is_known:
             return
+        if self.lookout is not None and self.lookout.is_due(steady_ns()):
+            self.lookout.rehearsal()
         self.core.rehearse(instrument)
+        self.core.rehearse_cancel(instrument)
         if self.journal is not None:
             self.journal.expect()
         self.hand_out(b"")
@@ -488,14 +491,10 @@ cdef class Sequencer:
         return 0
 
     cdef int heed_commands(self, int64_t now_ns) except -1:
-        """What an operator wants comes before the frames that are waiting; looked for once in LOOK_NS."""
-        cdef epoll_event event
-        if now_ns - self.commands_looked_ns < LOOK_NS:
-            return 0
-        self.commands_looked_ns = now_ns
-        if epoll_wait(self.commands, &event, 1, 0) > 0:
+        """What an operator wants comes before the frames that are waiting."""
+        if self.lookout is not None and not self.busy and self.lookout.sees(now_ns):
             try:
-                self.obey()
+                self.lookout.obey()
             except Exception as error:  # whatever it is, the feed goes on
                 self.tell("a command could not be obeyed", error)
         return 0

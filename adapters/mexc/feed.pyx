@@ -83,7 +83,7 @@ cdef class FeedListener(WSListener):
             and not (frame.rsv1 | frame.rsv2 | frame.rsv3)
             and frame.payload_size <= self.max_message_bytes
         ):
-            self.take_data(frame.payload_ptr, frame.payload_size)
+            self.take_data(frame.payload_ptr, frame.payload_size, frame.tail_size > 0)
         else:
             self.take_other(transport, frame)
 
@@ -108,7 +108,8 @@ cdef class FeedListener(WSListener):
         if self.socket >= 0:
             setsockopt(self.socket, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off))
 
-    cdef int take_data(self, const char* payload, Py_ssize_t size) except -1:
+    cdef int take_data(self, const char* payload, Py_ssize_t size, bint is_followed) except -1:
+        """One message; `is_followed`: more came with it, and a command may overtake all of them."""
         cdef int64_t now_ns = clock_ns(CLOCK_MONOTONIC), since_ns = now_ns - self.last_frame_ns
         self.frames += 1
         self.bytes_received += size
@@ -116,6 +117,8 @@ cdef class FeedListener(WSListener):
         if self.frames == 1:
             self.control.on_first_frame()
         if self.native is not None:
+            if is_followed:
+                self.native.heed_commands(now_ns)
             self.native.ingest_frame(self.source, payload, size, clock_ns(CLOCK_REALTIME))
         else:
             self.sequencer.ingest_frame_bytes(self.source, payload[:size])
@@ -165,7 +168,7 @@ cdef class FeedListener(WSListener):
         self.fragments.clear()
         self.fragments_type = 0
         if kind == WSMsgType.BINARY:
-            self.take_data(message, len(message))
+            self.take_data(message, len(message), False)
         elif kind == WSMsgType.TEXT:
             self.control.on_text(message.decode("utf-8", "replace"))
         return 0

@@ -18,7 +18,7 @@ from engine.core.state.books cimport BOOK_CHANGED, BOOK_DAMAGED, BOOK_HOLE
 from engine.core.state.orders cimport find_order
 from engine.core.state.portfolio cimport realised_profit, refresh_exposure, total_equity
 from engine.core.state.state cimport (
-    MAX_SOURCES, NO_STRATEGY, ORDER_SLOTS, TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE, UNKNOWN,
+    MAX_SOURCES, NO_STRATEGY, TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE, UNKNOWN,
     recent_has, recent_key, source_t,
 )
 from engine.core.strategy cimport WANTS_BOOK, WANTS_ORDER, WANTS_TIMER, WANTS_TRADE, Strategy, Trade
@@ -300,9 +300,15 @@ cdef class Engine(Audience):
 
     cdef int ask_all(self, uint16_t kind) except -1:
         """A QUERY for every UNKNOWN order, or a CANCEL for every open one, in the order they were placed."""
-        cdef int slot
+        cdef int32_t i, slot
         cdef order_t* order
-        numbers = sorted(self.c.orders[slot].order_no for slot in range(ORDER_SLOTS) if self.c.orders[slot].open_)
+        numbers = []
+        for i in range(self.c.totals.instruments):
+            slot = self.c.exposures[i].first_order
+            while slot >= 0:
+                numbers.append(self.c.orders[slot].order_no)
+                slot = self.c.orders[slot].next_open
+        numbers.sort()
         for number in numbers:
             order = find_order(self.c, number)
             if kind == ACTION_QUERY:

@@ -164,8 +164,11 @@ class Executor:
 
     def _submit_cancel(self, approved: Approved) -> None:
         """A cancel that overtook its order's own request would find nothing: such a one waits for the answer."""
-        begun = None
-        if approved.order_no not in self._places and self._cancel_lane.try_enter():
+        may_go = approved.order_no not in self._places and self._cancel_lane.try_enter()
+        begun = self._take_quick(approved) if may_go else None
+        if approved.is_rehearsal:
+            return self._cancel_lane.leave() if may_go else None
+        if begun is None and may_go:
             begun = self._begin_cancel(approved)
         task = self._start(self._cancel(approved, begun), approved)
         self._cancels.add(task)
