@@ -36,7 +36,7 @@ from benchmarks.tick_to_trade.processes import (  # noqa: E402
     place,
 )
 from benchmarks.tls_relay import READ_BYTES, SO_TIMESTAMPNS, STAMP  # noqa: E402
-from engine.control import Request, _reachable  # noqa: E402
+from engine.control import Request, reachable  # noqa: E402
 from engine.microbench import machine, percentile  # noqa: E402
 from tests.e2e.live_run import CoreProcess, VenueProcess, make_run  # noqa: E402
 
@@ -236,7 +236,7 @@ def play(folder: Path, rounds: int, pinned: bool) -> tuple[list[float], list[int
             for pid in (os.getpid(), int(venue.facts["pid"])):
                 place(pid, LOAD_CPU, threads=False)
             place(core.process.pid, ENGINE_CPU, ENGINE_NICE)
-        with _reachable(core.place.path) as address, socket.socket(socket.AF_UNIX) as control:
+        with reachable(core.place.path) as address, socket.socket(socket.AF_UNIX) as control:
             control.connect(address)
             for number in range(rounds):
                 time.sleep(PAUSE_S)

@@ -29,7 +29,8 @@ from engine.console.halt_flag import HaltFlag
 from engine.console.publish import Publisher
 from engine.console.status import encode
 from engine.console.status_page import StatusPage
-from engine.control import CommandRefused, ControlServer, Reply, Request, settled
+from engine.control import CommandRefused, Reply, Request, settled
+from engine.control_server import ControlServer
 from engine.core import event
 from engine.core.engine import Engine
 from engine.core.enums import CommandKind, EventKind

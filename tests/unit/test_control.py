@@ -16,8 +16,9 @@ import uvloop
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine import control
-from engine.control import CommandRefused, ControlClient, ControlServer, ControlUnavailable, Reply, Request
+from engine import control, control_server
+from engine.control import CommandRefused, ControlClient, ControlUnavailable, Reply, Request
+from engine.control_server import ControlServer
 
 
 async def journaled(request: Request) -> Reply:
@@ -84,7 +85,7 @@ def test_a_repeated_id_is_carried_out_once(tmp_path: Path) -> None:
 
 
 def test_remembered_ids_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(control_server, "MAX_REMEMBERED", 2)
 
     async def talk(server: ControlServer) -> None:
         for number in range(5):
@@ -116,10 +117,10 @@ def test_another_user_is_turned_away(tmp_path: Path) -> None:
 
 
 def test_clients_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "MAX_CLIENTS", 2)
+    monkeypatch.setattr(control_server, "MAX_CLIENTS", 2)
 
     async def talk(server: ControlServer) -> None:
-        with control._reachable(tmp_path) as address:
+        with control.reachable(tmp_path) as address:
             links = [await asyncio.open_unix_connection(address) for _ in range(2)]
             with pytest.raises(ControlUnavailable):
                 await asyncio.to_thread(ControlClient(tmp_path).call, "halt")
@@ -130,10 +131,10 @@ def test_clients_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_idle_client_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "IDLE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(control_server, "IDLE_TIMEOUT_S", 0.01)
 
     async def talk(server: ControlServer) -> None:
-        with control._reachable(tmp_path) as address:
+        with control.reachable(tmp_path) as address:
             reader, writer = await asyncio.open_unix_connection(address)
             assert await reader.read() == b""
             writer.close()
@@ -142,13 +143,13 @@ def test_an_idle_client_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_client_that_reads_nothing_loses_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "IDLE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(control_server, "IDLE_TIMEOUT_S", 0.1)
 
     async def long_winded(request: Request) -> Reply:
         return Reply(request.id, True, status=b"x" * 100_000)
 
     async def talk(server: ControlServer) -> None:
-        with control._reachable(tmp_path) as address, socket.socket(socket.AF_UNIX) as link:
+        with control.reachable(tmp_path) as address, socket.socket(socket.AF_UNIX) as link:
             link.connect(address)
             link.sendall(frame(msgspec.msgpack.encode(Request("a", "status"))) * 100)
             for _ in range(500):
@@ -181,7 +182,7 @@ def frame(payload: bytes) -> bytes:
 )
 def test_rubbish_is_counted_and_the_server_goes_on(tmp_path: Path, raw: bytes, counted: str) -> None:
     async def talk(server: ControlServer) -> None:
-        with control._reachable(tmp_path) as address:
+        with control.reachable(tmp_path) as address:
             reader, writer = await asyncio.open_unix_connection(address)
             writer.write(raw)
             writer.write_eof()
@@ -201,7 +202,7 @@ def test_no_bytes_become_a_wrong_request(raw: bytes) -> None:
 
 def test_another_version_is_told_ours(tmp_path: Path) -> None:
     async def talk(server: ControlServer) -> None:
-        with control._reachable(tmp_path) as address:
+        with control.reachable(tmp_path) as address:
             reader, writer = await asyncio.open_unix_connection(address)
             writer.write(frame(msgspec.msgpack.encode(Request("a", "halt", version=9))))
             writer.write_eof()
@@ -215,7 +216,7 @@ def test_another_version_is_told_ours(tmp_path: Path) -> None:
 
 
 def test_a_dead_cores_socket_is_replaced(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as dead, control._reachable(tmp_path) as address:
+    with socket.socket(socket.AF_UNIX) as dead, control.reachable(tmp_path) as address:
         dead.bind(address)
     with pytest.raises(ControlUnavailable, match="no core listens"):
         ControlClient(tmp_path).call("status")
@@ -256,7 +257,7 @@ def test_a_strange_server_is_said(tmp_path: Path, answer: bytes, word: str) -> N
         writer.close()
 
     async def main() -> None:
-        with control._reachable(tmp_path) as address:
+        with control.reachable(tmp_path) as address:
             server = await asyncio.start_unix_server(serve, address)
             with pytest.raises(ControlUnavailable, match=word):
                 await asyncio.to_thread(ControlClient(tmp_path).call, "halt")
@@ -266,7 +267,7 @@ def test_a_strange_server_is_said(tmp_path: Path, answer: bytes, word: str) -> N
 
 
 def test_a_core_that_does_not_answer_is_said(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as silent, control._reachable(tmp_path) as address:
+    with socket.socket(socket.AF_UNIX) as silent, control.reachable(tmp_path) as address:
         silent.bind(address)
         silent.listen()
         with pytest.raises(ControlUnavailable, match=r"within 0\.05 s"):
