@@ -65,7 +65,7 @@ class ControlUnavailable(UserError):
 
 
 Handler = Callable[[Request], Awaitable[Reply]]
-Rehearsal = Callable[[Request], object]
+Acknowledge = Callable[[Request, int], Awaitable[Reply]]
 
 
 @contextlib.contextmanager

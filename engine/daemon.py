@@ -48,8 +48,8 @@ from engine.journal.records import JOURNAL_STEM, TAPE_STEM, note
 from engine.journal.restart import restore
 from engine.live import check_destination, check_switches
 from engine.log import logging_to
-from engine.lookout import Lookout
 from engine.plugins import attach_strategies, check_limits, make_adapter
+from engine.quick_command import QuickCommand
 from engine.resources import anonymous_memory_mb
 from engine.rim import Rim
 from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
@@ -198,9 +198,11 @@ class Daemon(Rim):
 
     async def run(self) -> None:
         """The whole session: start, trade until asked to stop, end in order."""
-        control = ControlServer(self.place.path, self._obey, rehearsal=self._rehearse)
+        control = ControlServer(
+            self.place.path, self._obey, QuickCommand(self.sequencer), acknowledge=self._acknowledge
+        )
         await control.start()
-        self.sequencer.bind_commands(Lookout(control.fileno(), control.work, control.rehearse))
+        self.sequencer.bind_commands(control)
         try:
             await self._begin()
             self._run(self._publish())
@@ -391,18 +393,13 @@ class Daemon(Rim):
             return settled(Reply(request.id, True, status=encode(self._document())))
         if request.command == "resume":
             self._flag.clear()
-        return self._acknowledge(request, self.sequencer.ingest(self._command(request)))
-
-    def _command(self, request: Request) -> bytes:
-        """The event of a request."""
         instrument = self.sequencer.instrument_of(request.symbol) if request.symbol else -1
         if request.symbol and instrument < 0:
             raise CommandRefused(f"the run has no instrument {request.symbol}")
-        return event.command(COMMANDS[request.command], request.id[:39], instrument=instrument)
-
-    def _rehearse(self, request: Request) -> None:
-        """The way of `_obey` as far as nothing comes of it."""
-        self.sequencer.expect(self._command(request))
+        seq = self.sequencer.ingest(
+            event.command(COMMANDS[request.command], idempotency_id=request.id[:39], instrument=instrument)
+        )
+        return self._acknowledge(request, seq)
 
     async def _acknowledge(self, request: Request, seq: int) -> Reply:
         loop = asyncio.get_running_loop()

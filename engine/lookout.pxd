@@ -5,9 +5,7 @@ from libc.stdint cimport int64_t
 
 cdef class Lookout:
     cdef int epoll
-    cdef object obey
-    cdef object rehearsal
     cdef int64_t looked_ns
-    cdef int64_t rehearsed_ns
-    cdef bint sees(self, int64_t now_ns) noexcept
-    cdef bint is_due(self, int64_t now_ns) noexcept
+    cdef int sees(self, int64_t now_ns) noexcept
+    cpdef serve(self, int number)
+    cpdef rehearse(self)

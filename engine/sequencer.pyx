@@ -226,13 +226,6 @@ cdef class Sequencer:
         self.heed_flag()
         return self.enter(<const event_t*><const char*>event, wall_ns())
 
-    def expect(self, event: bytes) -> None:
-        """The first steps of `ingest` with an event that does not come: for rehearsals. Nothing changes."""
-        check_input(checked(event))
-        if not self.busy:
-            self.make_room(len(event))
-            memcpy(self.scratch, <const char*>event, len(event))
-
     def process_batch(self, events: bytes) -> int:
         """Many events in one crossing (engine.core.event.batch); answers how many.
 
@@ -297,13 +290,13 @@ cdef class Sequencer:
         return outputs
 
     cpdef rehearse(self, int32_t instrument):
-        """Go the way of an order on an instrument up to its first byte, that of a cancel where an order is open, and now and
-        then that of a command; with nothing changed, recorded or sent."""
+        """Go the way of an order on an instrument up to its first byte, that of a cancel where an order is open, and that
+        of a command; with nothing changed, recorded or sent."""
         cdef bint is_known = 0 <= instrument < <int32_t>self.core.c.totals.instruments
         if self.busy or self.journal_failed or self.executor is None or not is_known:
             return
-        if self.lookout is not None and self.lookout.is_due(steady_ns()):
-            self.lookout.rehearsal()
+        if self.lookout is not None:
+            self.lookout.rehearse()
         self.core.rehearse(instrument)
         self.core.rehearse_cancel(instrument)
         if self.journal is not None:
@@ -492,9 +485,13 @@ cdef class Sequencer:
 
     cdef int heed_commands(self, int64_t now_ns) except -1:
         """What an operator wants comes before the frames that are waiting."""
-        if self.lookout is not None and not self.busy and self.lookout.sees(now_ns):
+        cdef int number
+        if self.lookout is None or self.busy:
+            return 0
+        number = self.lookout.sees(now_ns)
+        if number >= 0:
             try:
-                self.lookout.obey()
+                self.lookout.serve(number)
             except Exception as error:  # whatever it is, the feed goes on
                 self.tell("a command could not be obeyed", error)
         return 0

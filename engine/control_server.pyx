@@ -1,94 +1,85 @@
-# cython: annotation_typing=False
-"""The core's side of the control socket (engine.control): compiled, since a command that overtakes market data goes this way."""
+"""The core's side of the control socket (engine.control), by which a command overtakes market data."""
 
-from __future__ import annotations
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport uint64_t
+
+from engine.lookout cimport Lookout
+from engine.quick_command cimport QuickCommand
 
 import asyncio
 import os
 import select
 import socket
 import stat
-from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Coroutine
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from engine.control import (
-    LENGTH,
-    MAX_REQUEST_BYTES,
-    SOCKET_NAME,
-    VERSION,
-    CommandRefused,
-    Handler,
-    Rehearsal,
-    Reply,
-    Request,
-    decode_request,
-    peer_uid,
-    reachable,
-    settled,
-)  # fmt: skip
+    LENGTH, MAX_REQUEST_BYTES, SOCKET_NAME, VERSION, CommandRefused, Reply, decode_request, peer_uid, reachable, settled,
+)
 
 MAX_CLIENTS = 16
 MAX_REMEMBERED = 1024
 IDLE_TIMEOUT_S = 60.0
-_REHEARSED = msgspec.msgpack.encode(Request("0" * 32, "cancel_all"))
-_REHEARSED_FRAME = LENGTH.pack(len(_REHEARSED)) + _REHEARSED
+
+cdef enum:
+    READ_MOST = 4 + 4096       # a frame of MAX_REQUEST_BYTES
+
+assert LENGTH.size + MAX_REQUEST_BYTES == READ_MOST
 
 
-def whole_frame(received: bytes) -> int:
+cdef extern from "sys/socket.h" nogil:
+    int MSG_DONTWAIT
+    int MSG_PEEK
+    ssize_t recv(int file, void* data, size_t size, int flags)
+
+
+cdef Py_ssize_t whole_frame(bytes received) except -2:
     """The bytes of the first frame, its length included; 0 where it is not whole yet, -1 where it can be none."""
+    cdef Py_ssize_t length
     if len(received) < LENGTH.size:
         return 0
     (length,) = LENGTH.unpack_from(received)
     if not 0 < length <= MAX_REQUEST_BYTES:
         return -1
-    end: int = LENGTH.size + length
-    return end if len(received) >= end else 0
+    return LENGTH.size + length if len(received) >= LENGTH.size + length else 0
 
 
-class _Client:
+cdef class _Client:
     """One connection: what has come of its next request, and the timer of its silence."""
 
-    __slots__ = ("link", "received", "timer")
-
-    def __init__(self, link: socket.socket) -> None:
+    def __init__(self, link):
         self.link = link
+        self.file = link.fileno()
         self.received = b""
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer = None
 
 
-class ControlServer:
+cdef class ControlServer(Lookout):
     """Listens in the run directory and hands each request to `handler`; what is refused is counted in `refused`.
 
     The handler begins a command within its call, and the reply is awaited: so `work`, called between two frames of market
-    data, has carried a command out when it returns. Whatever else there is to do for a command is done after that.
-    `rehearsal` is called with a request that is not to be carried out, and goes the handler's way.
+    data, has carried a command out when it returns. Whatever else there is to do for a command is done after that. What
+    `quick` takes does not come to the handler: `acknowledge(request, seq)` makes the awaitable of its reply.
     """
 
-    def __init__(
-        self,
-        run_dir: Path | str,
-        handler: Handler,
-        *,
-        rehearsal: Rehearsal = lambda _: None,
-        uid: int | None = None,
-    ) -> None:
+    def __init__(self, run_dir, handler, QuickCommand quick=None, acknowledge=None, *, uid=None):
         self._run_dir = Path(run_dir)
         self._handler = handler
-        self._rehearsal = rehearsal
+        self._quick, self._acknowledge = quick, acknowledge
         self._is_working = False
         self._ear, self._mouth = socket.socketpair()
         self._mouth.send(b"\0")
         self._uid = os.getuid() if uid is None else uid
-        self._listener: socket.socket | None = None
+        self._listener = None
         self._ready = select.epoll()
-        self._clients: dict[int, _Client] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._answers: OrderedDict[str, tuple[str, asyncio.Future[Reply]]] = OrderedDict()
-        self.refused: Counter[str] = Counter()
+        self.epoll = self._ready.fileno()
+        self._clients = {}
+        self._tasks = set()
+        self._answers = {}
+        self.refused = Counter()
 
     async def start(self) -> None:
         """Bind the socket with mode 0600, in place of one that a dead core left, and serve."""
@@ -130,31 +121,33 @@ class ControlServer:
         """Readable while `work` has something to do."""
         return self._ready.fileno()
 
-    def work(self) -> None:
+    cpdef work(self):
         """Accept who has come, read what was sent, and begin the commands in it. Never waits."""
+        for number, _ in self._ready.poll(0):
+            self.serve(number)
+
+    cpdef serve(self, int number):
+        """The same for one, by its descriptor."""
         if self._is_working:  # a command lets frames in, and between those the next one is looked for
             return
         self._is_working = True
         try:
-            for number, _ in self._ready.poll(0):
-                client = self._clients.get(number)
-                if client is not None:
-                    self._read(client)
-                elif self._listener is not None and number == self._listener.fileno():
-                    self._accept(self._listener)
+            client = self._clients.get(number)
+            if client is not None:
+                self._read(client)
+            elif self._listener is not None and number == self._listener.fileno():
+                self._accept(self._listener)
         finally:
             self._is_working = False
 
-    def rehearse(self) -> None:
-        """Go a command's way, from its bytes to the handler's, with nothing read, carried out or remembered."""
-        self._ready.poll(0)
-        self._ear.recv(1, socket.MSG_PEEK)
-        end = whole_frame(_REHEARSED_FRAME)
-        request = decode_request(_REHEARSED_FRAME[LENGTH.size : end])
-        if request is not None and request.version == VERSION and self._answers.get(request.id) is None:
-            self._rehearsal(request)
+    cpdef rehearse(self):
+        """As Lookout.rehearse."""
+        cdef char data[1]
+        if self._quick is not None and self._listener is not None:
+            recv(self._ear.fileno(), data, 1, MSG_DONTWAIT | MSG_PEEK)
+            self._quick.rehearse(self._answers)
 
-    def _accept(self, listener: socket.socket) -> None:
+    cdef _accept(self, listener):
         try:
             link, _ = listener.accept()
         except OSError:  # it has gone again, or there is no descriptor left for it
@@ -169,26 +162,36 @@ class ControlServer:
             self._clients[link.fileno()] = client
             self._listen_to(client)
 
-    def _listen_to(self, client: _Client) -> None:
+    cdef _listen_to(self, _Client client):
         self._ready.register(client.link, select.EPOLLIN)
         client.timer = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self._drop, client, "idle")
 
-    def _read(self, client: _Client) -> None:
-        try:
-            data = client.link.recv(LENGTH.size + MAX_REQUEST_BYTES)
-        except BlockingIOError:
+    cdef _read(self, _Client client):
+        cdef char data[READ_MOST]
+        cdef ssize_t size = recv(client.file, data, READ_MOST, MSG_DONTWAIT)
+        cdef uint64_t seq
+        if size < 0:
+            if errno != EAGAIN and errno != EINTR:
+                self._drop(client, "disconnect")
             return
-        except OSError:
-            self._drop(client, "disconnect")
-            return
-        if not data:
+        if not size:
             self._drop(client, "disconnect" if client.received else "")
             return
-        client.received = client.received + data if client.received else data
-        self._take_request(client)
+        begun = None
+        if self._quick is not None and not client.received:
+            try:
+                seq = self._quick.take(data, size, self._answers)
+                begun = seq or None
+            except Exception as error:  # as in _ask
+                begun = error
+        client.received += data[:size]
+        self._take_request(client, begun)
 
-    def _take_request(self, client: _Client) -> None:
-        """Begin the request that has come whole; nothing more is read of this client until it has its reply."""
+    cdef _take_request(self, _Client client, begun=None):
+        """Begin the request that has come whole; nothing more is read of this client until it has its reply.
+
+        begun: None, or the command's number where it was carried out already, or why it could not be.
+        """
         end = whole_frame(client.received)
         if not end:
             return
@@ -196,7 +199,7 @@ class ControlServer:
         if request is None:
             self._drop(client, "frame")
             return
-        answer = self._begin(request)
+        answer = self._begin(request, begun)
         client.received = client.received[end:]
         self._ready.unregister(client.link)
         if client.timer is not None:
@@ -205,7 +208,7 @@ class ControlServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _reply(self, client: _Client, answer: Awaitable[Reply]) -> None:
+    async def _reply(self, client, answer):
         try:
             payload = msgspec.msgpack.encode(await answer)
             async with asyncio.timeout(IDLE_TIMEOUT_S):  # a client that reads nothing must not keep its place
@@ -224,7 +227,7 @@ class ControlServer:
                 self._listen_to(client)
                 self._take_request(client)
 
-    def _drop(self, client: _Client, counter: str = "") -> None:
+    cpdef _drop(self, _Client client, counter=""):
         if counter:
             self.refused[counter] += 1
         if client.timer is not None:
@@ -232,36 +235,38 @@ class ControlServer:
         self._clients.pop(client.link.fileno(), None)
         client.link.close()  # which takes it out of the epoll set
 
-    def _begin(self, request: Request) -> Awaitable[Reply]:
+    cdef _begin(self, request, begun):
         """Have it carried out, unless it was before; the reply is to be awaited."""
         if request.version != VERSION:
             self.refused["version"] += 1
             text = f"this core speaks control version {VERSION}, not {request.version}"
             return settled(Reply(request.id, False, text))
         if request.command == "status":
-            return self._ask(request)
+            return self._ask(request, None)
         known = self._answers.get(request.id)
         if known is not None and known[0] != request.command:
             self.refused["reused_id"] += 1
             return settled(Reply(request.id, False, f"the id {request.id} was already used for {known[0]}"))
         if known is None:
-            answer: asyncio.Future[Reply] = asyncio.ensure_future(self._ask(request))
+            answer = asyncio.ensure_future(self._ask(request, begun))
             self._answers[request.id] = (request.command, answer)
             while len(self._answers) > MAX_REMEMBERED:
-                self._answers.popitem(last=False)
+                del self._answers[next(iter(self._answers))]
         else:
             answer = known[1]
         return asyncio.shield(answer)
 
-    def _ask(self, request: Request) -> Coroutine[Any, Any, Reply]:
-        begun: Awaitable[Reply] | Exception
+    cdef _ask(self, request, begun):
         try:
-            begun = self._handler(request)
-        except Exception as error:  # noqa: BLE001 - raised where the reply is awaited, not amid market data
+            if begun is None:
+                begun = self._handler(request)
+            elif not isinstance(begun, Exception):
+                begun = self._acknowledge(request, begun)
+        except Exception as error:  # raised where the reply is awaited, not amid market data
             begun = error
         return self._outcome(request, begun)
 
-    async def _outcome(self, request: Request, begun: Awaitable[Reply] | Exception) -> Reply:
+    async def _outcome(self, request, begun):
         try:
             if isinstance(begun, Exception):
                 raise begun
