@@ -1,5 +1,6 @@
 """A new order, or a cancel, without a detour through Python: budget, template, signature and socket in one native call."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from adapters.mexc.clock cimport VenueClock
@@ -22,6 +23,24 @@ cdef extern from "string.h" nogil:
 
 cdef enum:
     NAME_ROOM = 64
+
+
+@cython.final
+cdef class Gone:
+    """A request that is on its way; called, it waits for the answer."""
+
+    cdef OrderLane lane
+    cdef object connection
+    cdef str failure
+    cdef int32_t instrument
+    cdef object order          # of a cancel: a copy of what is to be cancelled
+
+    def __cinit__(self, OrderLane lane, connection, str failure, int32_t instrument, order):
+        self.lane, self.connection, self.failure, self.instrument, self.order = lane, connection, failure, instrument, order
+
+    def __call__(self):
+        begun = self.connection.await_answer(self.lane.timeout_s, self.failure)
+        return self.lane.answer(begun, self.instrument) if self.order is None else self.lane.canceled(begun, self.order)
 
 
 cdef class OrderLane(QuickLane):
@@ -90,8 +109,8 @@ cdef class OrderLane(QuickLane):
         # The bytes are gone: all that is kept about them comes after.
         self.began_ns, self.sent_ns = began_ns, steady_ns()
         budget.spend(began_ns / 1e9, budget.weight)
-        begun = self.free.pop().await_answer(self.timeout_s, failure)
-        return self.answer(begun, approved.instrument) if order == NULL else self.canceled(begun, order_view(order))
+        wire.is_free = False
+        return Gone(self, self.free.pop(), failure, approved.instrument, None if order == NULL else order_view(order))
 
     cdef OrderWire warmest(self):
         """The wire used last of those that may carry a request; None where there is none."""
