@@ -208,8 +208,9 @@ class Daemon(Rim):
             self._run(self._publish())
             self._run(self._house.run())
             run = self.config.run
-            self._run(Awake(self.sequencer).keep(around_ms=run.opening_awake_ms, after_frames=run.spin))
-            self.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon)
+            awake = Awake(self.sequencer)
+            self._run(awake.keep(around_ms=run.opening_awake_ms, after_frames=run.spin))
+            self.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon, awake.rehearse_after)
             # What is here now lives as long as the session: the collector need not look at it again, and runs when
             # the house is kept, never in the midst of an event.
             gc.collect()

@@ -25,6 +25,7 @@ cdef class Sequencer:
     cdef const uint64_t* halt_flag
     cdef Lookout lookout               # for commands; None: none come
     cdef object call_soon              # the event loop's, where frames are followed by a rehearsal
+    cdef object rehearsal
     cdef int64_t rehearsed_ns
     cdef int64_t frame_ended_ns
     cdef int64_t core_ended_ns

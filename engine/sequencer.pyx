@@ -70,10 +70,10 @@ cdef class Sequencer:
         """Give approvals to an executor without a detour over the rim."""
         self.executor = executor
 
-    def rehearse_after_frames(self, call_soon) -> None:
-        """After a frame, but no more often than every REHEARSE_NS, rehearse an order on its instrument; `call_soon`: the
-        event loop's, so that what has been read comes first."""
-        self.call_soon = call_soon
+    def rehearse_after_frames(self, call_soon, rehearse=None) -> None:
+        """After a frame, but no more often than every REHEARSE_NS, `rehearse(its instrument)`; `call_soon`: the event loop's, so
+        that what has been read comes first."""
+        self.call_soon, self.rehearsal = call_soon, rehearse or self.rehearse
 
     def bind_commands(self, Lookout lookout not None) -> None:
         """Have commands overtake market data: looked for between two frames of one read."""
@@ -145,7 +145,7 @@ cdef class Sequencer:
         self.frame_ended_ns = steady_ns()
         if self.call_soon is not None and self.frame_ended_ns - self.rehearsed_ns >= REHEARSE_NS and instrument >= 0:
             self.rehearsed_ns = self.frame_ended_ns
-            self.call_soon(self.rehearse, instrument)
+            self.call_soon(self.rehearsal, instrument)
         return 0
 
     cdef int note_malformed(self, const malformed_t* malformed, uint16_t source) except -1:
