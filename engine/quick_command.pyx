@@ -131,4 +131,5 @@ cdef class QuickCommand:
         if not self.sequencer.busy and read_frame(REHEARSED, len(REHEARSED), &told, &size) and self.is_new(&told, size, answers):
             self.sequencer.make_room(told.header.length)
             memcpy(self.sequencer.scratch, &told, sizeof(told_t))
+            self.sequencer.core.rehearse_cancels()
         return 0

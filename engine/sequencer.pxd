@@ -40,6 +40,7 @@ cdef class Sequencer:
     cdef Histogram record_ns
     cdef Histogram core_ns
     cdef Histogram journal_ns
+    cdef Histogram out_ns              # from the core's decision to the first bytes of what came of it
     cdef Histogram frame_ns
 
     cdef int ingest_frame(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except -1

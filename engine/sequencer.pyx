@@ -54,9 +54,9 @@ cdef class Sequencer:
             raise MemoryError("no memory for the decoder's output")
         self.scratch_room = SCRATCH_FIRST
         self.decode_ns, self.record_ns, self.frame_ns = Histogram(), Histogram(), Histogram()
-        self.core_ns, self.journal_ns = Histogram(), Histogram()
+        self.core_ns, self.journal_ns, self.out_ns = Histogram(), Histogram(), Histogram()
         self.stages = {"record": self.record_ns, "decode": self.decode_ns, "core": self.core_ns,
-                       "journal": self.journal_ns, "frame": self.frame_ns}
+                       "journal": self.journal_ns, "frame": self.frame_ns, "out": self.out_ns}
 
     def __dealloc__(self):
         free(self.scratch)
@@ -71,8 +71,7 @@ cdef class Sequencer:
         self.executor = executor
 
     def rehearse_after_frames(self, call_soon, rehearse=None) -> None:
-        """After a frame, but no more often than every REHEARSE_NS, `rehearse(its instrument)`; `call_soon`: the event loop's, so
-        that what has been read comes first."""
+        """After a frame, but not within REHEARSE_NS, `rehearse(its instrument)` by the loop's `call_soon`: first what was read."""
         self.call_soon, self.rehearsal = call_soon, rehearse or self.rehearse
 
     def bind_commands(self, Lookout lookout not None) -> None:
@@ -395,6 +394,9 @@ cdef class Sequencer:
             self.hand_out(outputs)
             self.core.chain()
             self.journal_ns.add(kept_ns - core_ended_ns)
+            if self.executor is not None and self.executor.went_ns:
+                self.out_ns.add(self.executor.went_ns - core_ended_ns)
+                self.executor.went_ns = 0
         if self.core.errors:
             failed, self.core.errors[:] = list(self.core.errors), []
             for name, slot, error in failed:

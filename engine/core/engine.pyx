@@ -31,6 +31,13 @@ from engine.core.risk.reasons import Reason
 cdef extern from "string.h" nogil:
     size_t strnlen(const char* text, size_t most)
 
+cdef extern from *:
+    """
+    #define prefetch(at) __builtin_prefetch((at), 1)
+    """
+    void prefetch(const void* at) nogil
+
+cdef int64_t REHEARSED_MOST = 64
 cdef int64_t DAY_NS = 86_400_000_000_000
 cdef int64_t EVENT_LATEST_NS = 1 << 62
 cdef int64_t OFFSET_WINDOW_NS = 60_000_000_000
@@ -298,10 +305,10 @@ cdef class Engine(Audience):
             self.operator.flatten(i)
         return 0
 
-    cdef int ask_all(self, uint16_t kind) except -1:
-        """A QUERY for every UNKNOWN order, or a CANCEL for every open one, in the order they were placed."""
-        cdef int32_t i, slot
-        cdef order_t* order
+    cdef list open_numbers(self):
+        """The numbers of all open orders, ascending."""
+        cdef uint32_t i
+        cdef int32_t slot
         numbers = []
         for i in range(self.c.totals.instruments):
             slot = self.c.exposures[i].first_order
@@ -309,7 +316,23 @@ cdef class Engine(Audience):
                 numbers.append(self.c.orders[slot].order_no)
                 slot = self.c.orders[slot].next_open
         numbers.sort()
-        for number in numbers:
+        return numbers
+
+    cdef int rehearse_cancels(self) except -1:
+        """Have at hand what a cancel of all touches, where that is not much."""
+        cdef const order_t* order
+        if self.c.totals.open_orders > REHEARSED_MOST:
+            return 0
+        for number in self.open_numbers():
+            order = find_order(self.c, number)
+            prefetch(order)
+            prefetch(&order.venue_order_id)
+        return 0
+
+    cdef int ask_all(self, uint16_t kind) except -1:
+        """A QUERY for every UNKNOWN order, or a CANCEL for every open one, in the order they were placed."""
+        cdef order_t* order
+        for number in self.open_numbers():
             order = find_order(self.c, number)
             if kind == ACTION_QUERY:
                 if order.state == UNKNOWN:

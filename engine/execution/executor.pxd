@@ -1,5 +1,7 @@
 """Types for executor.py: an order's way out is compiled."""
 
+from libc.stdint cimport int64_t
+
 from engine.core.risk.gate cimport Approved
 from engine.execution.quick_lane cimport QuickLane
 
@@ -33,6 +35,7 @@ cdef class Executor:
     cdef _Lane _cancel_lane
     cdef dict _places
     cdef set _cancels
+    cdef int64_t went_ns               # the sequencer's: when the first one since it last asked had gone the shortest way
     cdef list _gone                    # what went the shortest way and is not followed yet
     cdef readonly object sent
     cpdef submit(self, Approved approved)

@@ -130,6 +130,7 @@ class Executor:
         self._quick: QuickLane | None = None
         self._gone: list[tuple[Approved, Callable[[], Awaitable[Evidence]], int, int]] = []
         self.sent = 0
+        self.went_ns = 0
         resolver.is_being_sent = self._places.__contains__
 
     def take_lane(self, quick: QuickLane | None) -> None:
@@ -244,6 +245,8 @@ class Executor:
             return False
         if not self._gone:
             asyncio.get_running_loop().call_soon(self._follow_gone)
+        if not self.went_ns:
+            self.went_ns = self._quick.sent_ns
         self._gone.append((approved, begin, self._quick.began_ns, self._quick.sent_ns))
         return True
 
