@@ -49,7 +49,7 @@ from tests.e2e.live_run import CoreProcess, VenueProcess, make_run  # noqa: E402
 
 BAR_NS = 50_000
 QUEUED = 200
-OTHERS_SHARE = 4  # a halt and a reduce_only for so many cancels
+OTHERS_SHARE = 10  # a halt and a reduce_only for so many cancels
 BURST_NS = 10_000_000
 QUEUED_WITHIN_S = 30.0
 AHEAD_S = 0.0005

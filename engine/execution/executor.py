@@ -209,7 +209,7 @@ class Executor:
     async def close(self) -> None:
         """Wait for what is under way, within a limit; what has no outcome by then is UNKNOWN at the next start."""
         self._follow_gone()
-        pending = {*self._places.values(), *self._cancels} - {None}
+        pending = {task for task in (*self._places.values(), *self._cancels) if task is not None}
         if pending:
             _, late = await asyncio.wait(pending, timeout=self._limits.close_timeout_s)
             for task in late:
