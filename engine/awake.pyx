@@ -38,6 +38,7 @@ cdef class Awake:
     cdef uint64_t frames
     cdef int32_t instrument
     cdef list opening
+    cdef bint is_awake
 
     def __init__(self, Sequencer sequencer not None):
         self.sequencer = sequencer
@@ -62,20 +63,26 @@ cdef class Awake:
     cpdef turn(self):
         """One look at the clock, the frames and the openings; the event loop calls the next one."""
         cdef int64_t now_ns = steady_ns()
-        cdef bint is_awake
         try:
-            is_awake = self.look(now_ns)
-            if is_awake and now_ns >= self.rehearse_at_ns:
+            self.is_awake = self.look(now_ns)
+            if self.is_awake and now_ns >= self.rehearse_at_ns:
                 self.rehearse()
                 self.rehearse_at_ns = now_ns + rehearse_ns
         except BaseException as error:  # raised where somebody awaits it
             self.ended.set_exception(error)
             return
         # What is called soon has the loop poll its sockets without waiting.
-        if is_awake:
+        if self.is_awake:
             self.handle = self.loop.call_soon(self.next_turn)
         else:
             self.handle = self.loop.call_later(IDLE_CHECK_S if self.after_frames else LOOK_S, self.next_turn)
+
+    cpdef rehearse_after(self, int32_t instrument):
+        """After a frame: rehearse on its instrument, and do not sleep before the next."""
+        self.sequencer.rehearse(instrument)
+        if self.after_frames and not self.is_awake and self.ended is not None and not self.ended.done():
+            self.handle.cancel()
+            self.turn()
 
     cdef bint look(self, int64_t now_ns) except -1:
         """Whether the loop is not to sleep."""

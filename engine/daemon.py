@@ -28,7 +28,8 @@ from engine.console.halt_flag import HaltFlag
 from engine.console.publish import Publisher
 from engine.console.status import encode
 from engine.console.status_page import StatusPage
-from engine.control import CommandRefused, ControlServer, Reply, Request, settled
+from engine.control import CommandRefused, Reply, Request, settled
+from engine.control_server import ControlServer
 from engine.core import event
 from engine.core.engine import Engine
 from engine.core.enums import CommandKind, EventKind
@@ -47,6 +48,7 @@ from engine.journal.restart import restore
 from engine.live import check_destination, check_switches
 from engine.log import logging_to
 from engine.plugins import attach_strategies, check_limits, make_adapter
+from engine.quick_command import QuickCommand
 from engine.resources import anonymous_memory_mb, process_age_s
 from engine.rim import Rim
 from engine.run_dir import RunDir, adapter_options, open_at, write_atomically
@@ -199,16 +201,19 @@ class Daemon(Rim):
 
     async def run(self) -> None:
         """The whole session: start, trade until asked to stop, end in order."""
-        control = ControlServer(self.place.path, self._obey)
+        control = ControlServer(
+            self.place.path, self._obey, QuickCommand(self.sequencer), acknowledge=self._acknowledge
+        )
         await control.start()
-        self.sequencer.bind_commands(control.fileno(), control.work)
+        self.sequencer.bind_commands(control)
         try:
             await self._begin()
             self._run(self._publish())
             self._run(self._house.run())
             run = self.config.run
-            self._run(Awake(self.sequencer).keep(around_ms=run.opening_awake_ms, after_frames=run.spin))
-            self.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon)
+            awake = Awake(self.sequencer)
+            self._run(awake.keep(around_ms=run.opening_awake_ms, after_frames=run.spin))
+            self.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon, awake.rehearse_after)
             # What is here now lives as long as the session: the collector need not look at it again, and runs when
             # the house is kept, never in the midst of an event.
             self._house.garbage.freeze()

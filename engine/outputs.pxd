@@ -1,7 +1,5 @@
 """What comes out of the core: journaled, and then acted on."""
 
-from libc.stdint cimport int32_t
-
 from engine.core.engine cimport Engine
 from engine.execution.executor cimport Executor
 from native.log_writer cimport LogWriter
@@ -17,7 +15,6 @@ cdef class Outputs:
     cdef Executor executor             # where approvals go; without one, to the rim
     cdef bint busy
 
-    cpdef rehearse(self, int32_t instrument)
     cdef int tell(self, str what, error) except -1
     cdef int lose_journal(self) except -1
     cdef int keep_outputs(self) except -1

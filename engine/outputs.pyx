@@ -36,16 +36,6 @@ cdef class Outputs:
             histogram = self.stages[stage] = Histogram()
         histogram.record(duration_ns)
 
-    cpdef rehearse(self, int32_t instrument):
-        """Go the way of an order on an instrument up to its first byte, with nothing changed, recorded or sent."""
-        cdef bint is_known = 0 <= instrument < <int32_t>self.core.c.totals.instruments
-        if self.busy or self.journal_failed or self.executor is None or not is_known:
-            return
-        self.core.rehearse(instrument)
-        if self.journal is not None:
-            self.journal.expect()
-        self.hand_out(b"")
-
     cdef int tell(self, str what, error) except -1:
         """A fault, while an event or outputs are still at hand: what the rim puts in on hearing of it waits its turn."""
         cdef bint was_busy = self.busy

@@ -6,6 +6,7 @@ from engine.backlog cimport Backlog
 from engine.core.decoder cimport FrameDecoder
 from engine.core.engine cimport Engine
 from engine.core.event cimport event_t, malformed_t
+from engine.lookout cimport Lookout
 from engine.outputs cimport Outputs
 from native.histogram cimport Histogram
 from native.log_writer cimport LogWriter
@@ -16,11 +17,10 @@ cdef class Sequencer(Outputs):
     cdef readonly LogWriter tape
     cdef readonly uint64_t frames
     cdef const uint64_t* halt_flag
-    cdef int commands                  # an epoll descriptor, readable while a command waits; -1: none
-    cdef object obey
+    cdef Lookout lookout               # for commands; None: none come
     cdef object call_soon              # the event loop's, where frames are followed by a rehearsal
+    cdef object rehearsal
     cdef int64_t rehearsed_ns
-    cdef int64_t commands_looked_ns
     cdef int64_t frame_ended_ns
     cdef int64_t core_ended_ns
     cdef int64_t core_took_ns
@@ -34,11 +34,13 @@ cdef class Sequencer(Outputs):
     cdef Histogram record_ns
     cdef Histogram core_ns
     cdef Histogram journal_ns
+    cdef Histogram out_ns              # from the core's decision to the first bytes of what came of it
     cdef Histogram frame_ns
 
     cdef int ingest_frame(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except -1
     cdef bint is_behind(self, uint16_t source) noexcept
     cdef int64_t lag_of(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except? -1
+    cpdef rehearse(self, int32_t instrument)
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL
     cdef event_t* document_event(self, const event_t* raw, bytes decoded) except NULL
     cdef int run(self, const event_t* event, int64_t began_ns) except -1

@@ -16,6 +16,7 @@ from engine.backlog cimport Backlog
 from engine.core.check cimport FRAME_MOST, check_batch, check_input, checked, padded_bytes
 from engine.core.event cimport *
 from engine.core.state.state cimport MAX_SOURCES
+from engine.lookout cimport Lookout
 from native.log_writer cimport LOG_OK
 
 from engine.core import event as events
@@ -25,16 +26,9 @@ from engine.core import enums
 cdef size_t SCRATCH_FIRST = 1 << 18
 cdef int WAITING_MOST = 65536
 cdef uint32_t MALFORMED_TOO_LARGE = 0xFFFF
-# A frame that comes so soon after the last one was waiting behind it. A look costs a system call.
+# A frame that comes so soon after the last one was waiting behind it.
 cdef int64_t BEHIND_NS = 5_000
-cdef int64_t LOOK_NS = 10_000
 cdef int64_t REHEARSE_NS = 200_000
-
-
-cdef extern from "sys/epoll.h" nogil:
-    struct epoll_event:
-        uint32_t events
-    int epoll_wait(int epoll, epoll_event* events, int most, int timeout_ms)
 
 
 cdef inline bint is_durable_input(uint16_t kind) noexcept nogil:
@@ -52,7 +46,6 @@ cdef class Sequencer(Outputs):
         self.journal = journal
         self.tape = tape
         self.seq = seq
-        self.commands = -1
         self.waiting = deque()
         self.backlog = Backlog()
         self.scratch = <char*>malloc(SCRATCH_FIRST)
@@ -60,9 +53,9 @@ cdef class Sequencer(Outputs):
             raise MemoryError("no memory for the decoder's output")
         self.scratch_room = SCRATCH_FIRST
         self.decode_ns, self.record_ns, self.frame_ns = Histogram(), Histogram(), Histogram()
-        self.core_ns, self.journal_ns = Histogram(), Histogram()
+        self.core_ns, self.journal_ns, self.out_ns = Histogram(), Histogram(), Histogram()
         self.stages = {"record": self.record_ns, "decode": self.decode_ns, "core": self.core_ns,
-                       "journal": self.journal_ns, "frame": self.frame_ns}
+                       "journal": self.journal_ns, "frame": self.frame_ns, "out": self.out_ns}
 
     def __dealloc__(self):
         free(self.scratch)
@@ -72,14 +65,13 @@ cdef class Sequencer(Outputs):
         self.halt_flag = <const uint64_t*><size_t>word_address
         self.core.bind_halt_flag(self.halt_flag)
 
-    def rehearse_after_frames(self, call_soon) -> None:
-        """Rehearse after a frame, at most every REHEARSE_NS; `call_soon`: the event loop's, so that what was read comes first."""
-        self.call_soon = call_soon
+    def rehearse_after_frames(self, call_soon, rehearse=None) -> None:
+        """After a frame, but not within REHEARSE_NS, `rehearse(its instrument)` by the loop's `call_soon`: first what was read."""
+        self.call_soon, self.rehearsal = call_soon, rehearse or self.rehearse
 
-    def bind_commands(self, epoll: int, obey) -> None:
-        """Call `obey()` between two frames of one read while the epoll descriptor is readable: commands overtake data."""
-        self.commands = epoll
-        self.obey = obey
+    def bind_commands(self, Lookout lookout not None) -> None:
+        """Have commands overtake market data: looked for between two frames of one read."""
+        self.lookout = lookout
 
     def now_ns(self) -> int:
         """Our clock, UTC."""
@@ -100,7 +92,7 @@ cdef class Sequencer(Outputs):
         if self.busy:
             return self.postpone(TAPE_FRAME, source, -1, frame[:length], ts_recv_ns)
         self.heed_flag()
-        if began - self.frame_ended_ns < BEHIND_NS and self.commands >= 0:
+        if began - self.frame_ended_ns < BEHIND_NS:
             self.heed_commands(began)
         self.frames += 1
         memset(&raw, 0, sizeof(raw))
@@ -131,7 +123,7 @@ cdef class Sequencer(Outputs):
         self.backlog.spend(self.frame_ended_ns - began)
         if self.call_soon is not None and self.frame_ended_ns - self.rehearsed_ns >= REHEARSE_NS and instrument >= 0:
             self.rehearsed_ns = self.frame_ended_ns
-            self.call_soon(self.rehearse, instrument)
+            self.call_soon(self.rehearsal, instrument)
         return 0
 
     cdef bint is_behind(self, uint16_t source) noexcept:
@@ -291,6 +283,20 @@ cdef class Sequencer(Outputs):
         self.core.gate.take()
         return outputs
 
+    cpdef rehearse(self, int32_t instrument):
+        """Go the way of an order on an instrument up to its first byte, that of a cancel where an order is open, and that
+        of a command; with nothing changed, recorded or sent."""
+        cdef bint is_known = 0 <= instrument < <int32_t>self.core.c.totals.instruments
+        if self.busy or self.journal_failed or self.executor is None or not is_known:
+            return
+        if self.lookout is not None:
+            self.lookout.rehearse()
+        self.core.rehearse(instrument)
+        self.core.rehearse_cancel(instrument)
+        if self.journal is not None:
+            self.journal.expect()
+        self.hand_out(b"")
+
     # The steps.
 
     cdef int make_room(self, size_t length) except -1:
@@ -365,6 +371,9 @@ cdef class Sequencer(Outputs):
             self.hand_out(outputs)
             self.core.chain()
             self.journal_ns.add(kept_ns - core_ended_ns)
+            if self.executor is not None and self.executor.went_ns:
+                self.out_ns.add(self.executor.went_ns - core_ended_ns)
+                self.executor.went_ns = 0
         if self.core.errors:
             failed, self.core.errors[:] = list(self.core.errors), []
             for name, slot, error in failed:
@@ -400,14 +409,14 @@ cdef class Sequencer(Outputs):
         return 0
 
     cdef int heed_commands(self, int64_t now_ns) except -1:
-        """What an operator wants comes before the frames that are waiting; looked for once in LOOK_NS."""
-        cdef epoll_event event
-        if now_ns - self.commands_looked_ns < LOOK_NS:
+        """What an operator wants comes before the frames that are waiting."""
+        cdef int number
+        if self.lookout is None or self.busy:
             return 0
-        self.commands_looked_ns = now_ns
-        if epoll_wait(self.commands, &event, 1, 0) > 0:
+        number = self.lookout.sees(now_ns)
+        if number >= 0:
             try:
-                self.obey()
+                self.lookout.serve(number)
             except Exception as error:  # whatever it is, the feed goes on
                 self.tell("a command could not be obeyed", error)
         return 0

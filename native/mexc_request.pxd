@@ -30,3 +30,5 @@ cdef class RequestTemplate:
     cdef char *seal(self, const char *request, char *out, int64_t timestamp_ms) noexcept
     cdef char *put_order(self, char *request, int64_t size_lots, int64_t price_ticks, const char *name, size_t size,
                          int64_t timestamp_ms) noexcept
+    cdef char *put_naming(self, char *request, const char *parameter, size_t parameter_size, const char *text, size_t size,
+                          int64_t timestamp_ms) noexcept

@@ -55,6 +55,19 @@ cdef class RequestTemplate:
         out = request_put_encoded(out, name, size)
         return self.seal(request, out, timestamp_ms)
 
+    cdef char *put_naming(self, char *request, const char *parameter, size_t parameter_size, const char *text, size_t size,
+                          int64_t timestamp_ms) noexcept:
+        """Write a whole request about an order that exists into REQUEST_ROOM bytes; its end, or NULL for what cannot be."""
+        cdef char *out
+        if not 0 < size <= REQUEST_TEXT_MOST or not 0 < parameter_size <= 32 or timestamp_ms < 0:
+            return NULL
+        out = request_put(request, PyBytes_AS_STRING(self.target), PyBytes_GET_SIZE(self.target))
+        out = request_put(out, b"&", 1)
+        out = request_put_encoded(out, parameter, parameter_size)
+        out = request_put(out, b"=", 1)
+        out = request_put_encoded(out, text, size)
+        return self.seal(request, out, timestamp_ms)
+
     def order(self, int64_t size_lots, int64_t price_ticks, str client_order_id not None, int64_t timestamp_ms) -> bytes:
         """A new order; without a price where price_ticks is 0. ValueError for a size or name that cannot be."""
         cdef char request[REQUEST_ROOM]
@@ -73,12 +86,7 @@ cdef class RequestTemplate:
         cdef Py_ssize_t size, parameter_size
         cdef const char *name = PyUnicode_AsUTF8AndSize(parameter, &parameter_size)
         cdef const char *text = PyUnicode_AsUTF8AndSize(value, &size)
-        if not 0 < size <= REQUEST_TEXT_MOST or not 0 < parameter_size <= 32 or timestamp_ms < 0:
+        cdef char *end = self.put_naming(request, name, <size_t>parameter_size, text, <size_t>size, timestamp_ms)
+        if end == NULL:
             raise ValueError(f"a name of {size} characters")
-        cdef char *out = request_put(request, PyBytes_AS_STRING(self.target), PyBytes_GET_SIZE(self.target))
-        out = request_put(out, b"&", 1)
-        out = request_put_encoded(out, name, parameter_size)
-        out = request_put(out, b"=", 1)
-        out = request_put_encoded(out, text, size)
-        out = self.seal(request, out, timestamp_ms)
-        return PyBytes_FromStringAndSize(request, out - request)
+        return PyBytes_FromStringAndSize(request, end - request)

@@ -181,9 +181,9 @@ class MexcAdapter:
         return self._placed(sent, spec)
 
     def quick_lane(self, core: Engine) -> OrderLane | None:
-        """New orders in one native call."""
+        """Orders and cancels in one native call."""
         if self._line is not None:
-            self._lane = self._line.lane(core, self._run_id, self._instruments, self._placed)
+            self._lane = self._line.lane(core, self._run_id, self._instruments, self._placed, self._canceled)
         return self._lane
 
     async def _placed(self, sent: Coroutine[Any, Any, bytes], spec: InstrumentSpec) -> Evidence:

@@ -175,7 +175,7 @@ cdef class FeedListener(WSListener):
             and not (frame.rsv1 | frame.rsv2 | frame.rsv3)
             and frame.payload_size <= self.max_message_bytes
         ):
-            self.take_data(transport, frame.payload_ptr, frame.payload_size)
+            self.take_data(transport, frame.payload_ptr, frame.payload_size, frame.tail_size > 0)
             if self.leaves_out and frame.tail_size == 0:
                 self.look_at_lag(transport, frame.payload_ptr, frame.payload_size)
         else:
@@ -209,13 +209,18 @@ cdef class FeedListener(WSListener):
         if self.socket >= 0:
             setsockopt(self.socket, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off))
 
-    cdef int take_data(self, WSTransport transport, const char* payload, Py_ssize_t size) except -1:
+    cdef int take_data(
+        self, WSTransport transport, const char* payload, Py_ssize_t size, bint is_followed
+    ) except -1:
+        """One message; `is_followed`: more came with it, and a command may overtake all of them."""
         cdef int64_t now_ns = clock_ns(CLOCK_MONOTONIC), since_ns = now_ns - self.last_frame_ns
         self.frames += 1
         self.bytes_received += size
         self.last_frame_ns = now_ns
         if self.frames == 1:
             self.control.on_first_frame()
+        if is_followed and self.native is not None:
+            self.native.heed_commands(now_ns)
         if self.native is None:
             self.sequencer.ingest_frame_bytes(self.source, payload[:size])
         elif self.leaves_out:
@@ -366,7 +371,7 @@ cdef class FeedListener(WSListener):
         self.fragments.clear()
         self.fragments_type = 0
         if kind == WSMsgType.BINARY:
-            self.take_data(transport, message, len(message))
+            self.take_data(transport, message, len(message), False)
         elif kind == WSMsgType.TEXT:
             self.control.on_text(message.decode("utf-8", "replace"))
         return 0

@@ -78,10 +78,11 @@ class OrderConnection(Wired, asyncio.Protocol):
         if self.wire is not None:
             self.wire.is_free = False
         answer = self._answer = self.loop.create_future()
-        self._timer = self.loop.call_later(timeout_s, self._fail, "no answer in time")
         self.last_used_s = self.loop.time()
-        if failure:
-            self._fail(failure)
+        if failure or self._transport is None:
+            self._fail(failure or "lost before its answer was waited for")
+        else:
+            self._timer = self.loop.call_later(timeout_s, self._fail, "no answer in time")
         return answer
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
-"""A new order without a detour through Python: budget, template, signature and socket in one native call."""
+"""A new order, or a cancel, without a detour through Python: budget, template, signature and socket in one native call."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from adapters.mexc.clock cimport VenueClock
@@ -8,41 +9,71 @@ from adapters.mexc.order_wire cimport OrderWire, Wired
 from engine.clock cimport steady_ns, wall_ns
 from engine.core.engine cimport Engine
 from engine.core.event cimport ORDER_MARKET
+from engine.core.order cimport order_view
 from engine.core.risk.gate cimport Approved
+from engine.core.state.orders cimport find_order
+from engine.core.state.state cimport order_t
 from engine.execution.quick_lane cimport QuickLane
 from native.mexc_request cimport REQUEST_ROOM, RequestTemplate, request_put, request_put_number
 
-from adapters.mexc.order_requests import PLACE
+from adapters.mexc.order_requests import CANCEL, PLACE
+
+cdef extern from "string.h" nogil:
+    size_t strnlen(const char *text, size_t most)
 
 cdef enum:
     NAME_ROOM = 64
 
 
+@cython.final
+cdef class Gone:
+    """A request that is on its way; called, it waits for the answer."""
+
+    cdef OrderLane lane
+    cdef object connection
+    cdef str failure
+    cdef int32_t instrument
+    cdef object order          # of a cancel: a copy of what is to be cancelled
+
+    def __cinit__(self, OrderLane lane, connection, str failure, int32_t instrument, order):
+        self.lane, self.connection, self.failure, self.instrument, self.order = lane, connection, failure, instrument, order
+
+    def __call__(self):
+        begun = self.connection.await_answer(self.lane.timeout_s, self.failure)
+        return self.lane.answer(begun, self.instrument) if self.order is None else self.lane.canceled(begun, self.order)
+
+
 cdef class OrderLane(QuickLane):
-    """An account's orders over the free connections of its pool.
+    """An account's orders and cancels over the free connections of its pool.
 
     free: the pool's own list of OrderConnection, the warmest last. templates: of OrderRequests, by instrument, side and
-    type (`template_key`). instruments: the adapter's own list of specs; a template of another spec is not used. run_id: of
-    the client order ids. answer(future of the HTTP answer, instrument) makes the awaitable of Evidence.
+    type (`template_key`); cancels: the same by instrument. instruments: the adapter's own list of specs; a template of another
+    spec is not used. run_id: of the client order ids. answer(future of the HTTP answer, instrument) makes the awaitable of
+    Evidence, canceled(future, copy of the order) that of a cancel.
     """
 
     cdef Engine core
     cdef list free
     cdef dict templates
+    cdef dict cancels
     cdef list instruments
     cdef RequestLimits limits
     cdef Budget budget
+    cdef Budget cancel_budget
     cdef VenueClock clock
     cdef bytes prefix
     cdef double timeout_s
     cdef object answer
+    cdef object canceled
 
-    def __init__(self, Engine core not None, list free not None, dict templates not None, list instruments not None,
-                 RequestLimits limits not None, VenueClock clock not None, str run_id not None, double timeout_s, answer):
+    def __init__(self, Engine core not None, list free not None, dict templates not None, dict cancels not None,
+                 list instruments not None, RequestLimits limits not None, VenueClock clock not None, str run_id not None,
+                 double timeout_s, answer, canceled):
         self.core = core
-        self.free, self.templates, self.instruments = free, templates, instruments
-        self.limits, self.clock, self.timeout_s, self.answer = limits, clock, timeout_s, answer
-        self.budget = limits.budget(PLACE)
+        self.free, self.templates, self.cancels, self.instruments = free, templates, cancels, instruments
+        self.limits, self.clock, self.timeout_s = limits, clock, timeout_s
+        self.answer, self.canceled = answer, canceled
+        self.budget, self.cancel_budget = limits.budget(PLACE), limits.budget(CANCEL)
         self.prefix = f"{run_id}-".encode("ascii")
         if len(self.prefix) > NAME_ROOM - 20:
             raise ValueError(f"run id {run_id!r} is too long for a client order id")
@@ -53,12 +84,18 @@ cdef class OrderLane(QuickLane):
         cdef char *end
         cdef int64_t now_ns = wall_ns(), began_ns = steady_ns()
         cdef OrderWire wire = self.warmest()
+        cdef Budget budget = self.cancel_budget if approved.is_cancel else self.budget
+        cdef const order_t *order = NULL
         failure = ""
-        if wire is None or approved.is_cancel:
+        if wire is None:
             return None
-        end = self.build(request, approved.instrument, approved.side, approved.order_type, approved.price_ticks,
-                         approved.size_lots, approved.order_no, now_ns)
-        if end == NULL or not self.limits.allows(self.budget, began_ns / 1e9):
+        if approved.is_cancel:
+            order = find_order(self.core.c, approved.order_no)
+            end = self.build_cancel(request, order, now_ns)
+        else:
+            end = self.build(request, approved.instrument, approved.side, approved.order_type, approved.price_ticks,
+                             approved.size_lots, approved.order_no, now_ns)
+        if end == NULL or not self.limits.allows(budget, began_ns / 1e9):
             return None
         if approved.is_rehearsal:
             wire.rehearse(request, end - request)
@@ -71,9 +108,9 @@ cdef class OrderLane(QuickLane):
             failure = type(error).__name__
         # The bytes are gone: all that is kept about them comes after.
         self.began_ns, self.sent_ns = began_ns, steady_ns()
-        self.budget.spend(began_ns / 1e9, self.budget.weight)
-        connection = self.free.pop()
-        return self.answer(connection.await_answer(self.timeout_s, failure), approved.instrument)
+        budget.spend(began_ns / 1e9, budget.weight)
+        wire.is_free = False
+        return Gone(self, self.free.pop(), failure, approved.instrument, None if order == NULL else order_view(order))
 
     cdef OrderWire warmest(self):
         """The wire used last of those that may carry a request; None where there is none."""
@@ -87,11 +124,32 @@ cdef class OrderLane(QuickLane):
                      int64_t size_lots, uint64_t order_no, int64_t now_ns) except? NULL:
         """The whole request of an order; its end, or NULL where there is no template for it yet."""
         cdef char name[NAME_ROOM]
-        cdef char *name_end
+        cdef size_t size
         found = self.templates.get(instrument << 6 | side << 3 | order_type)
         if found is None or found[0] is not self.instruments[instrument]:
             return NULL
-        name_end = request_put_number(request_put(name, <char *>self.prefix, len(self.prefix)), order_no)
+        size = self.put_name(name, order_no)
         return (<RequestTemplate?>found[1]).put_order(
-            request, size_lots, 0 if order_type == ORDER_MARKET else price_ticks, name, name_end - name,
-            self.clock.timestamp_ms(now_ns))
+            request, size_lots, 0 if order_type == ORDER_MARKET else price_ticks, name, size, self.clock.timestamp_ms(now_ns))
+
+    cdef char *build_cancel(self, char *request, const order_t *order, int64_t now_ns) except? NULL:
+        """The whole request of a cancel, by the venue's id where it is known, else by ours; NULL where there is nothing to
+        cancel, or no template."""
+        cdef char name[NAME_ROOM]
+        cdef size_t size
+        if order == NULL or not order.open_:
+            return NULL
+        found = self.cancels.get(order.instrument)
+        if found is None or found[0] is not self.instruments[order.instrument]:
+            return NULL
+        size = strnlen(order.venue_order_id, sizeof(order.venue_order_id))
+        if size:
+            return (<RequestTemplate?>found[1]).put_naming(
+                request, b"orderId", 7, order.venue_order_id, size, self.clock.timestamp_ms(now_ns))
+        size = self.put_name(name, order.order_no)
+        return (<RequestTemplate?>found[1]).put_naming(
+            request, b"origClientOrderId", 17, name, size, self.clock.timestamp_ms(now_ns))
+
+    cdef size_t put_name(self, char *name, uint64_t order_no) noexcept:
+        """Write an order's client id into NAME_ROOM bytes; its length."""
+        return request_put_number(request_put(name, <char *>self.prefix, len(self.prefix)), order_no) - name

@@ -17,6 +17,7 @@ from adapters.mexc.rest import RestClient, refusal_of
 from engine.adapter import Evidence, OrderRef, PlaceTicket
 from engine.core.engine import Engine
 from engine.core.instrument import InstrumentSpec
+from engine.execution.ports import reference
 
 Begun = asyncio.Future[HttpAnswer] | Exception | None
 
@@ -51,12 +52,14 @@ class OrderLine:
         run_id: str,
         instruments: list[InstrumentSpec],
         evidence: Callable[[Coroutine[Any, Any, bytes], InstrumentSpec], Awaitable[Evidence]],
+        canceled: Callable[[OrderRef, Coroutine[Any, Any, bytes]], Awaitable[Evidence]],
     ) -> OrderLane:
-        """The same way for new orders, in one native call. `instruments` may change; `evidence` reads an answer's body."""
+        """The same way in one native call. `instruments` may change; `evidence` and `canceled` read an answer's body."""
         return OrderLane(
-            core, self.pool.free_connections, self.requests.templates, instruments, self._rest.limits, self._rest.clock,
-            run_id, self._rest.config.request_timeout_ms / 1000,
+            core, self.pool.free_connections, self.requests.templates, self.requests.cancels, instruments,
+            self._rest.limits, self._rest.clock, run_id, self._rest.config.request_timeout_ms / 1000,
             lambda begun, instrument: evidence(self._await(PLACE, begun), instruments[instrument]),
+            lambda begun, order: canceled(reference(run_id, order), self._await(CANCEL, begun)),
         )  # fmt: skip
 
     def cancel(self, order: OrderRef, spec: InstrumentSpec) -> Coroutine[Any, Any, bytes]:

@@ -40,13 +40,14 @@ class OrderRequests:
         ).encode()
         self.ping = f"GET /api/v3/ping HTTP/1.1\r\n{common}\r\n".encode()
         self.templates: dict[int, tuple[InstrumentSpec, RequestTemplate]] = {}
-        self._cancels: dict[int, tuple[InstrumentSpec, RequestTemplate]] = {}
+        self.cancels: dict[int, tuple[InstrumentSpec, RequestTemplate]] = {}
 
     def prepare(self, instrument: int, spec: InstrumentSpec) -> None:
         """Make all templates of an instrument ahead."""
         for side in SIDE_NAMES:
             for order_type in TYPE_NAMES:
                 self._order_template(instrument, side, order_type, spec)
+        self._cancel_template(instrument, spec)
 
     def order(self, ticket: PlaceTicket, spec: InstrumentSpec, timestamp_ms: int) -> bytes:
         """The whole signed request of a new order; VenueError NOT_SENT where the ticket cannot be one."""
@@ -76,19 +77,26 @@ class OrderRequests:
 
     def cancel(self, order: OrderRef, spec: InstrumentSpec, timestamp_ms: int) -> bytes:
         """The whole signed request of a cancel: by the venue's id where it is known, else by ours."""
-        found = self._cancels.get(order.instrument)
-        if found is None or found[0] is not spec:
-            found = (spec, self._template(f"{CANCEL}?symbol={quote(spec.symbol, safe='')}", spec))
-            self._cancels[order.instrument] = found
+        found = self.cancels.get(order.instrument)
+        template = (
+            found[1]
+            if found is not None and found[0] is spec
+            else self._cancel_template(order.instrument, spec)
+        )
         if order.venue_order_id:
-            return found[1].naming("orderId", order.venue_order_id, timestamp_ms)
-        return found[1].naming("origClientOrderId", order.client_order_id, timestamp_ms)
+            return template.naming("orderId", order.venue_order_id, timestamp_ms)
+        return template.naming("origClientOrderId", order.client_order_id, timestamp_ms)
 
     def _order_template(
         self, instrument: int, side: int, order_type: int, spec: InstrumentSpec
     ) -> RequestTemplate:
         template = self._template(_target(PLACE, side, order_type, spec), spec)
         self.templates[template_key(instrument, side, order_type)] = (spec, template)
+        return template
+
+    def _cancel_template(self, instrument: int, spec: InstrumentSpec) -> RequestTemplate:
+        template = self._template(f"{CANCEL}?symbol={quote(spec.symbol, safe='')}", spec)
+        self.cancels[instrument] = (spec, template)
         return template
 
     def _template(self, target: str, spec: InstrumentSpec) -> RequestTemplate:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
-from engine.core.event cimport place_t
+from engine.core.event cimport cancel_t, place_t
 from engine.core.risk.gate cimport Gate, intent_t, verdict_t
 from engine.core.state.state cimport State, order_t, state_t
 from engine.core.strategy cimport Desk, Strategy
@@ -35,5 +35,7 @@ cdef class TradingDesk(Desk):
     cdef int watching_changed(self, Strategy strategy, str symbol, bint on) except -1
     cdef place_t* draft(self, const intent_t* intent, const verdict_t* verdict) except NULL
     cdef int rehearse(self, int32_t instrument) except -1
+    cdef cancel_t* draft_cancel(self, uint16_t kind, const order_t* order) except NULL
+    cdef int rehearse_cancel(self, int32_t instrument) except -1
     cdef uint64_t approve(self, const intent_t* intent, const verdict_t* verdict) except 0
     cdef int check_instrument(self, instrument) except -1

@@ -91,11 +91,16 @@ cdef class TradingDesk(Desk):
         memcpy(body.text, <const char*>encoded, len(encoded))
         return self.commit()
 
-    cdef int ask(self, uint16_t kind, const order_t* order) except -1:
-        """A QUERY or CANCEL of an order."""
+    cdef cancel_t* draft_cancel(self, uint16_t kind, const order_t* order) except NULL:
+        """The record of a QUERY or CANCEL, not committed yet."""
         cdef cancel_t* body = <cancel_t*>self.begin(kind, order.instrument, order.strategy, sizeof(cancel_t))
         body.order_no = order.order_no
         body.intent_no = self.c.totals.intents + 1 if kind == ACTION_CANCEL else 0
+        return body
+
+    cdef int ask(self, uint16_t kind, const order_t* order) except -1:
+        """A QUERY or CANCEL of an order."""
+        self.draft_cancel(kind, order)
         return self.commit()
 
     cdef int release_cancel(self, const order_t* order) except -1:
@@ -204,6 +209,15 @@ cdef class TradingDesk(Desk):
         expect_order(self.c)
         body = self.draft(&intent, &verdict)
         return self.gate.release_rehearsal(<const event_t*>body - 1, body)
+
+    cdef int rehearse_cancel(self, int32_t instrument) except -1:
+        """The same for a cancel of an open order of an instrument, where there is one: its approval has always been used."""
+        cdef int32_t slot = self.c.exposures[instrument].first_order
+        cdef cancel_t* body
+        if slot < 0:
+            return 0
+        body = self.draft_cancel(ACTION_CANCEL, &self.c.orders[slot])
+        return self.gate.release_cancel_rehearsal(<const event_t*>body - 1, body.order_no)
 
     cdef bint cancel(self, Strategy strategy, uint64_t order_no) except -1:
         """Cancels pass on a path of their own, without the gate's checks: nothing but being one's own and open."""

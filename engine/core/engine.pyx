@@ -18,7 +18,7 @@ from engine.core.state.books cimport BOOK_CHANGED, BOOK_DAMAGED, BOOK_HOLE
 from engine.core.state.orders cimport find_order
 from engine.core.state.portfolio cimport realised_profit, refresh_exposure, total_equity
 from engine.core.state.state cimport (
-    MAX_SOURCES, NO_STRATEGY, ORDER_SLOTS, TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE, UNKNOWN,
+    MAX_SOURCES, NO_STRATEGY, TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE, UNKNOWN,
     recent_has, recent_key, source_t,
 )
 from engine.core.strategy cimport WANTS_BOOK, WANTS_ORDER, WANTS_TIMER, WANTS_TRADE, Strategy, Trade
@@ -31,6 +31,13 @@ from engine.core.risk.reasons import Reason
 cdef extern from "string.h" nogil:
     size_t strnlen(const char* text, size_t most)
 
+cdef extern from *:
+    """
+    #define prefetch(at) __builtin_prefetch((at), 1)
+    """
+    void prefetch(const void* at) nogil
+
+cdef int64_t REHEARSED_MOST = 64
 cdef int64_t DAY_NS = 86_400_000_000_000
 cdef int64_t EVENT_LATEST_NS = 1 << 62
 cdef int64_t OFFSET_WINDOW_NS = 60_000_000_000
@@ -316,12 +323,34 @@ cdef class Engine(Audience):
             self.operator.flatten(i)
         return 0
 
+    cdef list open_numbers(self):
+        """The numbers of all open orders, ascending."""
+        cdef uint32_t i
+        cdef int32_t slot
+        numbers = []
+        for i in range(self.c.totals.instruments):
+            slot = self.c.exposures[i].first_order
+            while slot >= 0:
+                numbers.append(self.c.orders[slot].order_no)
+                slot = self.c.orders[slot].next_open
+        numbers.sort()
+        return numbers
+
+    cdef int rehearse_cancels(self) except -1:
+        """Have at hand what a cancel of all touches, where that is not much."""
+        cdef const order_t* order
+        if self.c.totals.open_orders > REHEARSED_MOST:
+            return 0
+        for number in self.open_numbers():
+            order = find_order(self.c, number)
+            prefetch(order)
+            prefetch(&order.venue_order_id)
+        return 0
+
     cdef int ask_all(self, uint16_t kind) except -1:
         """A QUERY for every UNKNOWN order, or a CANCEL for every open one, in the order they were placed."""
-        cdef int slot
         cdef order_t* order
-        numbers = sorted(self.c.orders[slot].order_no for slot in range(ORDER_SLOTS) if self.c.orders[slot].open_)
-        for number in numbers:
+        for number in self.open_numbers():
             order = find_order(self.c, number)
             if kind == ACTION_QUERY:
                 if order.state == UNKNOWN:

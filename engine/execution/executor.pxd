@@ -1,5 +1,7 @@
 """Types for executor.py: an order's way out is compiled."""
 
+from libc.stdint cimport int64_t
+
 from engine.core.risk.gate cimport Approved
 from engine.execution.quick_lane cimport QuickLane
 
@@ -33,11 +35,16 @@ cdef class Executor:
     cdef _Lane _cancel_lane
     cdef dict _places
     cdef set _cancels
+    cdef int64_t went_ns               # the sequencer's: when the first one since it last asked had gone the shortest way
+    cdef list _gone                    # what went the shortest way and is not followed yet
     cdef readonly object sent
     cpdef submit(self, Approved approved)
     cdef _submit_place(self, Approved approved)
     cdef _submit_cancel(self, Approved approved)
-    cdef _take_quick(self, Approved approved)
+    cdef bint _take_quick(self, Approved approved)
+    cdef _follow_place(self, _Sending sending, begun)
+    cdef _follow_cancel(self, Approved approved, begun)
+    cpdef _follow_gone(self)
     cdef _begin(self, _Sending sending)
     cdef _begin_cancel(self, approved)
     cdef _redeem(self, approved)

@@ -10,10 +10,11 @@ is ever sent twice from here: an answer that proves nothing makes the order UNKN
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -124,10 +125,12 @@ class Executor:
         self._pending_places = self._limits.pending_places
         self._place_lane = _Lane(self._limits.parallel_places)
         self._cancel_lane = _Lane(self._limits.parallel_cancels)
-        self._places: dict[int, asyncio.Task[None]] = {}
+        self._places: dict[int, asyncio.Task[None] | None] = {}  # None: to be followed yet
         self._cancels: set[asyncio.Task[None]] = set()
         self._quick: QuickLane | None = None
+        self._gone: list[tuple[Approved, Callable[[], Awaitable[Evidence]], int, int]] = []
         self.sent = 0
+        self.went_ns = 0
         resolver.is_being_sent = self._places.__contains__
 
     def take_lane(self, quick: QuickLane | None) -> None:
@@ -150,26 +153,49 @@ class Executor:
     def _submit_place(self, approved: Approved) -> None:
         """The bytes first, and then all that is kept about them. A rehearsal ends where its bytes would begin."""
         may_go = self._place_lane.try_enter()
-        begun = self._take_quick(approved) if may_go else None
-        if approved.is_rehearsal:
+        if may_go and self._take_quick(approved):
+            self._places[approved.order_no] = None
+        elif approved.is_rehearsal:
             return self._place_lane.leave() if may_go else None
-        sending = _Sending(self, approved)
-        if begun is None and may_go:
-            begun = self._begin(sending)
-        elif self._quick is not None and self._quick.sent_ns:
-            sending.note_sent(self._quick.began_ns, self._quick.sent_ns)
-        task = self._start(self._place(sending, begun), approved)
-        self._places[approved.order_no] = task
-        task.add_done_callback(sending.forget)
+        else:
+            sending = _Sending(self, approved)
+            self._follow_place(sending, self._begin(sending) if may_go else None)
 
     def _submit_cancel(self, approved: Approved) -> None:
         """A cancel that overtook its order's own request would find nothing: such a one waits for the answer."""
-        begun = None
-        if approved.order_no not in self._places and self._cancel_lane.try_enter():
-            begun = self._begin_cancel(approved)
+        may_go = approved.order_no not in self._places and self._cancel_lane.try_enter()
+        if may_go and self._take_quick(approved):
+            return
+        if approved.is_rehearsal:
+            return self._cancel_lane.leave() if may_go else None
+        self._follow_cancel(approved, self._begin_cancel(approved) if may_go else None)
+
+    def _follow_place(self, sending: _Sending, begun: Awaitable[Evidence] | None) -> None:
+        task = self._start(self._place(sending, begun), sending.approved)
+        self._places[sending.approved.order_no] = task
+        task.add_done_callback(sending.forget)
+
+    def _follow_cancel(self, approved: Approved, begun: Awaitable[Evidence | None] | None) -> None:
         task = self._start(self._cancel(approved, begun), approved)
         self._cancels.add(task)
         task.add_done_callback(self._cancels.discard)
+
+    def _follow_gone(self) -> None:
+        """Wait for the answers to what has gone the adapter's shortest way. That is begun once what has been read is processed:
+        by then all bytes are out, and a command that waits behind them has been heeded."""
+        gone, self._gone = self._gone, []
+        for approved, begin, began_ns, sent_ns in gone:
+            try:
+                begun = begin()
+            except Exception as error:  # noqa: BLE001 - as in _begin
+                begun = _raising(error)
+            if approved.is_cancel:
+                self._follow_cancel(approved, begun)
+                continue
+            sending = _Sending(self, approved)
+            if sent_ns:
+                sending.note_sent(began_ns, sent_ns)
+            self._follow_place(sending, begun)
 
     def resolve(self, order_no: int) -> None:
         """Find out what became of an UNKNOWN order; returns at once."""
@@ -178,11 +204,12 @@ class Executor:
     @property
     def under_way(self) -> int:
         """Places and cancels without an outcome."""
-        return len(self._places) + len(self._cancels)
+        return len(self._places) + len(self._cancels) + sum(gone[0].is_cancel for gone in self._gone)
 
     async def close(self) -> None:
         """Wait for what is under way, within a limit; what has no outcome by then is UNKNOWN at the next start."""
-        pending = {*self._places.values(), *self._cancels}
+        self._follow_gone()
+        pending = {task for task in (*self._places.values(), *self._cancels) if task is not None}
         if pending:
             _, late = await asyncio.wait(pending, timeout=self._limits.close_timeout_s)
             for task in late:
@@ -205,15 +232,23 @@ class Executor:
         self._report(approved, Evidence(report=OrderReport.AMBIGUOUS, text=text))
         self._resolver.resolve(approved.order_no, after_cancel=approved.is_cancel)
 
-    def _take_quick(self, approved: Approved) -> Awaitable[Evidence] | None:
-        """The adapter's shortest way; None where it has none, or cannot take it now."""
+    def _take_quick(self, approved: Approved) -> bool:
+        """The adapter's shortest way; False where it has none, or cannot take it now."""
         if self._quick is None:
-            return None
+            return False
         self._quick.sent_ns = 0
         try:
-            return self._quick.take(approved)
+            begin = self._quick.take(approved)
         except Exception as error:  # noqa: BLE001 - as in _begin; whether it was sent is not known
-            return None if approved.is_rehearsal else _raising(error)
+            begin = None if approved.is_rehearsal else functools.partial(_raising, error)
+        if begin is None:
+            return False
+        if not self._gone:
+            asyncio.get_running_loop().call_soon(self._follow_gone)
+        if not self.went_ns:
+            self.went_ns = self._quick.sent_ns
+        self._gone.append((approved, begin, self._quick.began_ns, self._quick.sent_ns))
+        return True
 
     def _begin(self, sending: _Sending) -> Awaitable[Evidence]:
         """Call the adapter. What it raises is raised where its answer is awaited."""
@@ -267,6 +302,7 @@ class Executor:
 
     async def _cancel(self, approved: Approved, begun: Awaitable[Evidence | None] | None) -> None:
         if begun is None:
+            self._follow_gone()
             placing = self._places.get(approved.order_no)
             if placing is not None:
                 await asyncio.wait({placing})

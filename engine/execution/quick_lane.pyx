@@ -4,15 +4,15 @@ from engine.core.risk.gate cimport Approved
 
 
 cdef class QuickLane:
-    """What an adapter may offer beside `place` (`Adapter.quick_lane`).
+    """What an adapter may offer beside `place` and `cancel` (`Adapter.quick_lane`).
 
     `began_ns` and `sent_ns`, CLOCK_MONOTONIC, are set by a `take` that sends: when it began, and when it had sent.
     """
 
     cpdef object take(self, Approved approved):
-        """Redeem an approved order and put its bytes on the wire, all within this call; an awaitable of its Evidence.
+        """Redeem an approved order or cancel and put its bytes on the wire, all within this call; what makes the awaitable of its Evidence.
 
-        None where that cannot be done at once, for whatever reason: then nothing was sent, and the approval is as it was.
+        That is called once, before the loop reads again: whatever bytes do not need has its time then. None where that cannot be done at once, for whatever reason: then nothing was sent, and the approval is as it was.
         A rehearsal (`Approved.is_rehearsal`) comes here many times a second: it goes as far as the first byte, and no further.
         """
         return None

@@ -131,3 +131,24 @@ def test_a_frame_is_followed_by_a_rehearsal_on_its_instrument_but_not_every_one(
     assert stage.ear.heard == [], "what was read with a frame comes first"
     call(instrument)
     assert stage.ear.heard == [1]
+
+
+def test_a_frame_wakes_a_loop_that_sleeps() -> None:
+    stage = Stage(0, 0)
+
+    async def main() -> None:
+        awake = Awake(stage.sequencer)
+        awake.rehearse_after(1)
+        assert stage.ear.heard == [1], "before it is kept awake it rehearses all the same"
+        work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames=True))
+        stage.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon, awake.rehearse_after)
+        await asyncio.sleep(0)
+        stage.frame(1)
+        for _ in range(5):  # turns of the loop, which take no time
+            await asyncio.sleep(0)
+        assert stage.ear.heard[:3] == [1, 1, 1], "one after the frame, and one more since it is awake"
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

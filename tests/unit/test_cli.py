@@ -25,7 +25,8 @@ from engine.commands.run import prepare
 from engine.console.halt_flag import HaltFlag
 from engine.console.status import Status, encode
 from engine.console.status_page import StatusPage
-from engine.control import ControlServer, Reply, Request
+from engine.control import Reply, Request
+from engine.control_server import ControlServer
 from engine.run_dir import RunDir
 from native.log_writer import LogWriter
 

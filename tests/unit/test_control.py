@@ -16,8 +16,24 @@ import uvloop
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine import control
-from engine.control import CommandRefused, ControlClient, ControlServer, ControlUnavailable, Reply, Request
+from adapters.mexc.decoder import MexcDecoder
+from engine import control, control_server
+from engine.control import CommandRefused, ControlClient, ControlUnavailable, Reply, Request
+from engine.control_server import ControlServer
+from engine.core import event
+from engine.core.enums import CommandKind
+from engine.core.risk.gate import Approved
+from engine.quick_command import QuickCommand, read_command
+from engine.rim import Rim
+from engine.sequencer import Sequencer
+from native.log_writer import LogWriter
+from tests.core_session import BUY, ready
+
+QUICK = {
+    "halt": CommandKind.HALT,
+    "cancel_all": CommandKind.CANCEL_ALL,
+    "reduce_only": CommandKind.REDUCE_ONLY,
+}
 
 
 async def journaled(request: Request) -> Reply:
@@ -84,7 +100,7 @@ def test_a_repeated_id_is_carried_out_once(tmp_path: Path) -> None:
 
 
 def test_remembered_ids_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(control_server, "MAX_REMEMBERED", 2)
 
     async def talk(server: ControlServer) -> None:
         for number in range(5):
@@ -116,10 +132,10 @@ def test_another_user_is_turned_away(tmp_path: Path) -> None:
 
 
 def test_clients_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "MAX_CLIENTS", 2)
+    monkeypatch.setattr(control_server, "MAX_CLIENTS", 2)
 
     async def talk(server: ControlServer) -> None:
-        with control._reachable(tmp_path) as address:
+        with control.reachable(tmp_path) as address:
             links = [await asyncio.open_unix_connection(address) for _ in range(2)]
             with pytest.raises(ControlUnavailable):
                 await asyncio.to_thread(ControlClient(tmp_path).call, "halt")
@@ -130,10 +146,10 @@ def test_clients_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_idle_client_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "IDLE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(control_server, "IDLE_TIMEOUT_S", 0.01)
 
     async def talk(server: ControlServer) -> None:
-        with control._reachable(tmp_path) as address:
+        with control.reachable(tmp_path) as address:
             reader, writer = await asyncio.open_unix_connection(address)
             assert await reader.read() == b""
             writer.close()
@@ -142,13 +158,13 @@ def test_an_idle_client_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_client_that_reads_nothing_loses_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "IDLE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(control_server, "IDLE_TIMEOUT_S", 0.1)
 
     async def long_winded(request: Request) -> Reply:
         return Reply(request.id, True, status=b"x" * 100_000)
 
     async def talk(server: ControlServer) -> None:
-        with control._reachable(tmp_path) as address, socket.socket(socket.AF_UNIX) as link:
+        with control.reachable(tmp_path) as address, socket.socket(socket.AF_UNIX) as link:
             link.connect(address)
             link.sendall(frame(msgspec.msgpack.encode(Request("a", "status"))) * 100)
             for _ in range(500):
@@ -181,7 +197,7 @@ def frame(payload: bytes) -> bytes:
 )
 def test_rubbish_is_counted_and_the_server_goes_on(tmp_path: Path, raw: bytes, counted: str) -> None:
     async def talk(server: ControlServer) -> None:
-        with control._reachable(tmp_path) as address:
+        with control.reachable(tmp_path) as address:
             reader, writer = await asyncio.open_unix_connection(address)
             writer.write(raw)
             writer.write_eof()
@@ -199,9 +215,186 @@ def test_no_bytes_become_a_wrong_request(raw: bytes) -> None:
     assert isinstance(control.decode_request(raw), Request | None)
 
 
+TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=45)
+COMMANDS = st.sampled_from(["halt", "resume", "cancel_all", "reduce_only", "flatten", "status"])
+
+
+@settings(max_examples=500, deadline=None)
+@example("a" * 31, "halt", "", 1, 0, b"")
+@example("a" * 32, "cancel_all", "", 1, 0, b"")
+@example("a" * 39, "reduce_only", "", 1, 0, b"")
+@example("a", "halt", "", 1, 0, b"more")
+@given(
+    TEXT,
+    COMMANDS,
+    st.sampled_from(["", "MXUSDT"]),
+    st.integers(0, 300),
+    st.integers(-2, 2),
+    st.binary(max_size=4),
+)
+def test_the_quick_way_reads_what_the_ordinary_one_does_or_nothing(
+    name: str, command: str, symbol: str, version: int, shift: int, behind: bytes
+) -> None:
+    payload = msgspec.msgpack.encode({"id": name, "command": command, "symbol": symbol, "version": version})
+    raw = struct.pack("<I", max(len(payload) + shift, 0)) + payload + behind
+    found = read_command(raw)
+    request = control.decode_request(payload)
+    is_whole = not shift and not behind
+    if is_whole and request is not None and (symbol, version) == ("", 1) and command in QUICK:
+        assert found == (QUICK[command], name)
+    else:
+        assert found is None
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.binary(max_size=120))
+def test_no_bytes_become_a_wrong_command(raw: bytes) -> None:
+    whole = frame(msgspec.msgpack.encode(Request("abc", "halt")))
+    for each in (raw, whole[: len(raw)] + raw, raw[:4] + whole[4:]):
+        found = read_command(each)
+        assert found is None or each == whole
+
+
+class Core:
+    """A core with an open order, behind a control server that takes the quick way; `told` is what came out of it."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.session = ready()
+        self.number, _ = self.session.place(BUY, 9_990, 100)
+        self.session.engine.gate.take()
+        self.told: list[str] = []
+        self.approved: list[Approved] = []
+        core = self
+
+        class Rim_(Rim):
+            def on_approved(self, approved: Approved) -> None:
+                core.approved.append(approved)
+                core.told.append("approved")
+
+        self.journal = LogWriter(run_dir, stem="journal", run_id="r" * 12, chained=True, sync=False)
+        self.sequencer = Sequencer(
+            self.session.engine, MexcDecoder("r" * 12, 1000), Rim_(), self.journal, seq=self.session.seq
+        )
+        self.server = ControlServer(
+            run_dir, self.handle, QuickCommand(self.sequencer), acknowledge=self.acknowledge
+        )
+        self.sequencer.bind_commands(self.server)
+
+    async def handle(self, request: Request) -> Reply:
+        self.told.append(f"handled {request.command}")
+        return Reply(request.id, True)
+
+    async def acknowledge(self, request: Request, seq: int) -> Reply:
+        self.told.append("acknowledged")
+        return Reply(request.id, True, seq=seq)
+
+    def talk(self, body: Callable[[Core], Awaitable[None]]) -> None:
+        async def main() -> None:
+            await self.server.start()
+            try:
+                await body(self)
+            finally:
+                await self.server.close()
+
+        asyncio.run(main())
+        self.journal.close()
+
+
+def read_reply(link: socket.socket) -> Reply:
+    (length,) = struct.unpack("<I", link.recv(4, socket.MSG_WAITALL))
+    return msgspec.msgpack.decode(link.recv(length, socket.MSG_WAITALL), type=Reply)
+
+
+def test_a_command_is_carried_out_before_anything_else_is_done_for_it(tmp_path: Path) -> None:
+    async def body(core: Core) -> None:
+        with control.reachable(tmp_path) as address, socket.socket(socket.AF_UNIX) as link:
+            link.connect(address)
+            core.server.work()  # it is let in
+            link.sendall(frame(msgspec.msgpack.encode(Request("one", "cancel_all"))))
+            core.server.work()
+            assert core.told == ["approved"], "and it is acknowledged when the loop goes on"
+            assert (core.approved[0].order_no, core.approved[0].is_cancel) == (core.number, True)
+            reply = await asyncio.to_thread(read_reply, link)
+            assert (reply.ok, reply.seq) == (True, core.session.engine.seq)
+            assert core.told == ["approved", "acknowledged"]
+
+    Core(tmp_path).talk(body)
+
+
+def test_the_quick_way_carries_out_once_what_comes_twice(tmp_path: Path) -> None:
+    async def body(core: Core) -> None:
+        client = ControlClient(tmp_path)
+        first = await asyncio.to_thread(client.call, "halt", "same")
+        again = await asyncio.to_thread(client.call, "halt", "same")
+        assert first == again
+        assert (core.told, core.session.engine.halt_epoch) == (["acknowledged"], 1)
+        reused = await asyncio.to_thread(client.call, "reduce_only", "same")
+        assert not reused.ok
+        assert not core.session.engine.is_reduce_only
+        await asyncio.to_thread(client.call, "flatten", "other")
+        reused = await asyncio.to_thread(client.call, "reduce_only", "other")
+        assert "already used for flatten" in reused.text
+        assert not core.session.engine.is_reduce_only
+
+    Core(tmp_path).talk(body)
+
+
+def test_an_id_that_the_core_knows_from_before_is_left_to_the_ordinary_way(tmp_path: Path) -> None:
+    async def body(core: Core) -> None:
+        core.sequencer.ingest(event.command(CommandKind.HALT, "before"))
+        assert (await asyncio.to_thread(ControlClient(tmp_path).call, "halt", "before")).ok
+        assert core.told == ["handled halt"]
+
+    Core(tmp_path).talk(body)
+
+
+def test_a_command_in_pieces_or_with_another_behind_it_is_carried_out(tmp_path: Path) -> None:
+    async def body(core: Core) -> None:
+        with control.reachable(tmp_path) as address, socket.socket(socket.AF_UNIX) as link:
+            link.connect(address)
+            one, two = (frame(msgspec.msgpack.encode(Request(name, "halt"))) for name in ("one", "two"))
+            link.sendall(one[:7])
+            await asyncio.sleep(0.01)
+            link.sendall(one[7:])
+            assert (await asyncio.to_thread(read_reply, link)).id == "one"
+            link.sendall(two + frame(msgspec.msgpack.encode(Request("three", "status"))))
+            assert [(await asyncio.to_thread(read_reply, link)).id for _ in range(2)] == ["two", "three"]
+        assert core.told == ["handled halt", "handled halt", "handled status"]
+
+    Core(tmp_path).talk(body)
+
+
+def test_a_rehearsal_leaves_no_trace(tmp_path: Path) -> None:
+    async def body(core: Core) -> None:
+        before = (core.session.engine.full_hash(), core.session.engine.seq, core.journal.records)
+        for _ in range(100):
+            core.server.rehearse()
+        assert (core.session.engine.full_hash(), core.session.engine.seq, core.journal.records) == before
+        assert (core.told, core.server._answers) == ([], {})
+        # What is rehearsed may be said, and is carried out.
+        assert (await asyncio.to_thread(ControlClient(tmp_path).call, "cancel_all", "0" * 32)).ok
+        assert core.told == ["approved", "acknowledged"]
+        core.server.rehearse()
+
+    Core(tmp_path).talk(body)
+
+
+def test_a_command_overtakes_the_frames_behind_the_one_in_process(tmp_path: Path) -> None:
+    async def body(core: Core) -> None:
+        with control.reachable(tmp_path) as address, socket.socket(socket.AF_UNIX) as link:
+            link.connect(address)
+            core.server.work()
+            link.sendall(frame(msgspec.msgpack.encode(Request("one", "halt"))))
+            for _ in range(2_000):  # without a turn of the loop
+                core.sequencer.ingest_frame_bytes(1, b"no frame")
+            assert core.session.engine.is_halted
+
+    Core(tmp_path).talk(body)
+
+
 def test_another_version_is_told_ours(tmp_path: Path) -> None:
     async def talk(server: ControlServer) -> None:
-        with control._reachable(tmp_path) as address:
+        with control.reachable(tmp_path) as address:
             reader, writer = await asyncio.open_unix_connection(address)
             writer.write(frame(msgspec.msgpack.encode(Request("a", "halt", version=9))))
             writer.write_eof()
@@ -215,7 +408,7 @@ def test_another_version_is_told_ours(tmp_path: Path) -> None:
 
 
 def test_a_dead_cores_socket_is_replaced(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as dead, control._reachable(tmp_path) as address:
+    with socket.socket(socket.AF_UNIX) as dead, control.reachable(tmp_path) as address:
         dead.bind(address)
     with pytest.raises(ControlUnavailable, match="no core listens"):
         ControlClient(tmp_path).call("status")
@@ -256,7 +449,7 @@ def test_a_strange_server_is_said(tmp_path: Path, answer: bytes, word: str) -> N
         writer.close()
 
     async def main() -> None:
-        with control._reachable(tmp_path) as address:
+        with control.reachable(tmp_path) as address:
             server = await asyncio.start_unix_server(serve, address)
             with pytest.raises(ControlUnavailable, match=word):
                 await asyncio.to_thread(ControlClient(tmp_path).call, "halt")
@@ -266,7 +459,7 @@ def test_a_strange_server_is_said(tmp_path: Path, answer: bytes, word: str) -> N
 
 
 def test_a_core_that_does_not_answer_is_said(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as silent, control._reachable(tmp_path) as address:
+    with socket.socket(socket.AF_UNIX) as silent, control.reachable(tmp_path) as address:
         silent.bind(address)
         silent.listen()
         with pytest.raises(ControlUnavailable, match=r"within 0\.05 s"):

@@ -18,7 +18,8 @@ from engine.adapter import AdapterStatus, SourceStatus
 from engine.console.publish import Publisher
 from engine.console.status import Order, Position, Source, Status, encode
 from engine.console.status_page import StatusPage
-from engine.control import CommandRefused, ControlServer, Reply, Request
+from engine.control import CommandRefused, Reply, Request
+from engine.control_server import ControlServer
 from engine.core import event
 from engine.core.decoder import FrameDecoder
 from engine.core.engine import Engine

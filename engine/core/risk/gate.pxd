@@ -57,4 +57,5 @@ cdef class Gate:
     cdef int release(self, const event_t* header, const place_t* place) except -1
     cdef int release_rehearsal(self, const event_t* header, place_t* place) except -1
     cdef int release_cancel(self, const event_t* header, uint64_t order_no) except -1
+    cdef int release_cancel_rehearsal(self, const event_t* header, uint64_t order_no) except -1
     cpdef list take(self)

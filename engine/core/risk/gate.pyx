@@ -365,7 +365,7 @@ cdef class Approved:
     """The gate's yes to one order or cancel: made by the gate alone, good for one use.
 
     Bound to the intent's hash, the halt epoch and an expiry. An executor takes nothing else. `is_rehearsal`: made to go the
-    way of an order up to its first byte; it has always been expired.
+    way of an order or cancel up to its first byte; an order's has always been expired, a cancel's always used.
     """
 
     def __cinit__(self):
@@ -449,6 +449,13 @@ cdef class Gate:
         approved = _approve(header, order_no)
         approved.is_cancel = True
         self.passed.append(approved)
+        return 0
+
+    cdef int release_cancel_rehearsal(self, const event_t* header, uint64_t order_no) except -1:
+        """Make an Approved that was used before it was there: no cancel leaves by it."""
+        self.release_cancel(header, order_no)
+        approved = <Approved>self.passed[len(self.passed) - 1]
+        approved.is_rehearsal = approved.used = True
         return 0
 
     cpdef list take(self):

@@ -15,7 +15,8 @@ import msgspec
 import uvloop
 
 from engine import control
-from engine.control import ControlServer, Reply, Request, decode_request
+from engine.control import Reply, Request, decode_request
+from engine.control_server import ControlServer
 
 LENGTH = struct.Struct("<I")
 MOST_PIECES = 24  # a turn of the loop each

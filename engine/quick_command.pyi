@@ -1,0 +1,6 @@
+from engine.sequencer import Sequencer
+
+class QuickCommand:
+    def __init__(self, sequencer: Sequencer) -> None: ...
+
+def read_command(frame: bytes) -> tuple[int, str] | None: ...
