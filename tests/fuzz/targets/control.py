@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from engine import control
+from engine import control, control_server
 from engine.control import Reply, Request, decode_request
 from engine.control_server import ControlServer
 
@@ -144,5 +144,5 @@ def check(data: bytes) -> None:
     del CARRIED_OUT[:]
     # A client that is gone before it was seen may not be counted; rubbish that was read is.
     assert (sum(_daemon.server.refused.values()) > refused) >= is_rubbish
-    assert len(_daemon.server._answers) <= control.MAX_REMEMBERED
+    assert len(_daemon.server._answers) <= control_server.MAX_REMEMBERED
     assert not _daemon.troubles, _daemon.troubles
