@@ -70,9 +70,9 @@ cdef class Sequencer:
         """Give approvals to an executor without a detour over the rim."""
         self.executor = executor
 
-    def rehearse_after_frames(self, call_soon, rehearse=None) -> None:
-        """After a frame, but not within REHEARSE_NS, `rehearse(its instrument)` by the loop's `call_soon`: first what was read."""
-        self.call_soon, self.rehearsal = call_soon, rehearse or self.rehearse
+    def rehearse_after_frames(self, call_soon, rehearse) -> None:
+        """After a frame, but not within REHEARSE_NS, `rehearse(instrument)` by the loop's `call_soon`: first what was read."""
+        self.call_soon, self.rehearsal = call_soon, rehearse
 
     def bind_commands(self, Lookout lookout not None) -> None:
         """Have commands overtake market data: looked for between two frames of one read."""

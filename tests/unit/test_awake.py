@@ -123,7 +123,7 @@ def test_while_frames_come_every_instrument_is_rehearsed_in_turn() -> None:
 def test_a_frame_is_followed_by_a_rehearsal_on_its_instrument_but_not_every_one() -> None:
     stage = Stage(0, 0)
     soon: list[tuple[Any, ...]] = []
-    stage.sequencer.rehearse_after_frames(lambda *call: soon.append(call))
+    stage.sequencer.rehearse_after_frames(lambda *call: soon.append(call), stage.sequencer.rehearse)
     stage.frame(1)
     stage.frame(0)
     (call, instrument), *others = soon
