@@ -21,8 +21,8 @@ def run(quick: bool = False) -> list[Row]:
             "cancel_behind_200_frames", "us", told["p99_us"], "must", bar=BAR_NS / 1_000,
             p50=told["p50_us"], p90=told["p90_us"], p99=told["p99_us"],
             note=f"the p99 of {told['commands']} commands; {told['queued_min']} to {told['queued_max']} frames queued; "
-            f"{told['without an open order']} more found no order to cancel; within the bar: {told['within_bar']:.0%}; "
-            "p50 / p99 of "
+            f"{told['without an open order']} more found no order to cancel; "
+            f"within the bar: {told['within_bar']:.0%}; p50 / p99 of "
             + ", ".join(
                 f"{name} {told[f'{key}_p50_us']:g} / {told[f'{key}_p99_us']:g}"
                 for key, name in OTHERS.items()

@@ -10,11 +10,11 @@ cdef class QuickLane:
     """
 
     cpdef object take(self, Approved approved):
-        """Redeem an approved order or cancel and put its bytes on the wire, all within this call; what makes the awaitable of its
-        Evidence.
+        """Redeem an approved order or cancel and put its bytes on the wire, all within this call.
 
-        That is called once, before the loop reads again: whatever bytes do not need has its time then. None where that cannot be
-        done at once, for whatever reason: then nothing was sent, and the approval is as it was.
-        A rehearsal (`Approved.is_rehearsal`) comes here many times a second: it goes as far as the first byte, and no further.
+        Answers what makes the awaitable of its Evidence: called once, before the loop reads again, so that what the bytes do not
+        need is done then. None where it cannot go at once, for whatever reason: then nothing was sent, and the approval is as
+        it was. A rehearsal (`Approved.is_rehearsal`) comes here many times a second: it goes as far as the first byte, and no
+        further.
         """
         return None
