@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import socket
 import ssl
 from collections.abc import Callable
@@ -40,6 +41,7 @@ class OrderConnection(Wired, asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[HttpAnswer] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._early: collections.deque[asyncio.Future[HttpAnswer]] = collections.deque()
         self._is_open = False
 
     @property
@@ -71,13 +73,19 @@ class OrderConnection(Wired, asyncio.Protocol):
             self.wire.write(request)
         except (OSError, RuntimeError) as error:
             failure = type(error).__name__
-        return self.await_answer(timeout_s, failure)
+        return self._follow(self.loop.create_future(), timeout_s, failure)
 
     def await_answer(self, timeout_s: float, failure: str) -> asyncio.Future[HttpAnswer]:
-        """What is kept about a request, after its bytes, which somebody waits for. failure: why they could not be sent."""
+        """What is kept about a request of the order lane's, after its bytes. failure: why they could not be sent."""
+        answer = self._early.popleft() if self._early else self.loop.create_future()
+        return answer if answer.done() else self._follow(answer, timeout_s, failure)
+
+    def _follow(
+        self, answer: asyncio.Future[HttpAnswer], timeout_s: float, failure: str
+    ) -> asyncio.Future[HttpAnswer]:
+        self._answer = answer
         if self.wire is not None:
             self.wire.is_free = False
-        answer = self._answer = self.loop.create_future()
         self.last_used_s = self.loop.time()
         if failure or self._transport is None:
             self._fail(failure or "lost before its answer was waited for")
@@ -114,8 +122,12 @@ class OrderConnection(Wired, asyncio.Protocol):
             if not data:
                 return
             if self._answer is None:
-                self._fail("bytes that nobody asked for")
-                return
+                if self.wire is None or self.wire.is_free or not self._is_open:
+                    self._fail("bytes that nobody asked for")
+                    return
+                # The order lane sent a request, and it is answered before anybody waits.
+                self._answer = self.loop.create_future()
+                self._early.append(self._answer)
             answer = self._parser.feed(data)
         except (BadAnswer, ssl.SSLError) as error:
             self._fail(f"{type(error).__name__}: {error}"[:200])

@@ -12,9 +12,9 @@ cdef class QuickLane:
     cpdef object take(self, Approved approved):
         """Redeem an approved order or cancel and put its bytes on the wire, all within this call.
 
-        Answers what makes the awaitable of its Evidence: called once, before the loop reads again, so that what the bytes do not
-        need is done then. None where it cannot go at once, for whatever reason: then nothing was sent, and the approval is as
-        it was. A rehearsal (`Approved.is_rehearsal`) comes here many times a second: it goes as far as the first byte, and no
-        further.
+        Answers what makes the awaitable of its Evidence: called once, as soon as what was read is processed, so that what the
+        bytes do not need is done then. None where it cannot go at once, for whatever reason: then nothing was sent, and the
+        approval is as it was. A rehearsal (`Approved.is_rehearsal`) comes here many times a second: it goes as far as the first
+        byte, and no further.
         """
         return None

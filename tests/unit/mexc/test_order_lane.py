@@ -102,6 +102,10 @@ class Stand:
         return self.line.requests.order(ticket, self.specs[0], timestamp_ms)
 
 
+async def hang_up(request: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
 async def until(condition: Callable[[], object]) -> None:
     while not condition():  # noqa: ASYNC110 - bounded by the caller
         await asyncio.sleep(0.002)
@@ -247,11 +251,31 @@ def test_bytes_leave_within_submit_and_what_they_do_not_need_comes_after() -> No
     stand_run(body)
 
 
+def test_an_answer_that_comes_before_it_is_waited_for_is_kept() -> None:
+    async def body(stand: Stand) -> None:
+        begins = []
+        for number in range(3):
+            begin = stand.lane.take(stand.approved())
+            assert begin is not None
+            begins.append(begin)
+            await until(lambda number=number: len(stand.server.orders) > number and stand.line.pool.free == 2)
+        for begin in begins:  # all over one connection
+            assert (await begin()).venue_order_id == "C02__7"
+        assert stand.line.pool.free == 2
+        last = stand.lane.take(stand.approved())
+        assert last is not None
+        await last()
+        assert len(stand.server.orders) == 4
+
+    stand_run(body)
+
+
 def test_a_connection_that_is_lost_before_its_answer_is_waited_for_leaves_the_order_unknown() -> None:
     async def body(stand: Stand) -> None:
+        stand.server.reply = hang_up
         begin = stand.lane.take(stand.approved())
         assert begin is not None
-        await stand.line.close()
+        await until(lambda: stand.line.pool.opened == 3)  # the lost one is replaced
         with pytest.raises(VenueError) as caught:
             await begin()
         assert caught.value.error_class is ErrorClass.AMBIGUOUS
@@ -372,8 +396,5 @@ def test_a_connection_that_breaks_leaves_the_order_unknown() -> None:
             await begun()
         assert caught.value.error_class is ErrorClass.AMBIGUOUS
         assert len(stand.server.orders) == 1
-
-    async def hang_up(request: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.close()
 
     stand_run(body)
