@@ -34,7 +34,8 @@ cdef inline bint put_slice(char* field, size_t room, slice_t text) noexcept nogi
     """Copy a text into a zero padded field; False where it does not fit with its final zero."""
     if text.n >= room:
         return False
-    memcpy(field, text.p, text.n)
+    if text.n:  # an empty text need not lie anywhere, and memcpy may not be given that
+        memcpy(field, text.p, text.n)
     return True
 
 
