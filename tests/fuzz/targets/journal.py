@@ -121,7 +121,9 @@ def check(data: bytes) -> None:
             assert [bytes(view) for _, view in LogReader(FOLDER, STEM)] == PAYLOADS
         elif report.ok and not header_touched:
             # What was cut off whole is what a signed checkpoint tells; the chain says that what is left is as it was.
-            assert report.head_hash == chain(PAYLOADS[: report.records]).hex(), f"a changed log is verified: {report}"
+            assert report.head_hash == chain(PAYLOADS[: report.records]).hex(), (
+                f"a changed log is verified: {report}"
+            )
     read = []
     with contextlib.suppress(LogError):
         for index, view in LogReader(FOLDER, STEM):
