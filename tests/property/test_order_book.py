@@ -171,7 +171,8 @@ def anonymous_kb() -> int:
     not Path("/proc/self/status").exists(), reason="the system does not tell what memory is used"
 )
 def test_a_book_let_go_gives_its_memory_back_and_can_be_used_again() -> None:
-    book, fresh, asks = OrderBook(), anonymous_kb(), [(price, 1) for price in range(1, 70_000)]
+    asks = [(price, 1) for price in range(1, 70_000)]
+    book, fresh = OrderBook(), anonymous_kb()
     book.load(asks, [])
     filled = anonymous_kb()
     assert filled - fresh > 16_384 * 8 // 1024
