@@ -30,6 +30,7 @@ from benchmarks.tick_to_trade.processes import (  # noqa: E402
     LOAD_CPU,
     LOAD_NICE,
     READY_S,
+    WIDE_RISK,
     Generator,
     place,
 )
@@ -60,7 +61,7 @@ min_size = "0.000001"
 start_price = "50000"
 typical_size = "0.02"
 """
-# Tape and journal are always on. Every check of the gate is on; what would stop this many orders is as wide as it goes.
+# Tape and journal are always on.
 RUN = """
 symbols = [{symbols}]
 [run]
@@ -75,16 +76,7 @@ api_secret_env = "PENSTOCK_E2E_SECRET"
 weight_per_10s = 100000
 [venue]
 embedded = false
-[risk]
-max_order_notional = "1000"
-max_open_orders = 1024
-max_open_orders_per_instrument = 1024
-max_orders_per_second = 1024
-max_orders_per_window = 1024
-order_window_s = 1
-max_feed_silence_ms = 600000
-max_volatility_bps = 100000
-proposer_budget_notional = "1000000000"
+{risk}max_volatility_bps = 100000
 [[strategy]]
 name = "marker_compiled"
 {strategy}
@@ -239,7 +231,7 @@ def stage(folder: Path, tools: Tools, setting: Setting) -> Iterator[Callable[[],
             try:
                 symbols = ", ".join(f'"{name}"' for name in setting.names)
                 text = RUN.format(
-                    symbols=symbols, spin=str(setting.spin).lower(), tape_mb=setting.tape_mb, port=flood.port,
+                    risk=WIDE_RISK, symbols=symbols, spin=str(setting.spin).lower(), tape_mb=setting.tape_mb, port=flood.port,
                     run=setting.run, strategy=METRONOME if setting.metronome else "",
                 )  # fmt: skip
                 where = make_run(folder / f"run-{next(numbers)}", text)

@@ -39,7 +39,19 @@ symbols = ["BTCUSDT"]
 rest_weight_per_10s = 100000
 connections = 1000
 """
-# Tape and journal are always on. Every check of the gate is on; what would stop this many orders is as wide as it goes.
+# Every check of the gate is on; what would stop this many orders is as wide as it goes.
+WIDE_RISK = """
+[risk]
+max_order_notional = "1000"
+max_open_orders = 1024
+max_open_orders_per_instrument = 1024
+max_orders_per_second = 1024
+max_orders_per_window = 1024
+order_window_s = 1
+max_feed_silence_ms = 600000
+proposer_budget_notional = "1000000000"
+"""
+# Tape and journal are always on.
 RUN = """
 symbols = ["BTCUSDT"]
 [run]
@@ -53,15 +65,7 @@ api_secret_env = "PENSTOCK_E2E_SECRET"
 weight_per_10s = 100000
 [venue]
 embedded = false
-[risk]
-max_order_notional = "1000"
-max_open_orders = 1024
-max_open_orders_per_instrument = 1024
-max_orders_per_second = 1024
-max_orders_per_window = 1024
-order_window_s = 1
-max_feed_silence_ms = 600000
-proposer_budget_notional = "1000000000"
+{risk}
 [[strategy]]
 name = "marker_{strategy}"
 """
@@ -297,7 +301,7 @@ class Bench:
         setting = self.setting
         with self._load() as load, tempfile.TemporaryDirectory(dir=self.folder, prefix="run-") as name:
             config = RUN.format(
-                port=load.port, spin=str(setting.spin).lower(), strategy=setting.strategy,
+                risk=WIDE_RISK, port=load.port, spin=str(setting.spin).lower(), strategy=setting.strategy,
                 http="https" if setting.tls else "http", ws="wss" if setting.tls else "ws",
                 ca_file=f'ca_file = "{self._certificate[0]}"' if self._certificate else "",
             )  # fmt: skip

@@ -6,8 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +52,17 @@ def test_a_feed_that_fell_behind_is_left_out_and_fetched_anew(tmp_path: Path) ->
     setting = Setting(4, tape_mb=128, run="conflate_lag_ms = 300", metronome=True)
     with stage(tmp_path, build(), setting) as begin, begin() as session:
         process = session.core.process
+        behind = False
 
-        def stop_for_a_while() -> None:
-            time.sleep(0.5)
-            process.send_signal(signal.SIGSTOP)
-            time.sleep(1.2)  # of frames, and more than the sockets hold of them
-            process.send_signal(signal.SIGCONT)
+        def stop_for_a_while(sent: int, lag_ms: int) -> None:
+            """From the first word of the generator until it cannot get rid of its frames: the sockets are full by then."""
+            nonlocal behind
+            if not behind:
+                process.send_signal(signal.SIGCONT if lag_ms > 300 else signal.SIGSTOP)
+                behind = lag_ms > 300
 
-        stopping = threading.Thread(target=stop_for_a_while)
-        stopping.start()
-        session.flood.send(3.0, 30_000, 10, lambda sent, lag_ms: None)
-        stopping.join()
+        session.flood.send(3.0, 30_000, 10, stop_for_a_while)
+        assert behind
         session.settle(session.flood.totals().frames)
         loud = session.flood.totals()
         left_out = sum(feed.conflated for feed in session.core.wait_until(is_live).feeds)
