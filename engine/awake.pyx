@@ -5,9 +5,12 @@ docs/benchmarks.md). So around an opening the loop stays awake, and the way of a
 while it polls after frames the same is done for every instrument in turn.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t
+
+from cpython.object cimport PyObject
 
 from engine.clock cimport steady_ns, wall_ns
+from engine.libuv cimport EACH_IDLE, EachTurn, Libuv, about_of
 from engine.sequencer cimport Sequencer
 
 import asyncio
@@ -21,6 +24,18 @@ LOOK_S = look_ns / 1e9
 REHEARSE_NS = rehearse_ns
 REHEARSED_AT_ONCE = 4
 
+ctypedef struct awake_t:
+    int64_t due_ns          # when the next rehearsal is
+    PyObject* owner         # while the handle is open
+
+
+cdef void on_idle(void* handle) noexcept nogil:
+    """In each turn of a loop that polls. Mostly nothing is due, and the lock is not asked for."""
+    cdef awake_t* awake = <awake_t*>about_of(handle)
+    if steady_ns() >= awake.due_ns:
+        with gil:
+            (<Awake>awake.owner).turn()
+
 
 cdef class Awake:
     """Keeps the loop from sleeping, and rehearses orders meanwhile. One task has it at a time."""
@@ -28,14 +43,14 @@ cdef class Awake:
     cdef Sequencer sequencer
     cdef object loop
     cdef object next_turn            # this object's own `turn`, bound once
-    cdef object handle
+    cdef object timer                # of the next turn, where it does not come of itself
+    cdef EachTurn each_turn          # None: the loop is not uvloop's
+    cdef awake_t polling
     cdef object ended
     cdef bint after_frames
     cdef int64_t around_ns
-    cdef int64_t awake_until_ns
+    cdef int64_t since_ns            # frames before this do not count
     cdef int64_t look_at_ns
-    cdef int64_t rehearse_at_ns
-    cdef uint64_t frames
     cdef int32_t instrument
     cdef list opening
     cdef bint is_awake
@@ -44,7 +59,7 @@ cdef class Awake:
         self.sequencer = sequencer
         self.opening = []
 
-    async def keep(self, *, int around_ms, bint after_frames):
+    async def keep(self, *, int64_t around_ms, bint after_frames):
         """Poll from `around_ms` before an opening until as long after it, 0: never, and rehearse every REHEARSE_NS.
 
         With `after_frames` poll also until SPIN_NS after the newest frame, and rehearse one instrument after another.
@@ -53,48 +68,75 @@ cdef class Awake:
         self.ended = self.loop.create_future()
         self.next_turn = self.turn
         self.around_ns, self.after_frames = around_ms * 1_000_000, after_frames
-        self.frames = self.sequencer.frames
+        self.since_ns = self.sequencer.frame_ended_ns
+        self.bind(self.loop)
         self.turn()
         try:
             await self.ended
         finally:
-            self.handle.cancel()
+            self.rest()
+            if self.each_turn is not None:
+                self.each_turn.close()
+
+    cdef int bind(self, loop) except -1:
+        try:
+            uv = Libuv(loop)
+            each_turn = EachTurn()
+            each_turn.open(uv, EACH_IDLE, on_idle, &self.polling)
+            self.polling.owner = <PyObject*>self
+            self.each_turn = each_turn
+        except OSError:
+            self.each_turn = None
+        return 0
 
     cpdef turn(self):
         """One look at the clock, the frames and the openings; the event loop calls the next one."""
         cdef int64_t now_ns = steady_ns()
+        cdef bint is_awake
         try:
-            self.is_awake = self.look(now_ns)
-            if self.is_awake and now_ns >= self.rehearse_at_ns:
+            is_awake = self.look(now_ns)
+            if is_awake and now_ns >= self.polling.due_ns:
                 self.rehearse()
-                self.rehearse_at_ns = now_ns + rehearse_ns
+                self.polling.due_ns = now_ns + rehearse_ns
         except BaseException as error:  # raised where somebody awaits it
+            self.rest()
             self.ended.set_exception(error)
             return
-        # What is called soon has the loop poll its sockets without waiting.
-        if self.is_awake:
-            self.handle = self.loop.call_soon(self.next_turn)
-        else:
-            self.handle = self.loop.call_later(IDLE_CHECK_S if self.after_frames else LOOK_S, self.next_turn)
+        if not is_awake:
+            self.rest()
+            self.timer = self.loop.call_later(IDLE_CHECK_S if self.after_frames else LOOK_S, self.next_turn)
+        elif self.each_turn is None:  # what is called soon has a loop poll its sockets without waiting
+            self.timer = self.loop.call_soon(self.next_turn)
+        elif not self.is_awake:
+            self.timer = None
+            self.each_turn.start()
+        self.is_awake = is_awake
+
+    cdef int rest(self) except -1:
+        """No turn comes any more, until somebody asks for one."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.each_turn is not None:
+            self.each_turn.stop()
+        self.is_awake = False
+        return 0
 
     cpdef rehearse_after(self, int32_t instrument):
         """After a frame: rehearse on its instrument, and do not sleep before the next."""
         self.sequencer.rehearse(instrument)
         if self.after_frames and not self.is_awake and self.ended is not None and not self.ended.done():
-            self.handle.cancel()
+            self.rest()
             self.turn()
 
     cdef bint look(self, int64_t now_ns) except -1:
         """Whether the loop is not to sleep."""
         cdef int64_t utc_ns
-        if self.after_frames and self.sequencer.frames != self.frames:
-            self.frames = self.sequencer.frames
-            self.awake_until_ns = now_ns + spin_ns
         if self.around_ns and now_ns >= self.look_at_ns:
             utc_ns = wall_ns()
             self.opening = self.sequencer.core.openings(utc_ns - self.around_ns, utc_ns + self.around_ns)
             self.look_at_ns = now_ns + look_ns
-        return now_ns < self.awake_until_ns or len(self.opening) > 0
+        return (self.after_frames and self.sequencer.frame_ended_ns > self.since_ns
+                and now_ns < self.sequencer.frame_ended_ns + spin_ns) or len(self.opening) > 0
 
     cdef int rehearse(self) except -1:
         """What opens, else the instrument whose turn it is."""

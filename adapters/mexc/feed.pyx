@@ -45,9 +45,6 @@ cdef enum:
 cdef inline size_t entry_bytes(size_t size) noexcept nogil:
     return sizeof(size_t) + ((size + 7) & ~<size_t>7)
 
-# Linux goes back to an acknowledgement within each read once one is 40 ms late.
-cdef int64_t LULL_NS = 30_000_000
-
 
 cdef inline int64_t clock_ns(int clock) noexcept nogil:
     cdef timespec now
@@ -186,7 +183,7 @@ cdef class FeedListener(WSListener):
         self.portions = SmallReads(transport)
         sock = transport.underlying_transport.get_extra_info("socket")
         self.socket = -1 if sock is None else sock.fileno()
-        self.acknowledge_later()
+        self.acknowledge()
 
     cpdef pause_writing(self):
         """picows calls this where what we send piles up: the little that we send is not read."""
@@ -203,17 +200,20 @@ cdef class FeedListener(WSListener):
         finally:
             self.control.on_closed()
 
-    cdef void acknowledge_later(self) noexcept:
-        """Have the system acknowledge what comes with later packets, and not within each read of it."""
-        cdef int off = 0
+    cdef void acknowledge(self) noexcept:
+        """Have the system acknowledge now what was read, and what comes not within the read of it, which would wait for that.
+
+        Linux acknowledges within every second read of small packets, or, without the option, in each one.
+        """
+        cdef int now_then_later = 2
         if self.socket >= 0:
-            setsockopt(self.socket, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off))
+            setsockopt(self.socket, IPPROTO_TCP, TCP_QUICKACK, &now_then_later, sizeof(now_then_later))
 
     cdef int take_data(
         self, WSTransport transport, const char* payload, Py_ssize_t size, bint is_followed
     ) except -1:
         """One message; `is_followed`: more came with it, and a command may overtake all of them."""
-        cdef int64_t now_ns = clock_ns(CLOCK_MONOTONIC), since_ns = now_ns - self.last_frame_ns
+        cdef int64_t now_ns = clock_ns(CLOCK_MONOTONIC)
         self.frames += 1
         self.bytes_received += size
         self.last_frame_ns = now_ns
@@ -232,8 +232,8 @@ cdef class FeedListener(WSListener):
                 self.fall_behind()
         else:
             self.native.ingest_frame(self.source, payload, size, clock_ns(CLOCK_REALTIME))
-        if since_ns > LULL_NS:
-            self.acknowledge_later()
+        if not is_followed:
+            self.acknowledge()
         return 0
 
     cdef int hold(self, WSTransport transport, const char* payload, size_t size) except -1:

@@ -92,7 +92,7 @@ def keep_awake(
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_what_is_about_to_open_or_has_just_opened_is_rehearsed_again_and_again(loop: Any) -> None:
     now_ns = time.time_ns()
-    stage = Stage(0, now_ns + S, now_ns - S, now_ns + 1000 * S)
+    stage = Stage(0, now_ns + 50 * S, now_ns - 50 * S, now_ns + 1000 * S)
     heard = stage.ear.heard
     keep_awake(stage, lambda: len(heard) >= 20, loop=loop, around_ms=100_000, after_frames=False)
     assert set(heard) == {1, 2}

@@ -1,0 +1,6 @@
+import asyncio
+
+class Libuv:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None: ...
+
+class EachTurn: ...
