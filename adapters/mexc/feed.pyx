@@ -201,13 +201,15 @@ cdef class FeedListener(WSListener):
             self.control.on_closed()
 
     cdef void acknowledge(self) noexcept:
-        """Have the system acknowledge now what was read, and what comes not within the read of it, which would wait for that.
+        """Have the system acknowledge what was read now, and what comes later than within the read of it.
 
-        Linux acknowledges within every second read of small packets, or, without the option, in each one.
+        Left alone, Linux acknowledges within the read of small packets, and whoever wants what was read waits for that. The
+        option 0 holds for one packet only; where an acknowledgement is due, 1 sends it.
         """
-        cdef int now_then_later = 2
+        cdef int now = 1, later = 0
         if self.socket >= 0:
-            setsockopt(self.socket, IPPROTO_TCP, TCP_QUICKACK, &now_then_later, sizeof(now_then_later))
+            setsockopt(self.socket, IPPROTO_TCP, TCP_QUICKACK, &now, sizeof(now))
+            setsockopt(self.socket, IPPROTO_TCP, TCP_QUICKACK, &later, sizeof(later))
 
     cdef int take_data(
         self, WSTransport transport, const char* payload, Py_ssize_t size, bint is_followed
