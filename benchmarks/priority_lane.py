@@ -1,13 +1,15 @@
 """From a cancel to its bytes on the venue's socket, an operator's and a strategy's, behind 200 queued frames of market data.
 
-    python benchmarks/priority_lane.py [--rounds 200] [--json FILE]
+    python benchmarks/priority_lane.py [--rounds 200] [--strategy compiled|python] [--json FILE]
 
-The real daemon (`run.spin`) with market-making orders open, the local venue, and between them a relay that now and then
+The real daemon (`run.spin`) with a quote a side open on four symbols (`quoter`, compiled, or `market_maker`, in Python), the local venue, and between them a relay that now and then
 holds the market feed back until 200 frames are queued. They are sent at once, a first one half a millisecond ahead so that
-the daemon is awake, and right behind them a command over the open control connection. Bar (must): p99 50 µs.
+the daemon is awake, and right behind them a command over the open control connection. Bar (must): p99 50 µs, command and
+strategy, with the compiled one.
 
 `cancel_all`: from right before the system call that sends the command to the kernel's stamp of the first of its cancels in
-the venue's socket; the journal says which cancels are the command's. `last`: to that of the last order's. A strategy's own
+the venue's socket; the journal says which cancels are the command's. `last`: to that of the last order's. The cancel of an
+order whose own request is not answered yet has to wait for that, and is counted instead. A strategy's own
 cancels among the same frames: from the clock read right before the frame that made it decide is taken in, to the same stamp.
 `halt`, `reduce_only`: to the clock read right before the command's record is written, after which the gate refuses.
 """
@@ -33,6 +35,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # the tests' processes; the engine is the installed one
 
+from benchmarks.tick_to_trade.build import build  # noqa: E402
 from benchmarks.tick_to_trade.processes import (  # noqa: E402
     ENGINE_CPU,
     ENGINE_NICE,
@@ -40,6 +43,7 @@ from benchmarks.tick_to_trade.processes import (  # noqa: E402
     favoured_session,
     place,
 )
+from benchmarks.tick_to_trade.run import use_site  # noqa: E402
 from benchmarks.tls_relay import READ_BYTES, SO_TIMESTAMPNS, STAMP  # noqa: E402
 from engine.control import CommandName, ControlClient, Request, reachable  # noqa: E402
 from engine.core.describe import describe  # noqa: E402
@@ -47,12 +51,14 @@ from engine.journal.records import JOURNAL_STEM, read_log  # noqa: E402
 from engine.microbench import machine, percentile  # noqa: E402
 from tests.e2e.live_run import CoreProcess, VenueProcess, make_run  # noqa: E402
 
+STRATEGIES = {"compiled": "quoter", "python": "market_maker"}
 BAR_NS = 50_000
 QUEUED = 200
 OTHERS_SHARE = 10  # a halt and a reduce_only for so many cancels
 BURST_NS = 10_000_000
 QUEUED_WITHIN_S = 30.0
 AHEAD_S = 0.0005
+AWAKE_S = 0.005
 PAUSE_S = 0.3
 SYMBOLS = (
     "BTCUSDT",
@@ -75,7 +81,7 @@ embedded = false
 [risk]
 max_orders_per_window = 1000
 [[strategy]]
-name = "market_maker"
+name = "{strategy}"
 params = {{ requote_ms = 50, tolerance_ticks = 0, half_spread_ppm = 400 }}
 """
 
@@ -168,6 +174,7 @@ class Relay(threading.Thread):
         self.holding = False
         self.strike_with: tuple[socket.socket, bytes] | None = None
         self.struck: tuple[int, int] | None = None  # when the command was sent, behind how many frames
+        self.awake_until = 0.0
         self.selector = selectors.DefaultSelector()
         self.stopping = False
 
@@ -175,7 +182,8 @@ class Relay(threading.Thread):
         """Until `stopping`."""
         self.selector.register(self.listener, selectors.EVENT_READ)
         while not self.stopping:
-            for key, _ in self.selector.select(0.1):
+            # Who sleeps at the other end of a loopback has to be woken by whoever sends, within the send: a network has not.
+            for key, _ in self.selector.select(0 if time.perf_counter() < self.awake_until else 0.1):
                 if key.fileobj is self.listener:
                     self._accept()
                 else:
@@ -208,6 +216,7 @@ class Relay(threading.Thread):
         moment_ns = time.time_ns()
         control.sendall(command)
         self.struck = (moment_ns, queued)
+        self.awake_until = time.perf_counter() + AWAKE_S
 
 
 class Strike(NamedTuple):
@@ -226,7 +235,8 @@ class Figures(NamedTuple):
     last: list[float]
     strategy: list[float]
     others: dict[str, list[float]]
-    strategy_waited: int  # for the answer to the order's own request, as they must
+    waited: int  # of the commands' cancels: for the answer to the order's own request, as they must
+    strategy_waited: int
 
 
 def strike(relay: Relay, control: socket.socket, command: CommandName, number: int) -> Strike:
@@ -246,7 +256,7 @@ def strike(relay: Relay, control: socket.socket, command: CommandName, number: i
     return Strike(command, name, *relay.struck)
 
 
-def play(folder: Path, rounds: int, pinned: bool) -> tuple[list[Strike], Figures]:
+def play(folder: Path, rounds: int, strategy: str, pinned: bool) -> tuple[list[Strike], Figures]:
     """The commands, and what became of them."""
     strikes: list[Strike] = []
     commands: list[CommandName] = ["cancel_all"] * rounds
@@ -258,7 +268,11 @@ def play(folder: Path, rounds: int, pinned: bool) -> tuple[list[Strike], Figures
         names = ", ".join(f'"{name}"' for name in SYMBOLS)
         relay = Relay(int(venue.rest_url.rpartition(":")[2]))
         relay.start()
-        core: CoreProcess = venue.core(make_run(folder / "run", RUN.format(port=relay.port, symbols=names)))
+        core: CoreProcess = venue.core(
+            make_run(
+                folder / "run", RUN.format(port=relay.port, symbols=names, strategy=STRATEGIES[strategy])
+            )
+        )
         core.wait_until(lambda status: status.gate.approved > 0)
         if pinned:
             # As from wire to wire: the daemon's main thread alone on a core, everybody else on the other.
@@ -301,19 +315,21 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
     def out_ns(order_no: int, since_ns: int) -> int | None:
         return next((at for at in stamps.get(order_no, []) if at >= since_ns), None)
 
-    found = Figures([], [], [], {"halt": [], "reduce_only": []}, 0)
+    found = Figures([], [], [], {"halt": [], "reduce_only": []}, 0, 0)
+    waited = strategy_waited = 0
     for each in strikes:
         told = commands[each.id]
         if each.command != "cancel_all":
             found.others[each.command].append(float(told["ts_recv_ns"] - each.moment_ns))
             continue
-        outs = [out_ns(one["order_no"], each.moment_ns) for one in decided if one["seq"] == told["seq"]]
+        of_command = [one for one in decided if one["seq"] == told["seq"]]
+        waited += sum(not one["answered"] for one in of_command)
+        outs = [out_ns(one["order_no"], each.moment_ns) for one in of_command if one["answered"]]
         gone = [at for at in outs if at is not None]
         if gone:
             found.cancels.append(float(min(gone) - each.moment_ns))
             found.last.append(float(max(gone) - each.moment_ns))
     of_commands = {told["seq"] for told in commands.values()}
-    waited = 0
     for one in decided:
         began_ns = one["ts_recv_ns"]
         in_burst = any(0 <= began_ns - each.moment_ns + BURST_NS // 10 <= BURST_NS for each in strikes)
@@ -321,10 +337,10 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
             continue
         at = out_ns(one["order_no"], began_ns)
         if not one["answered"]:
-            waited += 1
+            strategy_waited += 1
         elif at is not None:
             found.strategy.append(float(at - began_ns))
-    return found._replace(strategy_waited=waited)
+    return found._replace(waited=waited, strategy_waited=strategy_waited)
 
 
 def shares(name: str, waits: list[float]) -> dict[str, Any]:
@@ -341,15 +357,17 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python benchmarks/priority_lane.py", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--strategy", choices=tuple(STRATEGIES), default="compiled")
     parser.add_argument(
         "--no-pin", action="store_true", help="leave cores and priorities to the operating system"
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
+    use_site(build())
     pinned = not options.no_pin and (os.cpu_count() or 1) > 1
     favour = favoured_session() if pinned else contextlib.nullcontext()
     with tempfile.TemporaryDirectory(prefix="penstock-lane-") as name, favour:
-        strikes, found = play(Path(name), options.rounds, pinned)
+        strikes, found = play(Path(name), options.rounds, options.strategy, pinned)
     if not found.cancels:
         sys.exit("no command found an open order to cancel")
     queued = [each.queued for each in strikes]
@@ -357,15 +375,16 @@ def main() -> None:
     result |= {"without an open order": options.rounds - len(found.cancels)}
     result |= {"queued_min": min(queued), "queued_max": max(queued)}
     result |= shares("last_", found.last) | shares("strategy_", found.strategy)
-    result |= {"strategy_waited_for_its_order": found.strategy_waited}
+    result |= {"waited_for_its_order": found.waited, "strategy_waited_for_its_order": found.strategy_waited}
     for command, waits in found.others.items():
         result |= shares(f"{command}_", waits)
     within = sum(wait <= BAR_NS for wait in found.cancels) / len(found.cancels)
-    result |= {"within_bar": round(within, 3), "pinned": pinned, **machine()}
+    result |= {"within_bar": round(within, 3), "strategy": options.strategy, "pinned": pinned, **machine()}
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
-    raise SystemExit(0 if percentile(found.cancels, 0.99) <= BAR_NS else 1)
+    worst = max(percentile(waits, 0.99) for waits in (found.cancels, found.strategy) if waits)
+    raise SystemExit(0 if worst <= BAR_NS else 1)
 
 
 if __name__ == "__main__":

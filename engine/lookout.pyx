@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 # A look costs a system call.
-cdef int64_t LOOK_NS = 5_000
+cdef int64_t LOOK_NS = 2_500
 
 
 cdef extern from "sys/epoll.h" nogil:

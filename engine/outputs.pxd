@@ -19,3 +19,5 @@ cdef class Outputs:
     cdef int lose_journal(self) except -1
     cdef int keep_outputs(self) except -1
     cdef int hand_out(self, bytes outputs) except -1
+    cdef int send(self, list approvals) except -1
+    cdef int let_overtake(self) except -1

@@ -79,14 +79,7 @@ cdef class Outputs:
         cdef const event_t* record
         cdef const watch_t* watched
         cdef const memo_t* memo
-        approved = self.core.gate.take()
-        for each in approved:
-            if self.journal_failed and not each.is_cancel:
-                self.count("journal.withheld")
-            elif self.executor is not None:
-                self.executor.submit(<Approved>each)
-            else:
-                self.rim.on_approved(each)
+        self.send(self.core.gate.take())
         while at < <size_t>len(outputs):
             record = <const event_t*>(start + at)
             if record.kind == ACTION_RESYNC:
@@ -106,4 +99,25 @@ cdef class Outputs:
             elif record.kind in (ACTION_ALERT, ACTION_BREAKER, ACTION_STRATEGY_STOPPED):
                 self.rim.on_notice(describe(outputs[at:at + sizeof(event_t) + record.length]))
             at += sizeof(event_t) + record.length
+        return 0
+
+    cdef int send(self, list approvals) except -1:
+        """One after the other; a command that comes meanwhile overtakes those that are left."""
+        cdef bint is_first = True
+        if len(approvals) > 1 and self.executor is not None:
+            self.executor.expect(approvals)
+        for each in approvals:
+            if not is_first:
+                self.let_overtake()
+            is_first = False
+            if self.journal_failed and not each.is_cancel:
+                self.count("journal.withheld")
+            elif self.executor is not None:
+                self.executor.submit(<Approved>each)
+            else:
+                self.rim.on_approved(each)
+        return 0
+
+    cdef int let_overtake(self) except -1:
+        """Have a command that has come carried out now."""
         return 0

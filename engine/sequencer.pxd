@@ -50,6 +50,7 @@ cdef class Sequencer(Outputs):
     cdef int keep(self, LogWriter log, const event_t* header, const void* body, size_t length) except -1
     cdef int heed_flag(self) except -1
     cdef int heed_commands(self, int64_t now_ns) except -1
+    cdef int let_overtake(self) except -1
     cdef int make_room(self, size_t length) except -1
     cdef uint64_t enter(self, const event_t* event, int64_t ts_recv_ns) except 0
     cdef int postpone(self, uint16_t kind, uint16_t source, int32_t instrument, bytes what, int64_t ts_recv_ns) except -1

@@ -420,3 +420,17 @@ cdef class Sequencer(Outputs):
             except Exception as error:  # whatever it is, the feed goes on
                 self.tell("a command could not be obeyed", error)
         return 0
+
+    cdef int let_overtake(self) except -1:
+        """As Outputs.let_overtake. What waits for the event in process waits on; durations are the event's own."""
+        cdef bint was_draining = self.draining
+        cdef int64_t core_ended_ns = self.core_ended_ns, went_ns
+        if self.lookout is None or self.executor is None:
+            return 0
+        went_ns, self.executor.went_ns, self.draining = self.executor.went_ns, 0, True
+        try:
+            self.heed_commands(steady_ns())
+        finally:
+            self.draining = was_draining
+            self.executor.went_ns, self.core_ended_ns = went_ns, core_ended_ns
+        return 0

@@ -35,9 +35,11 @@ cdef class Executor:
     cdef _Lane _cancel_lane
     cdef dict _places
     cdef set _cancels
+    cdef set _expected                 # orders that are approved and come to be submitted
     cdef int64_t went_ns               # the sequencer's: when the first one since it last asked had gone the shortest way
     cdef list _gone                    # what went the shortest way and is not followed yet
     cdef readonly object sent
+    cpdef expect(self, list approvals)
     cpdef submit(self, Approved approved)
     cdef _submit_place(self, Approved approved)
     cdef _submit_cancel(self, Approved approved)

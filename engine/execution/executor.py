@@ -127,6 +127,7 @@ class Executor:
         self._cancel_lane = _Lane(self._limits.parallel_cancels)
         self._places: dict[int, asyncio.Task[None] | None] = {}  # None: to be followed yet
         self._cancels: set[asyncio.Task[None]] = set()
+        self._expected: set[int] = set()
         self._quick: QuickLane | None = None
         self._gone: list[tuple[Approved, Callable[[], Awaitable[Evidence]], int, int]] = []
         self.sent = 0
@@ -137,10 +138,16 @@ class Executor:
         """Try this way first from now on."""
         self._quick = quick
 
+    def expect(self, approvals: list[Approved]) -> None:
+        """These are submitted next, one after the other; a cancel in between waits for the order that it is of."""
+        self._expected.update([each.order_no for each in approvals if not each.is_cancel])
+
     def submit(self, approved: Approved) -> None:
         """Send an approved order or cancel; returns at once. Raises TypeError for anything but `Approved`."""
         if type(approved) is not Approved:
             raise TypeError(f"the executor takes Approved, not {type(approved).__name__}")
+        if self._expected and not approved.is_cancel:
+            self._expected.discard(approved.order_no)
         if approved.is_cancel:
             self._submit_cancel(approved)
         elif len(self._places) >= self._pending_places and not approved.is_rehearsal:
@@ -163,7 +170,8 @@ class Executor:
 
     def _submit_cancel(self, approved: Approved) -> None:
         """A cancel that overtook its order's own request would find nothing: such a one waits for the answer."""
-        may_go = approved.order_no not in self._places and self._cancel_lane.try_enter()
+        is_out = approved.order_no not in self._places and approved.order_no not in self._expected
+        may_go = is_out and self._cancel_lane.try_enter()
         if may_go and self._take_quick(approved):
             return
         if approved.is_rehearsal:

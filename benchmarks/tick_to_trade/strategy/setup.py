@@ -1,4 +1,4 @@
-"""Builds src/marker/compiled.pyx against the installed Penstock, as docs/examples/rebound does."""
+"""Builds the compiled strategies against the installed Penstock, as docs/examples/rebound does."""
 
 from pathlib import Path
 
@@ -9,15 +9,18 @@ import engine
 
 PENSTOCK = str(Path(engine.__file__).parent.parent)
 
-compiled = Extension(
-    "marker.compiled",
-    ["src/marker/compiled.pyx"],
-    include_dirs=[PENSTOCK],
-    extra_compile_args=["-march=x86-64-v3", "-O3", "-ffp-contract=off"],
-)
+compiled = [
+    Extension(
+        f"marker.{name}",
+        [f"src/marker/{name}.pyx"],
+        include_dirs=[PENSTOCK],
+        extra_compile_args=["-march=x86-64-v3", "-O3", "-ffp-contract=off"],
+    )
+    for name in ("compiled", "quoter")
+]
 setup(
     ext_modules=cythonize(
-        [compiled],
+        compiled,
         include_path=[PENSTOCK],
         compiler_directives={"language_level": 3, "cdivision": True},
     ),

@@ -1,0 +1,157 @@
+"""A command that comes while several orders of one event are sent: it overtakes those that are left."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+
+from adapters.mexc.decoder import MexcDecoder
+from engine import control
+from engine.adapter import Evidence
+from engine.control import CommandName, Reply, Request
+from engine.control_server import ControlServer
+from engine.core import event
+from engine.core.describe import describe
+from engine.core.enums import OrderReport
+from engine.core.risk.gate import ApprovalVoid, Approved
+from engine.execution.executor import Executor
+from engine.execution.quick_lane import QuickLane
+from engine.execution.resolver import Resolver
+from engine.journal.records import JOURNAL_STEM, read_log
+from engine.quick_command import QuickCommand
+from engine.rim import Rim
+from engine.sequencer import Sequencer
+from native.log_writer import LogWriter
+from tests.core_session import BUY, START_NS, ready
+
+RUN_ID = "r" * 12
+
+
+class Lane(QuickLane):
+    """Sends whatever may go at once; each is answered when the loop goes on. `told`: what went, in order."""
+
+    def __init__(self) -> None:
+        self.core: Any = None
+        self.told: list[tuple[str, int]] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def take(self, approved: Approved) -> Callable[[], Awaitable[Evidence]] | None:
+        try:
+            approved.redeem(self.core.halt_epoch, START_NS)
+        except ApprovalVoid:
+            return None
+        self.told.append(("cancel" if approved.is_cancel else "order", approved.order_no))
+        self.meanwhile()
+        report = OrderReport.CANCELED if approved.is_cancel else OrderReport.WORKING
+
+        async def answer() -> Evidence:
+            return Evidence(report=report, venue_order_id=f"v{approved.order_no}", text="")
+
+        return answer
+
+
+class Desk:
+    """A session with one order open, whose strategy sends two more in one event."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.session = ready()
+        self.open_no, _ = self.session.place(BUY, 9_000, 100)
+        self.session.update(self.open_no, OrderReport.WORKING, venue_order_id="v1")
+        self.session.engine.gate.take()
+        self.journal = LogWriter(run_dir, stem=JOURNAL_STEM, run_id=RUN_ID, chained=True, sync=False)
+        self.sequencer = Sequencer(
+            self.session.engine, MexcDecoder(RUN_ID, 1000), Rim(), self.journal, seq=self.session.seq
+        )
+        self.server = ControlServer(
+            run_dir, self.refuse, QuickCommand(self.sequencer), acknowledge=self.acknowledge
+        )
+        self.sequencer.bind_commands(self.server)
+        adapter: Any = SimpleNamespace(name="lane", cancel=self.cancel, place=self.place)
+        self.executor = Executor(
+            adapter, self.sequencer, RUN_ID, Resolver(adapter, self.sequencer, RUN_ID, seed=1)
+        )
+        self.lane = Lane()
+        self.lane.core = self.session.engine
+        self.executor.take_lane(self.lane)
+        self.sequencer.bind_executor(self.executor)
+
+    async def refuse(self, request: Request) -> Reply:
+        raise AssertionError(f"{request.command} went the ordinary way")
+
+    async def acknowledge(self, request: Request, seq: int) -> Reply:
+        return Reply(request.id, True, seq=seq)
+
+    async def cancel(self, reference: Any) -> Evidence:
+        self.lane.told.append(("late cancel", reference.order_no))
+        return Evidence(report=OrderReport.CANCELED, text="")
+
+    async def place(self, ticket: Any, before_send: Callable[[], None]) -> Evidence:
+        before_send()
+        raise AssertionError("an order went although it was void")
+
+    def send_two(self, run_dir: Path, command: CommandName) -> None:
+        """Two orders in one event; the command is sent while the first of them is."""
+        asyncio.run(self._send_two(run_dir, command))
+        self.journal.close()
+
+    async def _send_two(self, run_dir: Path, command: CommandName) -> None:
+        puppet = self.session.puppets[0]
+        puppet.todo = lambda one: [one.buy(0, 9_100, 100), one.sell(0, 11_000, 100)]
+        await self.server.start()
+        try:
+            with control.reachable(run_dir) as address, socket.socket(socket.AF_UNIX) as link:
+                link.connect(address)
+                self.server.work()
+                payload = msgspec.msgpack.encode(Request("one", command))
+                self.lane.meanwhile = lambda: self._once(link, len(payload).to_bytes(4, "little") + payload)
+                timer = event.timer(1, puppet.index, self.session.now_ns)
+                self.sequencer.process_batch(event.batch([event.stamped(timer, 1, self.session.now_ns)]))
+                self.told_at_once = list(self.lane.told)
+                await asyncio.sleep(0.05)
+                await self.executor.close()
+        finally:
+            await self.server.close()
+
+    def _once(self, link: socket.socket, request: bytes) -> None:
+        self.lane.meanwhile = lambda: None
+        link.sendall(request)
+
+
+def test_a_halt_stops_the_second_order_of_the_event(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.send_two(tmp_path, "halt")
+    first, second = desk.session.puppets[0].result
+    assert desk.told_at_once == [("order", first)]
+    assert desk.lane.told == [("order", first)]
+    assert desk.session.engine.is_halted
+    assert not desk.session.engine.order(second).is_open, "reported as never accepted"
+
+
+def test_cancels_go_before_the_second_order_and_its_own_cancel_after_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.send_two(tmp_path, "cancel_all")
+    first, second = desk.session.puppets[0].result
+    assert desk.told_at_once == [("order", first), ("cancel", desk.open_no), ("order", second)]
+    late = [told for told in desk.lane.told if told not in desk.told_at_once]
+    assert sorted(late) == [("late cancel", first), ("late cancel", second)], (
+        "they waited for their orders' answers"
+    )
+    assert not any(desk.session.engine.order(number).is_open for number in (desk.open_no, first, second))
+
+
+def test_the_journal_has_the_event_whole_before_the_command(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.send_two(tmp_path, "cancel_all")
+    told = [describe(record.raw) for record in read_log(tmp_path, JOURNAL_STEM)]
+    first, second = desk.session.puppets[0].result
+    kinds = [(each["kind"], each.get("order_no")) for each in told]
+    command = next(at for at, each in enumerate(told) if each["kind"] == "COMMAND")
+    assert kinds[:command] == [("PLACE", first), ("PLACE", second)]
+    assert [each["kind"] for each in told[command + 1 : command + 4]] == ["CANCEL"] * 3
+    assert [each["seq"] for each in told] == sorted(each["seq"] for each in told)
