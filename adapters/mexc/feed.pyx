@@ -61,10 +61,10 @@ cdef int unread_bytes(WSTransport transport):
 
 
 cdef class SmallReads:
-    """Stands between a transport and picows during a burst, and has it read READ_MOST bytes at a time.
+    """Stands between a transport and picows from the first burst on, and has it read READ_MOST bytes at a time.
 
-    picows doubles its buffer whenever one read fills it: in a burst a single read would hold thousands of frames, and the
-    loop would look at nothing else for milliseconds. All else goes to picows.
+    picows doubles its buffer whenever one read fills it, and keeps it: after some bursts a single read would hold thousands of
+    frames, and the loop would look at nothing else for milliseconds. All else goes to picows.
     """
     cdef object transport
     cdef object picows
@@ -75,7 +75,7 @@ cdef class SmallReads:
         self.transport = transport.underlying_transport
 
     cdef int begin(self) except -1:
-        """Stand there, unless picows has left already."""
+        """Stand there, unless it does already, or picows has left."""
         picows = self.transport.get_protocol()
         if picows is not None and picows is not self:
             self.picows = picows
@@ -83,15 +83,10 @@ cdef class SmallReads:
             self.transport.set_protocol(self)
         return 0
 
-    cdef int end(self) except -1:
-        """Stand aside."""
-        if self.transport.get_protocol() is self:
-            self.transport.set_protocol(self.picows)
-        return 0
-
     def get_buffer(self, hint):
         """Where the next bytes go."""
-        return self.get(hint)[:READ_MOST]
+        room = self.get(hint)
+        return room if len(room) <= READ_MOST else room[:READ_MOST]
 
     def buffer_updated(self, count):
         """So many are there."""
@@ -327,8 +322,6 @@ cdef class FeedListener(WSListener):
             self.held, self.held_room = NULL, 0
         reading, self.reading = self.reading, None
         if reading is not None and not reading.is_disconnected:
-            if not unread_bytes(reading):
-                self.portions.end()
             reading.underlying_transport.resume_reading()
 
     cdef int take_other(self, WSTransport transport, WSFrame frame) except -1:
