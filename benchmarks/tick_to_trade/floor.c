@@ -1,13 +1,15 @@
 /* The floor of wire to wire: what the least program in C needs from a depth frame to the signed order on another socket.
  *
- *     floor PORT ACCESS_KEY SECRET blocking|spin [tls]
+ *     floor PORT ACCESS_KEY SECRET blocking|spin [tls] [later]
  *
  * The parse, the book, the HMAC and the request's fields are the engine's own headers (native). In place of the gate it does
  * about as many integer comparisons, 128-bit products and divisions as an order's check (gate_sized_checks); in place of the
  * journal it copies 256 bytes and a commit word into a mapped file. It keeps no order's state and reads no answer but to
  * throw it away. The wait is epoll without a limit, or, spinning, epoll that does not wait until SPIN_NS after the
- * newest frame and waits 1 ms after that (engine/awake.py).
+ * newest frame and waits 1 ms after that (engine/awake.pyx). With `later` it has what it read acknowledged after the order,
+ * as adapters/mexc/feed.pyx does, instead of within the read, as a socket does by itself.
  */
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 
 #include "native/mexc_protobuf.h"
@@ -45,6 +47,7 @@ typedef struct {
     char *journal;
     size_t journal_at;
     stream_t feed, orders;
+    int acknowledges_later;
     uint64_t frames, sent, refused;
     limits_t limits;
 } floor_t;
@@ -134,6 +137,12 @@ static int take_feed(floor_t *f) {
     }
 }
 
+static void acknowledge(const floor_t *f) {
+    int now = 1, later = 0;
+    setsockopt(f->feed.fd, IPPROTO_TCP, TCP_QUICKACK, &now, sizeof now);
+    setsockopt(f->feed.fd, IPPROTO_TCP, TCP_QUICKACK, &later, sizeof later);
+}
+
 static void throw_away(stream_t *stream) {
     char answer[8192];
     ssize_t n;
@@ -195,8 +204,12 @@ static void prepare(floor_t *f, const char *access_key, const char *secret, int 
 int main(int argc, char **argv) {
     static floor_t floor_;
     floor_t *f = &floor_;
-    if (argc < 5) die("usage: floor PORT ACCESS_KEY SECRET blocking|spin [tls]");
-    int port = atoi(argv[1]), spin = !strcmp(argv[4], "spin"), with_tls = argc > 5 && !strcmp(argv[5], "tls");
+    if (argc < 5) die("usage: floor PORT ACCESS_KEY SECRET blocking|spin [tls] [later]");
+    int port = atoi(argv[1]), spin = !strcmp(argv[4], "spin"), with_tls = 0;
+    for (int i = 5; i < argc; i++) {
+        if (!strcmp(argv[i], "tls")) with_tls = 1;
+        if (!strcmp(argv[i], "later")) f->acknowledges_later = 1;
+    }
     prepare(f, argv[2], argv[3], port);
     f->orders = open_stream(port, with_tls);
     f->feed = open_stream(port, with_tls);
@@ -214,7 +227,10 @@ int main(int argc, char **argv) {
         int n = epoll_wait(epoll, events, 4, wait_ms);
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr == &f->orders) throw_away(&f->orders);
-            else if (take_feed(f)) awake_until_ns = clock_ns(CLOCK_MONOTONIC) + SPIN_NS;
+            else if (take_feed(f)) {
+                awake_until_ns = clock_ns(CLOCK_MONOTONIC) + SPIN_NS;
+                if (f->acknowledges_later) acknowledge(f);
+            }
         }
     }
 }

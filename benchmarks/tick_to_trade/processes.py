@@ -265,10 +265,10 @@ class Bench:
             place(pid, ENGINE_CPU, ENGINE_NICE, 0 if self.setting.spin else ENGINE_PRIORITY, threads=threads)
 
     @contextlib.contextmanager
-    def floor(self) -> Iterator[Load]:
+    def floor(self, *more: str) -> Iterator[Load]:
         """The floor, subscribed and its book filled."""
         with self._load() as load:
-            yield from self._client(load, [str(self.tools.floor)])
+            yield from self._client(load, [str(self.tools.floor)], *more)
 
     @contextlib.contextmanager
     def peer(self, name: str) -> Iterator[Load]:
@@ -277,9 +277,9 @@ class Bench:
             python = PEERS / f".venv-{name}" / "bin" / "python"
             yield from self._client(load, [str(python), str(PEERS / f"{name}_peer.py")])
 
-    def _client(self, load: Load, program: list[str]) -> Iterator[Load]:
+    def _client(self, load: Load, program: list[str], *more: str) -> Iterator[Load]:
         wait, tls = "spin" if self.setting.spin else "blocking", ["tls"] if self.setting.tls else []
-        process = subprocess.Popen([*program, str(load.port), API_KEY, API_SECRET, wait, *tls])
+        process = subprocess.Popen([*program, str(load.port), API_KEY, API_SECRET, wait, *tls, *more])
         try:
             load.wait_subscribed(1)
             load.send(1, 1000)

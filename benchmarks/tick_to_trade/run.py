@@ -151,6 +151,11 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--strategy", choices=("compiled", "python"), default="compiled")
     parser.add_argument("--tls", action="store_true", help="TLS on all connections")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument(
+        "--floor-later",
+        action="store_true",
+        help="beside it the floor with frames acknowledged after their orders, as the daemon does; for information",
+    )
     parser.add_argument("--frames", type=int, default=6_000, help="frames that are timed in a round")
     parser.add_argument("--rate", type=float, default=2_000, help="frames per second")
     parser.add_argument(
@@ -190,6 +195,8 @@ def main() -> None:
         bench = Bench(tools, folder, folder / "frames", setting)
         try:
             subjects: dict[str, Subject] = {"floor": bench.floor, "daemon": bench.daemon}
+            if options.floor_later:
+                subjects["floor, later"] = lambda: bench.floor("later")
             for peer in PEER_NAMES if options.peers else ():
                 if (PEERS / f".venv-{peer}").is_dir():
                     subjects[peer] = lambda peer=peer: bench.peer(peer)  # type: ignore[misc]
