@@ -1,6 +1,7 @@
 """What comes out of the core: journaled, and then acted on."""
 
 from engine.core.engine cimport Engine
+from engine.core.risk.gate cimport Approved
 from engine.execution.executor cimport Executor
 from native.log_writer cimport LogWriter
 
@@ -20,4 +21,5 @@ cdef class Outputs:
     cdef int keep_outputs(self) except -1
     cdef int hand_out(self, bytes outputs) except -1
     cdef int send(self, list approvals) except -1
+    cdef int let_go(self, Approved approved) except -1
     cdef int let_overtake(self) except -1

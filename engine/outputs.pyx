@@ -103,19 +103,29 @@ cdef class Outputs:
 
     cdef int send(self, list approvals) except -1:
         """One after the other; a command that comes meanwhile overtakes those that are left."""
-        cdef bint is_first = True
-        if len(approvals) > 1 and self.executor is not None:
-            self.executor.expect(approvals)
-        for each in approvals:
-            if not is_first:
-                self.let_overtake()
-            is_first = False
-            if self.journal_failed and not each.is_cancel:
-                self.count("journal.withheld")
-            elif self.executor is not None:
-                self.executor.submit(<Approved>each)
-            else:
-                self.rim.on_approved(each)
+        cdef Py_ssize_t at
+        cdef bint are_several = len(approvals) > 1 and self.executor is not None
+        if are_several:
+            self.executor.in_batch = True
+        try:
+            for at in range(len(approvals)):
+                if at == 1 and are_several:
+                    self.executor.expect(approvals[1:])
+                if at:
+                    self.let_overtake()
+                self.let_go(<Approved>approvals[at])
+        finally:
+            if are_several:
+                self.executor.end_batch()
+        return 0
+
+    cdef int let_go(self, Approved approved) except -1:
+        if self.journal_failed and not approved.is_cancel:
+            self.count("journal.withheld")
+        elif self.executor is not None:
+            self.executor.submit(approved)
+        else:
+            self.rim.on_approved(approved)
         return 0
 
     cdef int let_overtake(self) except -1:

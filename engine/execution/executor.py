@@ -132,6 +132,8 @@ class Executor:
         self._gone: list[tuple[Approved, Callable[[], Awaitable[Evidence]], int, int]] = []
         self.sent = 0
         self.went_ns = 0
+        self.in_batch = False
+        self._is_follow_due = False
         resolver.is_being_sent = self._places.__contains__
 
     def take_lane(self, quick: QuickLane | None) -> None:
@@ -141,6 +143,11 @@ class Executor:
     def expect(self, approvals: list[Approved]) -> None:
         """These are submitted next, one after the other; a cancel in between waits for the order that it is of."""
         self._expected.update([each.order_no for each in approvals if not each.is_cancel])
+
+    def end_batch(self) -> None:
+        """All that one event asked for was submitted."""
+        self.in_batch = False
+        self._follow_soon()
 
     def submit(self, approved: Approved) -> None:
         """Send an approved order or cancel; returns at once. Raises TypeError for anything but `Approved`."""
@@ -191,6 +198,7 @@ class Executor:
     def _follow_gone(self) -> None:
         """Wait for the answers to what has gone the adapter's shortest way. That is begun once what has been read is processed:
         by then all bytes are out, and a command that waits behind them has been heeded."""
+        self._is_follow_due = False
         gone, self._gone = self._gone, []
         for approved, begin, began_ns, sent_ns in gone:
             try:
@@ -251,12 +259,17 @@ class Executor:
             begin = None if approved.is_rehearsal else functools.partial(_raising, error)
         if begin is None:
             return False
-        if not self._gone:
-            asyncio.get_running_loop().call_soon(self._follow_gone)
         if not self.went_ns:
             self.went_ns = self._quick.sent_ns
         self._gone.append((approved, begin, self._quick.began_ns, self._quick.sent_ns))
+        if not self.in_batch:
+            self._follow_soon()
         return True
+
+    def _follow_soon(self) -> None:
+        if self._gone and not self._is_follow_due:
+            self._is_follow_due = True
+            asyncio.get_running_loop().call_soon(self._follow_gone)
 
     def _begin(self, sending: _Sending) -> Awaitable[Evidence]:
         """Call the adapter. What it raises is raised where its answer is awaited."""
