@@ -2,15 +2,15 @@
 
     python benchmarks/priority_lane.py [--rounds 200] [--strategy compiled|python] [--json FILE]
 
-The real daemon (`run.spin`) with a quote a side open on four symbols (`quoter`, compiled, or `market_maker`, in Python), the local venue, and between them a relay that now and then
-holds the market feed back until 200 frames are queued. They are sent at once, a first one half a millisecond ahead so that
-the daemon is awake, and right behind them a command over the open control connection. Bar (must): p99 50 µs, command and
-strategy, with the compiled one.
+The real daemon (`run.spin`) with a quote a side open on four symbols (`quoter`, compiled, or `market_maker`, in Python),
+the local venue, and between them a relay that now and then holds the market feed back until 200 frames are queued. They are
+sent at once, a first one half a millisecond ahead so that the daemon is awake, and right behind them a command over the
+open control connection. Bar (must): p99 50 µs, of command and strategy, with the compiled one.
 
 `cancel_all`: from right before the system call that sends the command to the kernel's stamp of the first of its cancels in
 the venue's socket; the journal says which cancels are the command's. `last`: to that of the last order's. The cancel of an
-order whose own request is not answered yet has to wait for that, and is counted instead. A strategy's own
-cancels among the same frames: from the clock read right before the frame that made it decide is taken in, to the same stamp.
+order whose own request is not answered yet has to wait for that, and is counted instead. A strategy's own cancels among the
+same frames: from the clock read right before the frame that made it decide is taken in, to the same stamp.
 `halt`, `reduce_only`: to the clock read right before the command's record is written, after which the gate refuses.
 """
 

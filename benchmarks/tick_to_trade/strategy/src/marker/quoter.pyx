@@ -24,10 +24,10 @@ ctypedef struct quote_t:
 
 
 cdef class Quoter(Strategy):
-    """A post-only order worth `quote_notional` (whole units of the quote currency) a side, at `half_spread_ppm` (millionths) from the mid.
+    """A post-only order a side of every instrument, at `half_spread_ppm` (millionths) from the mid.
 
-    One that is off by more than `tolerance_ticks` is cancelled, and quoted anew, never sooner than `requote_ms` after the
-    last. Of every instrument of the session.
+    Worth `quote_notional`, whole units of the quote currency. One that is off by more than `tolerance_ticks` is cancelled,
+    and quoted anew, never sooner than `requote_ms` after the last.
     """
     cdef quote_t* quotes      # a bid and an ask of each instrument
     cdef scale_t* scales
