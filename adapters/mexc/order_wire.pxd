@@ -5,6 +5,8 @@ cdef class OrderWire:
     cdef readonly int socket
     cdef readonly object transport
     cdef readonly object tls
+    cdef object encrypt
+    cdef object take_encrypted
     cdef public bint is_free
     cdef bint is_backed_up
     cdef bint has_room(self) except -1

@@ -21,6 +21,8 @@ cdef class OrderWire:
         self.transport = transport
         self.socket = socket
         self.tls = tls
+        if tls is not None:
+            self.encrypt, self.take_encrypted = tls.encrypt, tls.take_encrypted
         self.is_free = False
         self.is_backed_up = False
 
@@ -46,7 +48,8 @@ cdef class OrderWire:
         cdef bytes sealed
         cdef ssize_t sent = 0
         if self.tls is not None:
-            sealed = self.tls.seal(PyBytes_FromStringAndSize(data, size))
+            self.encrypt(PyBytes_FromStringAndSize(data, size))
+            sealed = self.take_encrypted()
             data, size = PyBytes_AS_STRING(sealed), PyBytes_GET_SIZE(sealed)
         if self.has_room():
             sent = send(self.socket, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
+from collections.abc import Callable
+from typing import Any
 
 
 def seal_for_nobody(data: bytes) -> None:
     """Encrypt with the code that OpenSSL has for the real sessions, in one between two ends of this process."""
-    session, sealed = _session()
-    if session is not None:
-        session.write(data)
-        sealed.read()
+    encrypt, take_encrypted = _session()
+    encrypt(data)
+    take_encrypted()
 
 
 @functools.cache
-def _session() -> tuple[ssl.SSLObject | None, ssl.MemoryBIO]:
-    """The sending end and what it has sealed; no end where there is no place on the disk for a certificate."""
+def _session() -> tuple[Callable[[bytes], object], Callable[[], object]]:
+    """The sending end's `encrypt` and `take_encrypted` (TlsLayer); of no effect where the disk has no place for a certificate."""
     # What makes certificates takes long to load, and most processes connect to nothing.
     from adapters.mexc.venue.tls import Certificate
 
@@ -25,7 +26,7 @@ def _session() -> tuple[ssl.SSLObject | None, ssl.MemoryBIO]:
     try:
         certificate = Certificate()
     except OSError:
-        return None, up
+        return len, bytes
     try:
         client = ssl.create_default_context(cafile=str(certificate.ca_pem_path))
         ends = (
@@ -38,4 +39,5 @@ def _session() -> tuple[ssl.SSLObject | None, ssl.MemoryBIO]:
     finally:
         certificate.remove()
     down.read()
-    return ends[0], up
+    inner: Any = getattr(ends[0], "_sslobj", ends[0])
+    return inner.write, up.read
