@@ -122,7 +122,7 @@ def parsed() -> argparse.Namespace:
         "--warm-up",
         type=float,
         default=120.0,
-        help="seconds that do not count: what the start asks of the venue leaves connections for 75 s",
+        help="seconds that do not count: what the start asks of the venue leaves connections for 75 s; half the run at most",
     )
     parser.add_argument("--tape-mb", type=int, default=1024, help="run.tape_budget_mb of the daemon")
     parser.add_argument(
@@ -132,6 +132,7 @@ def parsed() -> argparse.Namespace:
     options = parser.parse_args()
     if options.minutes <= 0 or options.rate <= 0 or not 1 <= options.symbols <= 500 or options.starts < 0:
         parser.error("--minutes and --rate are above 0, --symbols from 1 to 500, --starts from 0")
+    options.warm_up = min(options.warm_up, options.minutes * 30)
     return options
 
 
