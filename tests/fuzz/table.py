@@ -38,7 +38,7 @@ TARGETS = (
     Target("feed_texts", "python", 4096, "subscription replies, futures messages"),
     Target("http_answer", "python", 2048, "the order line's HTTP parser"),
     Target("journal", "cython", 64, "LogReader and verify on files"),
-    Target("control", "python", 4200, "the command socket, over the socket"),
+    Target("control", "cython", 4200, "the command socket, over the socket"),
     Target("events", "cython", 1024, "event bytes at the core's entries"),
 )
 BY_NAME = {target.name: target for target in TARGETS}

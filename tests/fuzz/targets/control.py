@@ -1,4 +1,4 @@
-"""The command socket, over the socket itself. Input: a byte for how the bytes are cut, then what a client sends."""
+"""The command socket, over the socket itself, and the quick reading of a command. Input: a byte for how the bytes are cut, then what a client sends."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ import msgspec
 import uvloop
 
 from engine import control, control_server
-from engine.control import Reply, Request, decode_request
+from engine.control import CommandName, Reply, Request, decode_request
 from engine.control_server import ControlServer
+from engine.core.enums import CommandKind
+from engine.quick_command import read_command
 
 LENGTH = struct.Struct("<I")
+QUICK: dict[int, CommandName] = {
+    CommandKind.HALT: "halt",
+    CommandKind.CANCEL_ALL: "cancel_all",
+    CommandKind.REDUCE_ONLY: "reduce_only",
+}
 MOST_PIECES = 24  # a turn of the loop each
 CARRIED_OUT: list[Request] = []
 
@@ -130,6 +137,10 @@ def check(data: bytes) -> None:
     stream = data[1:]
     step = max(data[0] * 5 + 1, len(stream) // MOST_PIECES + 1)
     requests, is_rubbish = expected(stream)
+    quick = read_command(stream)
+    if quick is not None:
+        known = [Request(quick[1], QUICK[quick[0]])]
+        assert (requests, is_rubbish) == (known, False), "the quick way reads something else"
     refused = sum(_daemon.server.refused.values())
     done = len(CARRIED_OUT)
     raw = _daemon.loop.run_until_complete(
