@@ -34,7 +34,7 @@ class Pool(msgspec.Struct, frozen=True):
     `address` is the contract that holds it: pair, pool, PoolManager, or Balancer's pool token. `pool_id` is 32 bytes in hex
     for Uniswap V4 and Balancer, else empty. `tokens` are sorted as the protocol has them, NATIVE for ether. `fee_pips` is in
     1e-6, `tick_spacing` 0 where there are no ticks, `weights_e18` Balancer's. `offset_ppm` is how far the price of the
-    first token was set from the tokens' `usd_e8`, `depth_usd` the worth of one side.
+    token `base` was set from the tokens' `usd_e8`, `depth_usd` the worth of one side.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Pool(msgspec.Struct, frozen=True):
     tokens: tuple[str, ...]
     symbols: tuple[str, ...]
     fee_pips: int
+    base: str
     offset_ppm: int
     depth_usd: int
     pool_id: str = ""

@@ -49,6 +49,7 @@ class Site:
         facts = {
             "tick_spacing": plan.tick_spacing,
             "fee_pips": plan.fee_pips,
+            "base": plan.symbols[0],
             "offset_ppm": plan.offset_ppm,
             "depth_usd": plan.depth_usd,
         }
