@@ -1,7 +1,7 @@
 """What the crowd trades, drawn from the seed alone: the same seed and nonces make the same transactions.
 
-The plan never looks at the chain. It keeps count of what it sent into each pool and leans against it, so that prices wander around where
-they started. Some traders allow too little slippage and fail, as in life.
+The plan never looks at the chain. It keeps count of what it sent into each pool and leans against it, so that prices
+wander around where they started. Some traders allow too little slippage and fail, as in life.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ def swap(
         data = call_data(PANCAKE_SWAP, token_in, token_out, pool.fee_pips, amount_in, min_out)
     elif pool.protocol == "balancer_v2":
         to = contracts["balancer_v2_vault"]
-        order = (bytes.fromhex(pool.pool_id[2:]), GIVEN_IN, token_in, token_out, amount_in, b"")
-        data = call_data(BALANCER_SWAP, order, (trader, False, trader, False), min_out, MAX_UINT256)
+        single = (bytes.fromhex(pool.pool_id[2:]), GIVEN_IN, token_in, token_out, amount_in, b"")
+        data = call_data(BALANCER_SWAP, single, (trader, False, trader, False), min_out, MAX_UINT256)
     else:
         to = contracts["universal_router"]
         value = amount_in if token_in == NATIVE else 0
