@@ -70,6 +70,7 @@ class Devchain:
         self._tell = sys.stderr if tell is None else tell
         self._anvil: Anvil | None = None
         self._manifest: Manifest | None = None
+        self._state_path: Path | None = None
         self.built = False
         self.started_in_s = 0.0
 
@@ -91,7 +92,7 @@ class Devchain:
         began_s = time.monotonic()
         options = [*self._options, "--load-state", str(path.absolute())]
         self._anvil = Anvil(binary, options, port=self._port, memory_bytes=self._memory_bytes)
-        self._manifest = manifest
+        self._manifest, self._state_path = manifest, path
         try:
             found = int(self.rpc("eth_blockNumber"), 16)
             if found < manifest.block_number:
@@ -115,6 +116,18 @@ class Devchain:
         if self._manifest is None:
             raise DevchainError("the chain was not started yet")
         return self._manifest
+
+    @property
+    def state_path(self) -> Path:
+        """The state that was loaded."""
+        if self._state_path is None:
+            raise DevchainError("the chain was not started yet")
+        return self._state_path
+
+    @property
+    def manifest_path(self) -> Path:
+        """The manifest's file, beside the state."""
+        return states.manifest_path(self.state_path)
 
     @property
     def rpc(self) -> Rpc:

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,11 +51,14 @@ def dump(rpc: Rpc) -> bytes:
 
 def save(path: Path, state: bytes, manifest: Manifest) -> Manifest:
     """Write both files, each whole or not at all; answers the manifest with the state's hash. DevchainError where it cannot."""
+    from engine.run_dir import sync_folder, write_atomically
+
     manifest = msgspec.structs.replace(manifest, state_sha256=hashlib.sha256(state).hexdigest())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, state)
-        write_whole(manifest_path(path), encode(manifest))
+        write_atomically(path, state)
+        write_atomically(manifest_path(path), encode(manifest))
+        sync_folder(path.parent)
     except OSError as error:
         raise DevchainError(
             f"{path} cannot be written: {error.strerror}. Name another file with --state"
@@ -99,24 +101,3 @@ def prune(folder: Path, keep: int = KEPT) -> None:
         state = folder / manifest.name.removesuffix(".manifest.json")
         for each in (manifest, state, state.with_suffix(".lock")):
             each.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Replace a file at once and durably: readers see the old one or the new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
