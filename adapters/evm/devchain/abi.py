@@ -9,14 +9,12 @@ from functools import cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
-from eth_hash.auto import keccak
+from eth_hash.auto import keccak as keccak
 
 ZERO_ADDRESS = "0x" + "00" * 20
 MAX_UINT256 = 2**256 - 1
 MAX_UINT160 = 2**160 - 1
 MAX_UINT48 = 2**48 - 1
-
-__all__ = ["keccak"]
 
 
 @cache

@@ -55,6 +55,9 @@ FOLDERS = {
     "@aave/core-v3/artifacts/contracts/mocks/oracle/CLAggregators": ("MockAggregator",),
 }  # fmt: skip
 FILES |= {name: f"{folder}/{name}.sol/{name}.json" for folder, names in FOLDERS.items() for name in names}
+PUSH32 = b"\x7f"
+# Permit2's DOMAIN_SEPARATOR on mainnet (EIP-712: its name, chain id 1, its address).
+PERMIT2_SEPARATOR = bytes.fromhex("866a5aba21966af95d6c7ab78eb2b2fc913915c28be3b9aa07cc04ff903e3f28")
 PERMIT2_SOURCE = "@uniswap/v4-periphery/lib/permit2/test/utils/DeployPermit2.sol"
 
 
@@ -92,10 +95,18 @@ class Artifacts:
 
     @cached_property
     def permit2(self) -> bytes:
-        """Permit2's runtime code as it is deployed on mainnet: the hex literal of Uniswap's own test helper."""
+        """Permit2's runtime code as it is deployed on mainnet.
+
+        It is the hex literal of Uniswap's own test helper, which was recorded on chain 31337 at another address, with that
+        chain's domain separator kept in it: signatures for Permit2 would be refused there. Mainnet's are put in its place.
+        """
         source = self._read(self.modules / PERMIT2_SOURCE).decode()
         literals = [part.partition('"')[0] for part in source.split('hex"')[1:]]
-        return bytes.fromhex(max(literals, key=len))
+        code = bytes.fromhex(max(literals, key=len))
+        chain, _, rest = code.partition(PUSH32 + (31337).to_bytes(32))
+        separator = rest.index(PUSH32) + 1
+        kept = rest[:separator] + PERMIT2_SEPARATOR + rest[separator + 32 :]
+        return chain + PUSH32 + (1).to_bytes(32) + kept
 
     @cached_property
     def multicall3(self) -> bytes:

@@ -63,6 +63,7 @@ class Devchain:
         self._port = port
         self._options = ["--no-mining"] if block_time_s is None else ["--block-time", f"{block_time_s:g}"]
         self._options += [] if timestamp_s is None else ["--timestamp", str(timestamp_s)]
+        self._timestamp_s = timestamp_s
         self._binary = anvil
         self._contracts = contracts or contracts_folder()
         self._memory_bytes = memory_bytes
@@ -183,9 +184,17 @@ class Devchain:
         return str(self.rpc("evm_snapshot"))
 
     def revert(self, snapshot: str) -> None:
-        """Go back to a snapshot, which is used up by it. DevchainError where there is none of that id."""
+        """Go back to a snapshot, which is used up by it, as are those after it. DevchainError where there is none of that id.
+
+        anvil would go on from the time of the snapshot's last block: its clock is set as it was at the start.
+        """
         if not self.rpc("evm_revert", snapshot):
             raise DevchainError(f"there is no snapshot {snapshot}: one that was reverted to is used up")
+        block_s = int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        self.rpc(
+            "anvil_setTime",
+            max(block_s, int(time.time()) if self._timestamp_s is None else self._timestamp_s),
+        )
 
     def dump_state(self, path: Path) -> Manifest:
         """Write the chain as it is now to a file, its manifest beside it: `Devchain(state=path)` starts from there."""
