@@ -2,6 +2,7 @@
 # make test   lint, types, all tests, against the installed package, and the kernels' instruction counts
 # make setup  both call it first; it does nothing when nothing changed
 # make counts the kernels' instructions, counted by valgrind, held to benchmarks/instructions.json
+# make contracts-setup  what contracts and the local chain need from npm (Node.js 18 or later)
 # make docs   the pages that are generated
 # make peers  environments of their own for the engines that the benchmarks stand beside
 # make fuzz   the parsers of outside bytes under libFuzzer and sanitizers: FUZZ_RUNS, FUZZ_SECONDS, FUZZ_TARGETS, FUZZ_FILES (docs/fuzzing.md)
@@ -14,7 +15,7 @@ export PENSTOCK_DATA
 CODE    := engine native strategies adapters backtest
 SOURCES := pyproject.toml setup.py $(shell find $(CODE) -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h')
 
-.PHONY: run test setup lint types counts docs bench peers fuzz clean
+.PHONY: run test setup contracts-setup lint types counts docs bench peers fuzz clean
 
 run: setup
 	@$(BIN)/penstock run --config configs/demo.toml
@@ -47,6 +48,13 @@ $(VENV)/installed: $(VENV)/python $(SOURCES)
 	@for so in $$(find build -path 'build/lib*' -name '*.so' ! -name '_cyutility*' 2>/dev/null); do \
 	  name=$${so#build/lib*/}; test -f "$${name%%.*}.pyx" || rm -f "$$so"; done
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+	@touch $@
+
+contracts-setup: contracts/node_modules/installed
+
+contracts/node_modules/installed: contracts/package-lock.json
+	@command -v npm >/dev/null || { echo "penstock: npm is missing: install Node.js 18 or later"; exit 1; }
+	@cd contracts && npm ci --no-progress --loglevel=error
 	@touch $@
 
 lint: setup
