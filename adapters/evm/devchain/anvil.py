@@ -83,7 +83,7 @@ class Anvil:
                     taken = port == 0 and "Address already in use" in self._said()
                     if not taken or left == 1:  # somebody was quicker with our free port: take another
                         raise
-        except BaseException:
+        except BaseException:  # of any kind: its files go, and it is raised
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
 

@@ -100,7 +100,7 @@ class Devchain:
                 raise DevchainError(
                     f"anvil did not take the state {path}: block {found}, not {manifest.block_number}"
                 )
-        except BaseException:
+        except BaseException:  # of any kind: anvil ends, and it is raised
             self.stop()
             raise
         self.started_in_s = time.monotonic() - began_s
@@ -245,6 +245,9 @@ class Devchain:
         from adapters.evm.devchain.construct import anvil_options, construct
 
         self.built = True
+        self._tell.write(
+            f"penstock: no state of seed {self.seed} is kept: building the chain takes some seconds\n"
+        )
         builder = Anvil(binary, anvil_options(), memory_bytes=self._memory_bytes)
         try:
             manifest = construct(builder.rpc, artifacts, self.seed)
