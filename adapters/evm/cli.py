@@ -92,7 +92,10 @@ def devchain(
             metavar="FILE", help="A state to start from, made there if it is not; default: a cache, by seed."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of addresses, prices, pools and the crowd.")] = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of addresses, prices, pools and the crowd; default: 1, or the state's."),
+    ] = None,
     crowd: Annotated[
         float, typer.Option(min=0, max=500, metavar="RATE", help="Transactions a second that traders send.")
     ] = 0,
@@ -109,6 +112,9 @@ def devchain(
     dump: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the state there at the end.")
     ] = None,
+    keep_blocks: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Forget transactions and logs of older blocks.")
+    ] = 1_000,
     anvil: Annotated[Path | None, typer.Option(metavar="FILE", help="The anvil to use.")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Build the chain anew.")] = False,
     die_with_parent: Annotated[
@@ -132,6 +138,7 @@ def devchain(
         port=port,
         block_time_s=block_time or None,
         timestamp_s=timestamp,
+        keep_blocks=keep_blocks,
         anvil=anvil,
         rebuild=rebuild,
     )
@@ -172,11 +179,12 @@ def deploy(
 
     admin = _admin(rpc_url, key_env, key_file, timeout)
     asked = dict(zip(admin_.ARGUMENTS, (pool_manager, balancer_vault, aave_pool, weth), strict=True))
-    arguments = _arguments(admin.web3.eth.chain_id, asked, manifest)
     who = admin_.address_of(owner, "--owner") if owner else admin.signer.address
     runner = admin_.address_of(operator, "--operator")
-    _confirm(admin.web3.eth.chain_id, confirm_chain)
-    made = admin_.deploy(admin, Deployments(deployments), who, runner, arguments, replace)
+    with admin_.node_errors(rpc_url):
+        arguments = _arguments(admin.web3.eth.chain_id, asked, manifest)
+        _confirm(admin.web3.eth.chain_id, confirm_chain)
+        made = admin_.deploy(admin, Deployments(deployments), who, runner, arguments, replace)
     if as_json:
         write_json(msgspec.to_builtins(made))
     else:
@@ -204,14 +212,15 @@ def withdraw(
     from adapters.evm.deployments import Deployments
 
     admin = _admin(rpc_url, key_env, key_file, timeout)
-    chain_id = admin.web3.eth.chain_id
     address = executor and admin_.address_of(executor, "--executor")
-    address = address or Deployments(deployments).current(chain_id).address
-    asset = admin_.asset_of(admin.web3, _token(token), address)
     receiver = admin_.address_of(to, "--to") if to else admin.signer.address
-    units = asset.parse(amount)
-    _confirm(chain_id, confirm_chain)
-    receipt = admin_.withdraw(admin, address, asset, receiver, units)
+    with admin_.node_errors(rpc_url):
+        chain_id = admin.web3.eth.chain_id
+        address = address or Deployments(deployments).current(chain_id).address
+        asset = admin_.asset_of(admin.web3, _token(token), address)
+        units = asset.parse(amount)
+        _confirm(chain_id, confirm_chain)
+        receipt = admin_.withdraw(admin, address, asset, receiver, units)
     transaction = "0x" + bytes(receipt["transactionHash"]).hex()
     if as_json:
         facts = {"executor": address, "token": asset.address, "to": receiver, "amount": str(units)}
@@ -233,20 +242,21 @@ def executor_info(
     deployments: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Carry `penstock evm executor-info` out; exit code 1 where a deployment's fate is not known yet."""
+    """Carry `penstock evm executor-info` out; exit code 1 where a deployment failed, or its fate is not known."""
     from adapters.evm import executor_admin as admin_
     from adapters.evm.executor_info import look
 
     tokens = [_token(each) for each in token or []]
     operators = [admin_.address_of(each, "--operator") for each in operator or []]
     named = admin_.address_of(executor, "--executor") if executor else None
-    facts = look(rpc_url, deployments, named, tokens, operators)
+    with admin_.node_errors(rpc_url):
+        facts = look(rpc_url, deployments, named, tokens, operators)
     if as_json:
         write_json(facts)
     else:
         for name, value in _lines(facts):
             typer.echo(f"{name:16}{value}")
-    raise typer.Exit(1 if facts["state"] == "sent" else 0)
+    raise typer.Exit(0 if facts["state"] == "deployed" else 1)
 
 
 def _admin(rpc_url: str, key_env: str, key_file: Path | None, timeout_s: float) -> Admin:

@@ -26,6 +26,7 @@ class Deployment(msgspec.Struct, frozen=True):
     chain_id: int
     transaction: str
     deployer: str
+    nonce: int
     owner: str
     operator: str
     arguments: dict[str, str]

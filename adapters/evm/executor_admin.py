@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
@@ -55,6 +57,21 @@ class AdminError(UserError):
 
 class UnknownFate(AdminError):
     """It was sent, and not seen mined in time: it still can be."""
+
+
+@contextmanager
+def node_errors(url: str) -> Iterator[None]:
+    """What a node may do wrong between two steps, as an AdminError."""
+    from web3.exceptions import Web3Exception
+
+    try:
+        yield
+    except Web3Exception as error:
+        raise AdminError(
+            f"the node at {url} does not answer as it should: {reason(error)}. Is it the right address?"
+        ) from error
+    except OSError as error:
+        raise AdminError(f"the node at {url} was lost: {error}") from error
 
 
 def connect(url: str) -> Web3:
@@ -190,6 +207,7 @@ def deploy(
         chain_id=chain_id,
         transaction=transaction_hash,
         deployer=admin.signer.address,
+        nonce=fields["nonce"],
         owner=owner,
         operator=operator,
         arguments=arguments,
@@ -220,15 +238,24 @@ def settled(deployments: Deployments, record: Deployment, receipt: dict[str, Any
 
 
 def resolve(web3: Web3, deployments: Deployments, record: Deployment) -> Deployment:
-    """A deployment whose fate was not known, by what the chain says now; the same where that says nothing."""
+    """A deployment whose fate was not known, by what the chain says now; the same where that says nothing.
+
+    It failed for certain once another transaction has its nonce.
+    """
     from web3.exceptions import TransactionNotFound
 
     if record.state != "sent":
         return record
+    # Asked before the receipt: it may be mined in between.
+    taken = web3.eth.get_transaction_count(record.deployer, "latest") > record.nonce  # type: ignore[arg-type]
     try:
         receipt = web3.eth.get_transaction_receipt(record.transaction)  # type: ignore[arg-type]
     except TransactionNotFound:
-        return record
+        if not taken:
+            return record
+        failed = msgspec.structs.replace(record, state="failed")
+        deployments.update(failed)
+        return failed
     return settled(deployments, record, dict(receipt))
 
 

@@ -24,7 +24,7 @@ def look(
         facts |= {"state": record.state, "transaction": record.transaction}
         operators = [*operators, *([record.operator] if record.operator not in (*operators, ZERO) else [])]
     facts["address"] = address
-    if facts["state"] == "sent":
+    if facts["state"] != "deployed":
         return facts
     contract = executor_at(web3, address)
     read = contract.functions

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import resource
 import shutil
 import signal
@@ -26,10 +27,20 @@ CHAIN_ID = 31337
 GAS_LIMIT = 60_000_000  # of a block: mainnet's of 2026
 HARDFORK = "osaka"
 MEMORY_BYTES = 4 << 30
+HISTORY_BLOCKS = 128  # whose states can be asked for; without a bound anvil writes every older one to disk, and leaves it there
+SETTINGS = (
+    "--quiet", "--host", "127.0.0.1", "--chain-id", str(CHAIN_ID), "--hardfork", HARDFORK, "--gas-limit", str(GAS_LIMIT),
+    "--prune-history", str(HISTORY_BLOCKS),
+)  # fmt: skip
 START_S = 20.0
 END_S = 5.0
 PORT_TRIES = 3
-_PACKAGE_BINARY = Path("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")
+FOLDER = "penstock-anvil-"
+MOST_BASE = 60  # characters: a Unix socket's path has at most 107
+_PLATFORM = {"x86_64": "amd64", "aarch64": "arm64"}
+_PACKAGE_BINARY = (
+    f"node_modules/@foundry-rs/anvil-linux-{_PLATFORM.get(platform.machine(), 'amd64')}/bin/anvil"
+)
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -68,61 +79,49 @@ class Anvil:
     def __init__(
         self, binary: Path, options: Sequence[str] = (), *, port: int = 0, memory_bytes: int = MEMORY_BYTES
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="penstock-anvil-"))
+        self.folder = _own_folder()
         self.ipc_path = self.folder / "anvil.ipc"
         self._log = self.folder / "anvil.log"
+        self._process: subprocess.Popen[bytes] | None = None
         try:
-            for left in range(PORT_TRIES, 0, -1):
-                self.port = port or _free_port()
-                self._process = self._launch(binary, options, memory_bytes)
-                try:
-                    self.rpc = self._connect()
-                    return
-                except DevchainError:
-                    self._end()
-                    taken = port == 0 and "Address already in use" in self._said()
-                    if not taken or left == 1:  # somebody was quicker with our free port: take another
-                        raise
-        except BaseException:  # of any kind: its files go, and it is raised
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.rpc = self._start(binary, options, port, memory_bytes)
+        except BaseException:  # of any kind: nothing of it stays, and it is raised
+            self._end()
             raise
+
+    def _start(self, binary: Path, options: Sequence[str], port: int, memory_bytes: int) -> Rpc:
+        for _ in range(PORT_TRIES - 1):
+            self.port = port or _free_port()
+            self._process = self._launch(binary, options, memory_bytes)
+            try:
+                return self._connect()
+            except DevchainError:
+                if port or "Address already in use" not in self._said():
+                    raise
+        # Somebody was quicker with each free port so far.
+        self.port = port or _free_port()
+        self._process = self._launch(binary, options, memory_bytes)
+        return self._connect()
 
     @property
     def pid(self) -> int:
         """Of the process."""
+        assert self._process is not None
         return self._process.pid
 
     @property
     def running(self) -> bool:
         """Whether the process still lives."""
-        return self._process.poll() is None
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """End the process and remove its files; once is enough, twice does no harm."""
         self.rpc.close()
         self._end()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _launch(self, binary: Path, options: Sequence[str], memory_bytes: int) -> subprocess.Popen[bytes]:
-        command = [
-            str(binary),
-            "--quiet",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--ipc",
-            str(self.ipc_path),
-        ]
-        command += [
-            "--chain-id",
-            str(CHAIN_ID),
-            "--hardfork",
-            HARDFORK,
-            "--gas-limit",
-            str(GAS_LIMIT),
-            *options,
-        ]
+        command = [str(binary), "--port", str(self.port), "--ipc", str(self.ipc_path), *SETTINGS, *options]
+        command += ["--cache-path", str(self.folder)]
         parent = os.getpid()
 
         def limit() -> None:
@@ -141,9 +140,9 @@ class Anvil:
         """Wait until it answers on both its doors."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            if not self.running:
+            if self._process is not None and not self.running:
                 raise DevchainError(
-                    f"anvil ended at its start with code {self._process.returncode}: {self._said()}"
+                    f"anvil ended at its start with code {self._process.poll()}: {self._said()}"
                 )
             with contextlib.suppress(OSError):
                 rpc = Rpc(self.ipc_path)
@@ -161,13 +160,26 @@ class Anvil:
         return self._log.read_text(errors="replace").strip()[-1_500:] or "it said nothing"
 
     def _end(self) -> None:
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(END_S)
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+            if self._process.poll() is None:
+                self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _own_folder() -> Path:
+    """A new folder for socket, log and cache; those of processes that were killed go. Its path is short, as sockets need it."""
+    base = Path(tempfile.gettempdir())
+    if len(str(base)) > MOST_BASE:
+        base = Path("/tmp")
+    for left in base.glob(f"{FOLDER}*"):
+        owner = left.name.removeprefix(FOLDER).partition("-")[0]
+        if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-", dir=base))
 
 
 def _free_port() -> int:

@@ -22,25 +22,28 @@ from adapters.evm.devchain.anvil import MEMORY_BYTES, Anvil, contracts_folder, f
 from adapters.evm.devchain.artifacts import Artifacts
 from adapters.evm.devchain.errors import DevchainError
 from adapters.evm.devchain.manifest import Manifest
-from adapters.evm.devchain.rpc import Rpc
+from adapters.evm.devchain.rpc import Rpc, RpcError
 
+DEFAULT_SEED = 1
+KEEP_BLOCKS = 1_000
 MINE_ALL_BLOCKS = 64
 
 
 class Devchain:
     """A local chain. Started from a kept state where there is one, else built and kept; the same seed makes the same chain.
 
-    `state` is a file of the user's own instead of the cache's. `block_time_s` mines that often; None leaves it to `mine()`.
-    `timestamp_s` is the time of the first new block, None the time of the day. `port` 0 takes a free one. What is
-    worth telling goes to `tell`. Raises DevchainError where it cannot be had. Used by one thread at a time; anvil is
-    killed when the thread that started it ends.
+    The seed is 1, or that of the `state`, where it is not given; `state` is a file of the user's own instead of the cache's.
+    `block_time_s` mines that often; None leaves it to `mine()`. `timestamp_s` is the time of the first new block, None the
+    time of the day. `port` 0 takes a free one. Transactions and logs of blocks older than `keep_blocks`, and states of
+    those older than 128, are forgotten, so that memory is bounded. What is worth telling goes to `tell`. Raises
+    DevchainError where it cannot be had. Used by one thread at a time; anvil is killed when the thread that started it ends.
     """
 
     accounts: tuple[Account, ...] = ACCOUNTS
 
     def __init__(
         self,
-        seed: int = 1,
+        seed: int | None = None,
         *,
         state: Path | None = None,
         port: int = 0,
@@ -48,20 +51,22 @@ class Devchain:
         timestamp_s: int | None = None,
         anvil: Path | None = None,
         contracts: Path | None = None,
+        keep_blocks: int = KEEP_BLOCKS,
         memory_bytes: int = MEMORY_BYTES,
         rebuild: bool = False,
         tell: TextIO | None = None,
     ) -> None:
-        if seed < 0:
+        if seed is not None and seed < 0:
             raise DevchainError(f"the seed {seed} is negative: it is 0 or more")
         if block_time_s is not None and block_time_s <= 0:
             raise DevchainError(
                 f"a block time of {block_time_s:g} s makes no blocks: it is above 0, or none at all"
             )
-        self.seed = seed
+        self._asked_seed = seed
         self._own_state = state
         self._port = port
         self._options = ["--no-mining"] if block_time_s is None else ["--block-time", f"{block_time_s:g}"]
+        self._options += ["--transaction-block-keeper", str(keep_blocks)]
         self._options += [] if timestamp_s is None else ["--timestamp", str(timestamp_s)]
         self._timestamp_s = timestamp_s
         self._binary = anvil
@@ -110,6 +115,13 @@ class Devchain:
         if self._anvil is not None:
             self._anvil.stop()
             self._anvil = None
+
+    @property
+    def seed(self) -> int:
+        """That of the chain that was started, else the one asked for."""
+        if self._manifest is not None:
+            return self._manifest.seed
+        return DEFAULT_SEED if self._asked_seed is None else self._asked_seed
 
     @property
     def manifest(self) -> Manifest:
@@ -236,8 +248,10 @@ class Devchain:
             manifest = states.check(path)
         except DevchainError as error:
             raise DevchainError(f"{error}. {remedy}") from error
-        if manifest.seed != self.seed:
-            raise DevchainError(f"{path} is a chain of seed {manifest.seed}, not {self.seed}. {remedy}")
+        if self._asked_seed not in (None, manifest.seed):
+            raise DevchainError(
+                f"{path} is a chain of seed {manifest.seed}, not {self._asked_seed}. {remedy}"
+            )
         return manifest
 
     def _build(self, binary: Path, artifacts: Artifacts, key: str, path: Path) -> Manifest:
@@ -252,5 +266,9 @@ class Devchain:
         try:
             manifest = construct(builder.rpc, artifacts, self.seed)
             return states.save(path, states.dump(builder.rpc), msgspec.structs.replace(manifest, key=key))
+        except (RpcError, OSError) as error:
+            raise DevchainError(
+                f"the chain cannot be built with {binary}: {error}. Is it the anvil of contracts/?"
+            ) from error
         finally:
             builder.stop()

@@ -63,8 +63,10 @@ class Rpc:
         if not requests:
             return []
         self._socket.sendall(msgspec.json.encode(requests[0] if len(requests) == 1 else requests))
-        document = self._receive()
-        found = {answer["id"]: answer for answer in (document if isinstance(document, list) else [document])}
+        found: dict[int, dict[str, Any]] = {}
+        while methods.keys().isdisjoint(found):  # an answer that was not waited for may come first
+            document = self._receive()
+            found = {each["id"]: each for each in (document if isinstance(document, list) else [document])}
         results = []
         for number, method in methods.items():
             answer = found.get(number, {"error": {"message": "was not answered"}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
@@ -59,18 +60,15 @@ def _trade(chain: Devchain, rate: float, stop: threading.Event, as_json: bool) -
     """Let the crowd trade until the end, and say what became of it."""
     from adapters.evm.devchain.crowd import Crowd, as_document
 
-    crowd = Crowd(chain)
-
     def report(count: CrowdCount) -> None:
         _say({"crowd": as_document(crowd)}, f"crowd: {count}", as_json)
 
     try:
-        crowd.run(rate, stop, report)
-        report(crowd.settle())
+        with contextlib.closing(Crowd(chain)) as crowd:
+            crowd.run(rate, stop, report)
+            report(crowd.settle())
     except OSError as error:  # the chain is gone, which its process will show
         sys.stderr.write(f"penstock: the crowd stopped: {error}\n")
-    finally:
-        crowd.close()
 
 
 def _say(document: dict[str, Any], line: str, as_json: bool) -> None:

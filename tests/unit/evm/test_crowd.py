@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import aiohttp
@@ -101,6 +102,7 @@ def test_it_keeps_its_rate_and_ends_when_told(evm_home: Path, chain: Devchain) -
     with Devchain(seed=7, block_time_s=0.1) as own:
         crowd, stop, reports = Crowd(own), threading.Event(), []
         threading.Timer(1.5, stop.set).start()
+        began_s = time.monotonic()
         crowd.run(40.0, stop, reports.append)
-        assert 40 <= crowd.count.sent <= 61  # 60, and less where the machine is busy
+        assert 20 <= crowd.count.sent <= (time.monotonic() - began_s) * 40  # 60 where the machine is not busy
         crowd.close()

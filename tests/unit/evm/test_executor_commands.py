@@ -182,6 +182,8 @@ def test_what_would_fail_is_not_sent(run: Run, mining: Devchain, tmp_path: Path)
     assert code == 2 and "no executor on chain 31337" in err
     code, _, err = run("executor-info", "--executor", mining.accounts[2].address)
     assert code == 2 and "no contract at" in err
+    code, _, err = run("executor-info", "--executor", mining.manifest.contracts["weth9"])
+    assert code == 2 and "does not answer as it should" in err and "Traceback" not in err
 
 
 def test_other_chains_than_the_local_one_must_be_confirmed(run: Run, mining: Devchain) -> None:
@@ -216,3 +218,15 @@ def test_what_became_of_a_deployment_without_a_block_is_found_later(
         assert code == 0 and facts["state"] == "deployed" and facts["owner"] == still.accounts[0].address
         kept = json.loads((tmp_path / "deployments.json").read_text())["chains"]["31337"]["current"]
         assert kept["state"] == "deployed" and kept["block_number"] == still.manifest.block_number + 1
+
+
+def test_a_deployment_whose_nonce_another_transaction_took_has_failed(run: Run, evm_home: Path) -> None:
+    with Devchain(seed=7) as still:
+        url, owner = ("--rpc-url", still.http_url), still.accounts[0].address
+        assert run("deploy", "--manifest", str(still.manifest_path), *url, "--timeout", "1")[0] == 2
+        still.rpc("anvil_dropAllTransactions")
+        assert run("executor-info", *url)[0] == 1  # its nonce is free: it may come back
+        still.rpc("eth_sendTransaction", {"from": owner, "to": owner, "nonce": "0x0", "gas": hex(21_000)})
+        still.mine()
+        code, out, _ = run("executor-info", *url, "--json")
+        assert code == 1 and json.loads(out)["state"] == "failed"
