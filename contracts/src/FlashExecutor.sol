@@ -69,9 +69,9 @@ contract FlashExecutor is Access {
     uint256 private constant BALANCER_CALLBACK = 0x6400;
     uint256 private constant AAVE_CALLBACK = 0x8400 | REPLY_TRUE;
     uint256 private constant ERC3156_CALLBACK = 0x8400 | REPLY_ERC3156;
-    uint256 private constant REPLY_EMPTY_BYTES = 1;
-    uint256 private constant REPLY_TRUE = 2;
-    uint256 private constant REPLY_ERC3156 = 3;
+    uint256 private constant REPLY_EMPTY_BYTES = 0x20; // the first word of the answer itself
+    uint256 private constant REPLY_TRUE = 0x01; // likewise
+    uint256 private constant REPLY_ERC3156 = 0xff;
 
     /// @param owner_ the one that withdraws and names operators; not zero
     /// @param operator_ the first operator; zero for none yet
@@ -114,63 +114,73 @@ contract FlashExecutor is Access {
             if (!_operators[msg.sender]) revert IFlashExecutor.Unauthorized();
             uint256 head = _word(0);
             if (block.number > uint32(head >> 216)) revert IFlashExecutor.Expired();
-            uint256 tokens = uint8(head >> 112) >> 4;
             address base = weth;
+            uint256 counts = uint8(head >> 112);
             uint256 first; // row of the first token that is not the base
             if (head & (BASE_IS_WETH << 248) == 0) {
-                if (head & (BASE_IS_ROW << 248) == 0 || tokens == 0) revert IFlashExecutor.BadRoute();
+                if (head & (BASE_IS_ROW << 248) == 0 || counts < 0x10) revert IFlashExecutor.BadRoute();
                 base = _row(TABLE, 0);
                 first = 1;
             }
-            Armed.set(Armed.RUNNING);
+            uint256 steps = TABLE + 20 * ((counts >> 4) + (counts & 0x0f));
+            // The lock, from before the first call that is not static. A first step that arms its callee locks as well.
+            if (((_word(steps) >> 248) & 0x7f) - V2_FLASH > V4_UNLOCK - V2_FLASH) Armed.set(Armed.RUNNING);
 
             uint256 etherBefore = address(this).balance;
-            uint256 before = Tokens.balance(base);
-            if (tokens > first) {
-                _runCounted(first, tokens);
-            } else {
-                _run(TABLE, _steps(TABLE), msg.data.length);
-            }
-            if (Armed.word() != Armed.RUNNING) revert IFlashExecutor.NotCalledBack();
+            uint256 needed = Tokens.balance(base) + uint96(head >> 120);
+            if (counts >> 4 > first) _runCounted(first, counts >> 4, steps);
+            else _run(TABLE, steps, msg.data.length);
 
-            uint256 bid;
-            if (head & (HAS_BID << 248) != 0) bid = _bid();
-            // No overflow: a base asset with such a balance counts as it likes anyway, and is no ether to bid with.
-            _check(base, Tokens.balance(base), before + uint96(head >> 120) + bid);
-            _check(address(0), address(this).balance, etherBefore);
-            if (bid != 0) _payBuilder(base, bid);
+            // A pool that was armed and did not call back still may, but not from here on: all that follows is static
+            // until the slot is cleared.
+            if (head & (HAS_BID << 248) != 0) return _endWithBid(base, needed, etherBefore);
+            _checkBoth(base, needed, etherBefore);
             Armed.set(0);
         }
     }
 
+    /// @dev The base asset and ether, in one branch.
+    function _checkBoth(address base, uint256 needed, uint256 etherBefore) private view {
+        uint256 held = Tokens.balance(base);
+        bool low;
+        assembly ("memory-safe") {
+            low := or(lt(held, needed), lt(selfbalance(), etherBefore))
+        }
+        if (low) {
+            _check(base, held, needed);
+            _check(address(0), address(this).balance, etherBefore);
+        }
+    }
+
+    /// @dev Pays the builder last, because it hands control to it; the lock still holds. The profit covers the bid.
+    function _endWithBid(address base, uint256 needed, uint256 etherBefore) private {
+        // The BID step is the route's last, 13 bytes.
+        uint256 step = _word(msg.data.length - 13);
+        if (step >> 248 != BID) revert IFlashExecutor.BadRoute();
+        uint256 bid = uint96(step >> 152);
+        _checkBoth(base, needed + bid, etherBefore);
+        Armed.set(Armed.RUNNING); // nobody calls back any more
+        if (base == weth) Pools.unwrap(base, bid);
+        else if (base != address(0)) revert IFlashExecutor.BidNotInEther();
+        if (!Tokens.sendEther(block.coinbase, bid)) revert IFlashExecutor.BidRefused();
+        Armed.set(0);
+    }
+
     /// @dev Runs the route and counts the tokens from row `first` on, before and after.
-    function _runCounted(uint256 first, uint256 tokens) private {
+    function _runCounted(uint256 first, uint256 tokens, uint256 steps) private {
         uint256[] memory before = new uint256[](tokens);
         for (uint256 i = first; i < tokens; ++i) {
             before[i] = Tokens.balance(_row(TABLE, i));
         }
-        _run(TABLE, _steps(TABLE), msg.data.length);
+        _run(TABLE, steps, msg.data.length);
         for (uint256 i = first; i < tokens; ++i) {
             address token = _row(TABLE, i);
             _check(token, Tokens.balance(token), before[i]);
         }
     }
 
-    /// @dev The amount of the BID step, wei: the route's last 12 bytes.
-    function _bid() private pure returns (uint256) {
-        if (_word(msg.data.length - 13) >> 248 != BID) revert IFlashExecutor.BadRoute();
-        return _word(msg.data.length - 12) >> 160;
-    }
-
     function _check(address token, uint256 balance, uint256 needed) private pure {
         if (balance < needed) revert IFlashExecutor.BalanceTooLow(token, balance, needed);
-    }
-
-    /// @dev Last, because it hands control to the builder; the lock still holds. The profit covers it, as was checked.
-    function _payBuilder(address base, uint256 bid) private {
-        if (base == weth) Pools.unwrap(base, bid);
-        else if (base != address(0)) revert IFlashExecutor.BidNotInEther();
-        if (!Tokens.sendEther(block.coinbase, bid)) revert IFlashExecutor.BidRefused();
     }
 
     // The callbacks.
@@ -186,11 +196,9 @@ contract FlashExecutor is Access {
         }
         uint256 reply = armed & 0xff;
         if (reply == 0) return;
-        bytes32 answer = bytes32(uint256(0x20));
-        if (reply == REPLY_TRUE) answer = bytes32(uint256(1));
-        else if (reply == REPLY_ERC3156) answer = keccak256("ERC3156FlashBorrower.onFlashLoan");
+        if (reply == REPLY_ERC3156) reply = uint256(keccak256("ERC3156FlashBorrower.onFlashLoan"));
         assembly ("memory-safe") {
-            mstore(0x00, answer)
+            mstore(0x00, reply)
             mstore(0x20, 0)
             return(0x00, 0x40)
         }
@@ -209,9 +217,9 @@ contract FlashExecutor is Access {
                 if (step < V4_UNLOCK) {
                     if (step < V2_FLASH) {
                         if (step == V2_PAID_SWAP) {
-                            address pair = _row(rows, uint8(word >> 232));
-                            Tokens.transfer(_token(rows, word), pair, uint112(word >> 112));
-                            Pools.swapV2(pair, word >> 255, uint112(word), _address(rows, uint8(word >> 224)));
+                            Pools.paySwapV2(
+                                _token(rows, word), _row(rows, uint8(word >> 232)), word, _third(rows, word)
+                            );
                             at += 32;
                         } else if (step == V2_SWAP) {
                             Pools.swapV2(
@@ -237,13 +245,29 @@ contract FlashExecutor is Access {
                             return Pools.swapV3(pool, word >> 255, uint128(word >> 104), to, start, size, low);
                         }
                     }
+                } else if (step == V4_TAKE) {
+                    Pools.takeV4(poolManager, _first(rows, word), _second(rows, word), uint128(word >> 104));
+                    at += 19;
+                } else if (step == V4_PAY) {
+                    // Ether needs no listing: it is counted in every run.
+                    if (_index(word) == NOBODY) Pools.settleV4(poolManager, uint128(word >> 112));
+                    else Pools.payV4(poolManager, _token(rows, word), uint128(word >> 112));
+                    at += 18;
+                } else if (step == V4_UNLOCK) {
+                    uint256 start = rows - TABLE;
+                    uint256 low = ((at + 1 - start) << 16) | V4_CALLBACK;
+                    return Pools.unlockV4(poolManager, start, end - start, low);
                 } else if (step < BALANCER_SWAP) {
-                    if (step == V4_UNLOCK) {
-                        uint256 start = rows - TABLE;
-                        uint256 low = ((at + 1 - start) << 16) | V4_CALLBACK;
-                        return Pools.unlockV4(poolManager, start, end - start, low);
+                    if (step == V4_SWAP) {
+                        last = _swapV4(rows, word, last);
+                        at += 27;
+                    } else if (step == V4_SYNC) {
+                        Pools.syncV4(poolManager, _first(rows, word));
+                        at += 2;
+                    } else {
+                        Pools.settleV4(poolManager, 0);
+                        at += 1;
                     }
-                    (at, last) = _stepV4(rows, word, at, last);
                 } else if (step == BALANCER_SWAP) {
                     last = _swapBalancer(rows, word, _word(at + 20), last);
                     at += 52;
@@ -283,39 +307,6 @@ contract FlashExecutor is Access {
         }
     }
 
-    function _stepV4(uint256 rows, uint256 word, uint256 at, uint256 last) private returns (uint256, uint256) {
-        unchecked {
-            address manager = poolManager;
-            uint256 step = (word >> 248) & 0x7f;
-            if (step == V4_TAKE) {
-                address currency = _first(rows, word);
-                uint256 amount = uint128(word >> 104);
-                if (amount == 0) amount = Pools.creditV4(manager, currency);
-                Pools.takeV4(manager, currency, _second(rows, word), amount);
-                return (at + 19, last);
-            }
-            if (step == V4_PAY) {
-                // Ether needs no listing: it is counted in every run.
-                if (_index(word) == NOBODY) {
-                    Pools.settleV4(manager, uint128(word >> 112));
-                } else {
-                    address token = _token(rows, word);
-                    Pools.syncV4(manager, token);
-                    Tokens.transfer(token, manager, uint128(word >> 112));
-                    Pools.settleV4(manager, 0);
-                }
-                return (at + 18, last);
-            }
-            if (step == V4_SWAP) return (at + 27, _swapV4(rows, word, last));
-            if (step == V4_SYNC) {
-                Pools.syncV4(manager, _first(rows, word));
-                return (at + 2, last);
-            }
-            Pools.settleV4(manager, 0);
-            return (at + 1, last);
-        }
-    }
-
     function _swapV4(uint256 rows, uint256 word, uint256 last) private returns (uint256 out) {
         unchecked {
             address currency0 = _first(rows, word);
@@ -344,7 +335,7 @@ contract FlashExecutor is Access {
             if (amount == 0) amount = last;
             Tokens.approve(token, balancerVault, amount);
             out = Pools.swapBalancer(
-                balancerVault, poolId, token, _second(rows, word), amount, _address(rows, uint8(word >> 224))
+                balancerVault, poolId, token, _second(rows, word), amount, _third(rows, word)
             );
             Tokens.clearAllowance(token, balancerVault);
         }
@@ -384,14 +375,6 @@ contract FlashExecutor is Access {
         }
     }
 
-    /// @dev Where the steps begin: after the table.
-    function _steps(uint256 rows) private pure returns (uint256) {
-        unchecked {
-            uint256 counts = _word(rows - 1) >> 248;
-            return rows + 20 * ((counts >> 4) + (counts & 0x0f));
-        }
-    }
-
     function _row(uint256 rows, uint256 index) private pure returns (address) {
         unchecked {
             return address(uint160(_word(rows + 20 * index) >> 96));
@@ -413,6 +396,11 @@ contract FlashExecutor is Access {
         return _address(rows, uint8(word >> 232));
     }
 
+    /// @dev The address that a step's fourth byte means.
+    function _third(uint256 rows, uint256 word) private view returns (address) {
+        return _address(rows, uint8(word >> 224));
+    }
+
     /// @dev An index past the table reads what is there: pools and receivers are for the operator to name, so a wrong
     /// one is no danger.
     function _address(uint256 rows, uint256 index) private view returns (address) {
@@ -428,7 +416,10 @@ contract FlashExecutor is Access {
     function _token(uint256 rows, uint256 word) private view returns (address) {
         unchecked {
             uint256 index = _index(word);
-            if (index == WETH && _word(rows - TABLE) & (BASE_IS_WETH << 248) != 0) return weth;
+            if (index == WETH) {
+                if (_word(rows - TABLE) & (BASE_IS_WETH << 248) == 0) revert IFlashExecutor.NotListed(index);
+                return weth;
+            }
             if (index >= _word(rows - 1) >> 252) revert IFlashExecutor.NotListed(index);
             return _row(rows, index);
         }

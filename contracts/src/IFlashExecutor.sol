@@ -53,8 +53,6 @@ interface IFlashExecutor {
     error NotListed(uint256 index);
     /// @notice A route runs, and the caller may not call back or brings another route.
     error NotArmed();
-    /// @notice A pool or lender did not call back.
-    error NotCalledBack();
     /// @notice The executor would end with less of `token` (zero: ether) than it must, in its smallest unit.
     error BalanceTooLow(address token, uint256 balance, uint256 needed);
     /// @notice A builder is bid for, and the base asset is neither ether nor the wrapped native token.

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Armed} from "./Armed.sol";
+import {IFlashExecutor} from "./IFlashExecutor.sol";
 
 /// @title Calls to pools, vaults and lenders
 /// @dev Yul, because solc's encoder allocates, copies and checks each argument: 300 to 900 gas a call here, most where
@@ -22,6 +23,43 @@ library Pools {
             mstore(add(m, 0x84), 0)
         }
         _call(pair, 0, m, 0xa4);
+    }
+
+    /// @notice Pays the pair, then `swapV2`.
+    /// @param word the step: its top bit `takeToken1`, its lower 28 bytes uint112 amount in, uint112 amount out
+    /// @dev One block for both calls: 120 gas less than two functions.
+    function paySwapV2(address token, address pair, uint256 word, address to) internal {
+        uint256 failed;
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, shl(224, 0xa9059cbb)) // transfer(address,uint256)
+            mstore(add(m, 0x04), pair)
+            mstore(add(m, 0x24), and(shr(112, word), 0xffffffffffffffffffffffffffff))
+            let ok := call(gas(), token, 0, m, 0x44, 0x00, 0x20)
+            // Returned true; or nothing, and has code.
+            failed := iszero(and(and(ok, gt(returndatasize(), 0x1f)), eq(mload(0x00), 1)))
+            if failed { failed := iszero(and(and(ok, iszero(returndatasize())), gt(extcodesize(token), 0))) }
+            if iszero(failed) {
+                mstore(m, shl(224, 0x022c0d9f)) // swap(uint256,uint256,address,bytes)
+                switch shr(255, word)
+                case 0 {
+                    mstore(add(m, 0x04), and(word, 0xffffffffffffffffffffffffffff))
+                    mstore(add(m, 0x24), 0)
+                }
+                default {
+                    mstore(add(m, 0x04), 0)
+                    mstore(add(m, 0x24), and(word, 0xffffffffffffffffffffffffffff))
+                }
+                mstore(add(m, 0x44), to)
+                mstore(add(m, 0x64), 0x80)
+                mstore(add(m, 0x84), 0)
+                if iszero(call(gas(), pair, 0, m, 0xa4, 0x00, 0x00)) {
+                    returndatacopy(m, 0, returndatasize())
+                    revert(m, returndatasize())
+                }
+            }
+        }
+        if (failed != 0) revert IFlashExecutor.TransferFailed(token);
     }
 
     /// @notice The same, to this contract; the pair pays first, then calls back for its due.
@@ -132,8 +170,9 @@ library Pools {
         }
     }
 
-    /// @notice `IPoolManager.take`.
+    /// @notice `IPoolManager.take`; an `amount` of zero means all that the manager owes.
     function takeV4(address manager, address currency, address to, uint256 amount) internal {
+        if (amount == 0) amount = _creditV4(manager, currency);
         uint256 m;
         assembly ("memory-safe") {
             m := mload(0x40)
@@ -143,6 +182,36 @@ library Pools {
             mstore(add(m, 0x44), amount)
         }
         _call(manager, 0, m, 0x64);
+    }
+
+    /// @notice `IPoolManager.sync`, a transfer of `amount` to the manager, and `settle`.
+    /// @dev One block for three calls: 170 gas less than three functions.
+    function payV4(address manager, address token, uint256 amount) internal {
+        uint256 failed;
+        assembly ("memory-safe") {
+            mstore(0x00, 0xa5841194) // sync(address)
+            mstore(0x20, token)
+            let done := call(gas(), manager, 0, 0x1c, 0x24, 0x00, 0x00)
+            let m := mload(0x40)
+            if done {
+                mstore(m, shl(224, 0xa9059cbb)) // transfer(address,uint256)
+                mstore(add(m, 0x04), manager)
+                mstore(add(m, 0x24), amount)
+                let ok := call(gas(), token, 0, m, 0x44, 0x00, 0x20)
+                // Returned true; or nothing, and has code.
+                failed := iszero(and(and(ok, gt(returndatasize(), 0x1f)), eq(mload(0x00), 1)))
+                if failed { failed := iszero(and(and(ok, iszero(returndatasize())), gt(extcodesize(token), 0))) }
+                if iszero(failed) {
+                    mstore(0x00, 0x11da60b4) // settle()
+                    done := call(gas(), manager, 0, 0x1c, 0x04, 0x00, 0x00)
+                }
+            }
+            if iszero(done) {
+                returndatacopy(m, 0, returndatasize())
+                revert(m, returndatasize())
+            }
+        }
+        if (failed != 0) revert IFlashExecutor.TransferFailed(token);
     }
 
     /// @notice `IPoolManager.sync`: what the manager gets of `currency` from here to `settleV4` is ours.
@@ -163,7 +232,7 @@ library Pools {
     }
 
     /// @notice What the manager owes this contract: `IExttload.exttload` of keccak256(owner, currency).
-    function creditV4(address manager, address currency) internal returns (uint256 amount) {
+    function _creditV4(address manager, address currency) private returns (uint256 amount) {
         assembly ("memory-safe") {
             mstore(0x00, address())
             mstore(0x20, currency)

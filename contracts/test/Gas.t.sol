@@ -5,6 +5,16 @@ import {World} from "./support/World.sol";
 import {RouteLib} from "./support/RouteLib.sol";
 import "./support/Interfaces.sol";
 
+struct AccessListItem {
+    address target;
+    bytes32[] storageKeys;
+}
+
+interface VmAccessList {
+    function accessList(AccessListItem[] calldata) external;
+    function noAccessList() external;
+}
+
 /// @title Gas of whole transactions
 /// forge-config: default.isolate = true
 contract GasTest is World {
@@ -22,6 +32,12 @@ contract GasTest is World {
         deployExecutor();
     }
 
+    function newToken(uint256 supply) internal override returns (IToken t) {
+        t = IToken(create(code("@uniswap/v4-core/out/TestERC20.sol/TestERC20.json", ".bytecode.object"), abi.encode(uint256(0))));
+        (bool ok,) = address(t).call(abi.encodeWithSignature("mint(address,uint256)", address(this), supply));
+        require(ok);
+    }
+
     function test_dump() public {
         setUp();
         vm.dumpState("cache/state.json");
@@ -29,11 +45,38 @@ contract GasTest is World {
         vm.writeFile("cache/who.txt", string.concat(vm.toString(operator), " ", vm.toString(address(executor))));
     }
 
-    function label() internal view virtual returns (string memory) { return ""; }
+    function label() internal pure virtual returns (string memory) { return ""; }
     function measure(string memory name, bytes memory route) internal {
+        uint256 state = vm.snapshotState();
+        vm.record();
+        run1(route);
+        address[5] memory all = [address(weth), address(x), cheap, dear, address(manager)];
+        AccessListItem[] memory items = new AccessListItem[](5);
+        uint256 n;
+        for (uint256 i = 0; i < 5; ++i) {
+            (bytes32[] memory reads,) = vm.accesses(all[i]);
+            if (reads.length == 0 && i != 4) continue;
+            if (i == 4 && keccak256(bytes(name)) != keccak256("v4 no-op")) continue;
+            items[n++] = AccessListItem(all[i], unique(reads));
+        }
+        assembly { mstore(items, n) }
+        vm.revertToState(state);
+        run1(route);
+        vm.snapshotGasLastCall("transactions", string.concat(name, label()));
+        vm.revertToState(state);
+        VmAccessList(address(vm)).accessList(items);
+        run1(route);
+        vm.snapshotGasLastCall("transactions", string.concat(name, ", access list", label()));
+        VmAccessList(address(vm)).noAccessList();
+    }
+    function unique(bytes32[] memory a) internal pure returns (bytes32[] memory o) {
+        o = new bytes32[](a.length); uint256 n;
+        for (uint256 i = 0; i < a.length; ++i) { bool seen; for (uint256 j = 0; j < n; ++j) if (o[j] == a[i]) seen = true; if (!seen) o[n++] = a[i]; }
+        assembly { mstore(o, n) }
+    }
+    function run1(bytes memory route) internal {
         vm.prank(operator);
         (bool ok, bytes memory answer) = address(executor).call(route);
-        vm.snapshotGasLastCall("transactions", string.concat(name, label()));
         if (!ok) {
             assembly {
                 revert(add(answer, 32), mload(answer))
@@ -73,24 +116,17 @@ contract GasTest is World {
         measure("v4 no-op", noop());
     }
 }
-
+import {SoladyToken, SoladyWeth} from "./support/SoladyTokens.sol";
 /// forge-config: default.isolate = true
-contract GasSolmateTest is GasTest {
+contract GasSoladyTest is GasTest {
     function deployTokens() internal override {
         vm.warp(1_750_000_000);
         vm.roll(22_000_000);
-        weth = IWeth(create(code("@uniswap/v4-periphery/foundry-out/WETH.sol/WETH.default.json", ".bytecode.object"), ""));
+        weth = IWeth(address(new SoladyWeth()));
         vm.deal(address(this), 1e30);
         weth.deposit{value: 1e28}();
-        x = solmate();
-        y = solmate();
+        x = IToken(address(new SoladyToken(1e33)));
+        y = IToken(address(new SoladyToken(1e33)));
     }
-
-    function label() internal view override returns (string memory) { return " solmate"; }
-    function solmate() internal returns (IToken t) {
-        bytes memory c = code("@uniswap/v4-periphery/foundry-out/MockERC20.sol/MockERC20.json", ".bytecode.object");
-        t = IToken(create(c, abi.encode("x", "x", uint8(18))));
-        (bool ok,) = address(t).call(abi.encodeWithSignature("mint(address,uint256)", address(this), 1e33));
-        require(ok);
-    }
+    function label() internal pure override returns (string memory) { return " (solady)"; }
 }

@@ -63,7 +63,7 @@ abstract contract Protocols is Test {
         require(made != address(0), "not deployed");
     }
 
-    function newToken(uint256 supply) internal returns (IToken) {
+    function newToken(uint256 supply) internal virtual returns (IToken) {
         return IToken(create(code("@uniswap/v2-periphery/build/ERC20.json", ".bytecode"), abi.encode(supply)));
     }
 
