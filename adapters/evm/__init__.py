@@ -1,1 +1,1 @@
-"""Ethereum-like chains: the local chain of real protocols, the flash-loan executor and the routes it runs."""
+"""Ethereum-like chains: the local chain of real protocols, and the executor contract's commands."""

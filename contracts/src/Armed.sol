@@ -1,48 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @title The two transient slots that say what runs and who may call back
-/// @dev `ROUTE` holds keccak256 of the route from its start to its end, and is the lock: zero means that nothing runs.
-/// `ARMED` holds the one address that may call back now, where the route goes on then, and where in its arguments the
-/// route must lie: caller (160 bits), cursor (16), argument (8), reply (8). It is set right before the call out and
-/// cleared by the callback, so each arming admits one callback. EIP-1153 has the chain clear both with the transaction.
+/// @title The transient slot that says whether a route runs and who may call back
+/// @dev Zero: nothing runs. `RUNNING`: a route runs, nobody may call back. Anything else: one callback is due, and the
+/// word says which: the upper 224 bits are those of keccak256(caller, route), then follow 16 bits of where the route
+/// goes on (bytes from its start), 8 of where the callback's `bytes` argument has its head (bytes from the start of
+/// its calldata) and 8 of what the caller wants to hear. So a callback is admitted once, from one address, and only
+/// with the route that the operator sent; what else it carries does not count. The word is set right before the call
+/// out and replaced by `RUNNING` in the callback. One slot for lock and armed caller saves 300 gas against two.
+/// EIP-1153 has the chain clear it with the transaction, a run clears it at its end.
 library Armed {
-    uint256 private constant ROUTE = 0;
-    uint256 private constant ARMED = 1;
+    uint256 internal constant RUNNING = 1;
+    uint256 private constant SLOT = 0;
 
-    /// @dev keccak256 of the running route; zero when none runs.
-    function route() internal view returns (uint256 hash) {
+    function word() internal view returns (uint256 value) {
         assembly ("memory-safe") {
-            hash := tload(ROUTE)
+            value := tload(SLOT)
         }
     }
 
-    function setRoute(uint256 hash) internal {
+    function set(uint256 value) internal {
         assembly ("memory-safe") {
-            tstore(ROUTE, hash)
+            tstore(SLOT, value)
         }
     }
 
-    /// @dev The packed word above; zero when nobody may call back.
-    function armed() internal view returns (uint256 word) {
+    /// @dev Writes the route, from calldata, as a `bytes` argument at the memory address `at`, and arms `who`.
+    /// @param low the lower 32 bits of the word
+    function attach(uint256 at, address who, uint256 start, uint256 size, uint256 low) internal {
         assembly ("memory-safe") {
-            word := tload(ARMED)
+            calldatacopy(add(at, 0x20), start, size)
+            // The caller stands where the length will, so that one hash covers both.
+            mstore(at, who)
+            tstore(SLOT, or(shl(32, shr(32, keccak256(at, add(size, 0x20)))), low))
+            mstore(at, size)
         }
     }
 
-    /// @param who the one that may call back
-    /// @param cursor where the route goes on, in bytes from its start
-    /// @param argument where the callback's `bytes` argument has its head, in bytes from the start of its calldata
-    /// @param reply what the caller wants to hear, one of FlashExecutor's `REPLY_` values
-    function arm(address who, uint256 cursor, uint256 argument, uint256 reply) internal {
+    /// @dev Whether the caller may call back with the route in calldata at `start`.
+    function admits(uint256 value, uint256 start, uint256 size) internal view returns (bool yes) {
         assembly ("memory-safe") {
-            tstore(ARMED, or(or(who, shl(160, cursor)), or(shl(176, argument), shl(184, reply))))
-        }
-    }
-
-    function disarm() internal {
-        assembly ("memory-safe") {
-            tstore(ARMED, 0)
+            let m := mload(0x40)
+            mstore(m, caller())
+            calldatacopy(add(m, 0x20), start, size)
+            yes := iszero(shr(32, xor(value, keccak256(m, add(size, 0x20)))))
         }
     }
 }

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IFlashExecutor} from "./IFlashExecutor.sol";
+
 /// @title Calls to tokens of every temper: those that return nothing, false, or something else
 /// @dev Yul, because the checks of a Solidity call (code size before, decoding after, an allocation each) cost 150 to
 /// 250 gas a call, and a route makes four to eight of them.
 library Tokens {
-    /// @notice The token reverted, returned something but true, or has no code.
-    error TransferFailed(address token);
-    /// @notice As above, for an approval.
-    error ApproveFailed(address token);
-    /// @notice The token does not answer `balanceOf` or `allowance` with a number.
-    error NotAToken(address token);
-
     /// @notice This contract's balance, in the token's smallest unit; of ether, in wei, for the zero address.
     function balance(address token) internal view returns (uint256 amount) {
         bool ok = true;
@@ -25,17 +20,17 @@ library Tokens {
                 amount := mload(0x00)
             }
         }
-        if (!ok) revert NotAToken(token);
+        if (!ok) revert IFlashExecutor.NotAToken(token);
     }
 
     /// @notice Sends `amount`, in the token's smallest unit.
     function transfer(address token, address to, uint256 amount) internal {
-        if (!_call(token, 0xa9059cbb, to, amount)) revert TransferFailed(token);
+        if (!_call(token, 0xa9059cbb, to, amount)) revert IFlashExecutor.TransferFailed(token);
     }
 
     /// @notice Lets `spender` take exactly `amount`; every caller ends with `clearAllowance`.
     function approve(address token, address spender, uint256 amount) internal {
-        if (!_call(token, 0x095ea7b3, spender, amount)) revert ApproveFailed(token);
+        if (!_call(token, 0x095ea7b3, spender, amount)) revert IFlashExecutor.ApproveFailed(token);
     }
 
     /// @notice Takes back what `spender` did not take of its allowance.
@@ -50,7 +45,7 @@ library Tokens {
             ok := and(gt(returndatasize(), 0x1f), staticcall(gas(), token, m, 0x44, 0x00, 0x20))
             left := mload(0x00)
         }
-        if (!ok) revert NotAToken(token);
+        if (!ok) revert IFlashExecutor.NotAToken(token);
         if (left != 0) approve(token, spender, 0);
     }
 
