@@ -28,11 +28,13 @@ def look(
         return facts
     contract = executor_at(web3, address)
     read = contract.functions
-    held = [asset_of(web3, each, address) for each in dict.fromkeys([ZERO, read.weth().call(), *tokens])]
+    arguments = dict(zip(ARGUMENTS, read.config().call(), strict=True))
+    shown = dict.fromkeys([ZERO, arguments["weth"], *tokens])
+    held = [asset_of(web3, each, address) for each in shown]
     return facts | {
         "owner": read.owner().call(),
         "pending_owner": read.pendingOwner().call(),
-        "arguments": {name: read[name]().call() for name in ARGUMENTS},
+        "arguments": arguments,
         "operators": {each: read.isOperator(each).call() for each in operators},
         "balances": [
             {
