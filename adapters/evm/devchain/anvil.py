@@ -133,7 +133,13 @@ class Anvil:
 
         with self._log.open("wb") as log:
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=limit, cwd=self.folder
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=limit,
+                cwd=self.folder,
+                start_new_session=True,  # a Ctrl-C is for us, who end it when we are done with it
             )
 
     def _connect(self) -> Rpc:

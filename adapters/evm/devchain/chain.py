@@ -243,7 +243,7 @@ class Devchain:
             return path, manifest
 
     def _of_the_user(self, path: Path) -> Manifest:
-        remedy = "Remove it to have the chain built anew, or name another file"
+        remedy = f"Remove {path} to have the chain built anew, or name another file"
         try:
             manifest = states.check(path)
         except DevchainError as error:

@@ -174,7 +174,7 @@ def test_a_damaged_state_of_the_user_is_refused_and_left_alone(
     content = file.read_bytes()
     with pytest.raises(DevchainError, match=said) as refused, Devchain(seed=7, state=file):
         pass
-    assert "Remove it to have the chain built anew" in str(refused.value)
+    assert f"Remove {file} to have the chain built anew" in str(refused.value)
     assert file.read_bytes() == content
 
 
@@ -315,7 +315,9 @@ def test_the_command_says_where_it_listens_trades_and_ends_on_a_signal(
         "--die-with-parent",
     ]
     command += ["--crowd", "100", "--block-time", "0.1", "--dump", str(tmp_path / "end.json")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         assert process.stdout is not None
         where = json.loads(process.stdout.readline())
@@ -330,7 +332,7 @@ def test_the_command_says_where_it_listens_trades_and_ends_on_a_signal(
                 int(rpc("eth_getBlockTransactionCountByNumber", hex(n)), 16) for n in range(first, last + 1)
             )
             time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal
         output, errors = process.communicate(timeout=30)
     finally:
         process.kill()
