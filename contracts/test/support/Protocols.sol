@@ -257,7 +257,7 @@ abstract contract Protocols is Test {
 
     function fillV3(address pool, uint160 price, uint128 liquidity) private {
         IV3Pool(pool).initialize(price);
-        IV3Pool(pool).mint(address(this), -887200, 887200, liquidity, abi.encode(pool));
+        IV3Pool(pool).mint(address(this), -887220, 887220, liquidity, abi.encode(pool));
     }
 
     function uniswapV3MintCallback(uint256 amount0, uint256 amount1, bytes calldata data) external {
