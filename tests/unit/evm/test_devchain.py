@@ -201,6 +201,8 @@ def test_a_damaged_state_of_the_cache_is_built_anew_and_is_the_same_chain(
         code = [(address, "latest") for address in kept.contracts.values()]
         asked = [("eth_getCode", each) for each in code]
         assert again.rpc.batch(asked) == chain.rpc.batch(asked)
+        first, second = (json.loads(each.state_path.read_bytes())["accounts"] for each in (chain, again))
+        assert len(first) > 100 and first == second  # balances, nonces, code and every slot of storage
     with Devchain(seed=7, tell=told) as third:
         assert not third.built
 

@@ -108,6 +108,24 @@ def test_swaps_of_concentrated_liquidity_equal_formula_and_quoter(
     assert both_ways(chain, (protocol,), check) == checks
 
 
+def test_the_second_router_swaps_on_v2_and_v3(chain: Devchain) -> None:
+    router, trader = chain.manifest.contracts["uniswap_router02"], chain.accounts[0].address
+    weth, usdc = chain.manifest.token("WETH").address, chain.manifest.token("USDC").address
+    send(chain, trader, usdc, "approve(address,uint256)", router, MAX_UINT256)
+    expected = quoted(chain, chain.manifest.pool("uniswap_v3 WETH/USDC 500"), usdc, 10**9)
+    before = balance(chain, weth, trader)
+    single = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))"
+    send(chain, trader, router, single, (usdc, weth, 500, trader, 10**9, expected, 0))
+    assert balance(chain, weth, trader) == before + expected
+    amounts = "getAmountsOut(uint256,address[])"
+    v2 = view(
+        chain, chain.manifest.contracts["uniswap_v2_router"], amounts, "uint256[]", 10**9, (usdc, weth)
+    )[1]
+    swap_v2 = "swapExactTokensForTokens(uint256,uint256,address[],address)"
+    send(chain, trader, router, swap_v2, 10**9, v2, (usdc, weth), trader)
+    assert balance(chain, weth, trader) == before + expected + v2
+
+
 def test_a_swap_across_ticks_equals_the_quoter(chain: Devchain) -> None:
     pool, usdc = chain.manifest.pool("uniswap_v3 WETH/USDC 500"), chain.manifest.token("USDC")
     amount = pool.depth_usd * 10**usdc.decimals * 3 // 4
