@@ -80,7 +80,7 @@ abstract contract World is Protocols {
     }
 
     /// @dev A route whose base asset is WETH, without other tokens.
-    function wethHead(uint256 minProfit, address[] memory others) internal pure returns (bytes memory) {
+    function wethHead(uint256 minProfit, address[] memory others) internal pure virtual returns (bytes memory) {
         return RouteLib.head(2, ANY_BLOCK, uint96(minProfit), none(), others);
     }
 
