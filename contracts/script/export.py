@@ -34,13 +34,17 @@ def exported() -> str:
 def main() -> int:
     """Write, or check; 1 when the file is not what the build gives."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the file is out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 when the file is out of date"
+    )
     asked = parser.parse_args()
     text = exported()
     if asked.check:
         if EXPORTED.is_file() and EXPORTED.read_text() == text:
             return 0
-        sys.stderr.write(f"penstock: {EXPORTED.name} is not what contracts/src compiles to: run contracts/script/export.py\n")
+        sys.stderr.write(
+            f"penstock: {EXPORTED.name} is not what contracts/src compiles to: run contracts/script/export.py\n"
+        )
         return 1
     EXPORTED.write_text(text)
     return 0

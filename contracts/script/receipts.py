@@ -58,7 +58,9 @@ def receipts(routes: dict[str, str]) -> dict[str, int]:
     for name, route in routes.items():
         state = call("evm_snapshot")
         call("evm_setNextBlockTimestamp", TIME_S)
-        sent = call("eth_sendTransaction", {"from": operator, "to": executor, "data": route, "gas": hex(3_000_000)})
+        sent = call(
+            "eth_sendTransaction", {"from": operator, "to": executor, "data": route, "gas": hex(3_000_000)}
+        )
         receipt = wait_until(lambda sent=sent: call("eth_getTransactionReceipt", sent))
         if receipt["status"] != "0x1":
             raise RuntimeError(f"{name} failed on anvil")
@@ -94,7 +96,9 @@ def main() -> int:
             anvil.wait()
     for name, gas in used.items():
         same = gas == int(snapshot[name])
-        sys.stdout.write(f"{name}: receipt {gas}, snapshot {snapshot[name]}: {'equal' if same else 'DIFFERENT'}\n")
+        sys.stdout.write(
+            f"{name}: receipt {gas}, snapshot {snapshot[name]}: {'equal' if same else 'DIFFERENT'}\n"
+        )
     return 0 if all(gas == int(snapshot[name]) for name, gas in used.items()) else 1
 
 
