@@ -79,7 +79,9 @@ contract AccessTest is World {
             IFlashExecutor.withdraw.selector,
             bytes4(0x08000000)
         ];
-        for (uint256 i = 0; i < 9; ++i) assertGe(uint8(selectors[i][0]), 8);
+        for (uint256 i = 0; i < 9; ++i) {
+            assertGe(uint8(selectors[i][0]), 8);
+        }
     }
 
     // Operators.
@@ -219,9 +221,8 @@ contract AccessTest is World {
         OddToken odd = new OddToken(100);
         odd.transfer(address(executor), 100);
         bytes memory failed = abi.encodeWithSelector(IFlashExecutor.TransferFailed.selector, address(odd));
-        OddToken.Mode[4] memory bad = [
-            OddToken.Mode.RETURN_FALSE, OddToken.Mode.RETURN_TWO, OddToken.Mode.RETURN_SHORT, OddToken.Mode.PAUSED
-        ];
+        OddToken.Mode[4] memory bad =
+            [OddToken.Mode.RETURN_FALSE, OddToken.Mode.RETURN_TWO, OddToken.Mode.RETURN_SHORT, OddToken.Mode.PAUSED];
         vm.startPrank(owner);
         for (uint256 i = 0; i < 4; ++i) {
             odd.set(bad[i]);
@@ -257,9 +258,8 @@ contract AccessTest is World {
         assertEq(answer, abi.encodeWithSelector(IFlashExecutor.UnknownCall.selector));
         (ok,) = address(executor).call(abi.encodePacked(IFlashExecutor.setOperator.selector, uint256(uint160(owner))));
         assertFalse(ok, "half of the arguments");
-        (ok,) = address(executor).call(
-            abi.encodeWithSelector(IFlashExecutor.setOperator.selector, uint256(uint160(owner)), uint256(2))
-        );
+        (ok,) = address(executor)
+            .call(abi.encodeWithSelector(IFlashExecutor.setOperator.selector, uint256(uint160(owner)), uint256(2)));
         assertFalse(ok, "no bool");
         vm.stopPrank();
     }

@@ -101,8 +101,7 @@ contract GasTest is World {
     /// @dev Every account but the executor (it is warm as the receiver) that the route reads slots of, and the slots. A
     /// slot in the list costs 1,900 and saves 2,000; an account costs 2,400 and saves 2,500.
     function accessList(bytes memory route) internal returns (AccessListItem[] memory items) {
-        address[9] memory all =
-            [address(weth), address(x), address(y), cheap, dear, dearY, v3, v3y, address(manager)];
+        address[9] memory all = [address(weth), address(x), address(y), cheap, dear, dearY, v3, v3y, address(manager)];
         uint256 state = vm.snapshotState();
         vm.record();
         transact(address(executor), route);
@@ -111,7 +110,9 @@ contract GasTest is World {
         for (uint256 i = 0; i < 9; ++i) {
             (bytes32[] memory reads,) = vm.accesses(all[i]);
             // The manager of the no-op keeps all in transient storage; its account is used all the same.
-            if (reads.length != 0 || (i == 8 && route.length < 60)) items[count++] = AccessListItem(all[i], once(reads));
+            if (reads.length != 0 || (i == 8 && route.length < 60)) {
+                items[count++] = AccessListItem(all[i], once(reads));
+            }
         }
         assembly {
             mstore(items, count)
@@ -124,7 +125,9 @@ contract GasTest is World {
         uint256 count;
         for (uint256 i = 0; i < slots.length; ++i) {
             bool known;
-            for (uint256 j = 0; j < count; ++j) known = known || out[j] == slots[i];
+            for (uint256 j = 0; j < count; ++j) {
+                known = known || out[j] == slots[i];
+            }
             if (!known) out[count++] = slots[i];
         }
         assembly {

@@ -51,9 +51,8 @@ contract HostileTest is World {
 
     function test_drain_by_public_approval_fails() public {
         vm.startPrank(stranger);
-        (bool ok,) = address(executor).call(
-            abi.encodeWithSignature("approveRouter(address,address[],bool)", stranger, list(address(weth)), true)
-        );
+        (bool ok,) = address(executor)
+            .call(abi.encodeWithSignature("approveRouter(address,address[],bool)", stranger, list(address(weth)), true));
         assertFalse(ok);
         (ok,) = address(executor).call(abi.encodeWithSignature("approve(address,uint256)", stranger, 1 ether));
         assertFalse(ok);
@@ -80,9 +79,7 @@ contract HostileTest is World {
             abi.encodeWithSignature(
                 "executeOperation(address,uint256,uint256,address,bytes)", weth, 1, 1, executor, loot()
             ),
-            abi.encodeWithSignature(
-                "onFlashLoan(address,address,uint256,uint256,bytes)", executor, weth, 1, 1, loot()
-            )
+            abi.encodeWithSignature("onFlashLoan(address,address,uint256,uint256,bytes)", executor, weth, 1, 1, loot())
         ];
         for (uint256 i = 0; i < 6; ++i) {
             (bool ok,) = send(stranger, calls[i]);
@@ -110,9 +107,7 @@ contract HostileTest is World {
     // Pools.
 
     function pool(bytes memory steps) internal view returns (bytes memory) {
-        return bytes.concat(
-            wethHead(0, list(address(puppet), stranger)), RouteLib.v3(0, RouteLib.SELF, true, 1), steps
-        );
+        return bytes.concat(wethHead(0, list(address(puppet), stranger)), RouteLib.v3(0, RouteLib.SELF, true, 1), steps);
     }
 
     function callback(bytes memory route) internal pure returns (bytes memory) {
@@ -146,7 +141,9 @@ contract HostileTest is World {
         puppet.add(address(executor), callback(bytes.concat(route, hex"00")));
         puppet.add(address(executor), hex"fa461e33"); // no arguments at all
         run(route);
-        for (uint256 i = 0; i < 5; ++i) assertFalse(puppet.succeeded(i));
+        for (uint256 i = 0; i < 5; ++i) {
+            assertFalse(puppet.succeeded(i));
+        }
         assertWhole();
     }
 
@@ -220,9 +217,8 @@ contract HostileTest is World {
     }
 
     function test_pool_at_an_address_without_code_gives_nothing() public {
-        bytes memory route = bytes.concat(
-            wethHead(1, list(address(0xdead))), RouteLib.v2(0, RouteLib.SELF, true, 1 ether)
-        );
+        bytes memory route =
+            bytes.concat(wethHead(1, list(address(0xdead))), RouteLib.v2(0, RouteLib.SELF, true, 1 ether));
         fails(route, tooLow(address(weth), 100 ether, 100 ether + 1));
     }
 
@@ -263,33 +259,26 @@ contract HostileTest is World {
     // Tokens.
 
     function sends(uint256 amount, uint256 minProfit) internal view returns (bytes memory) {
-        return bytes.concat(
-            head(minProfit, list(address(odd)), list(stranger)), RouteLib.transfer(0, 1, amount)
-        );
+        return bytes.concat(head(minProfit, list(address(odd)), list(stranger)), RouteLib.transfer(0, 1, amount));
     }
 
     function test_token_tempers() public {
         bytes memory failed = abi.encodeWithSelector(IFlashExecutor.TransferFailed.selector, address(odd));
-        OddToken.Mode[4] memory bad = [
-            OddToken.Mode.RETURN_FALSE, OddToken.Mode.RETURN_TWO, OddToken.Mode.RETURN_SHORT, OddToken.Mode.PAUSED
-        ];
+        OddToken.Mode[4] memory bad =
+            [OddToken.Mode.RETURN_FALSE, OddToken.Mode.RETURN_TWO, OddToken.Mode.RETURN_SHORT, OddToken.Mode.PAUSED];
         for (uint256 i = 0; i < 4; ++i) {
             odd.set(bad[i]);
             fails(sends(0, 0), failed);
             fails(
                 bytes.concat(head(0, list(address(odd)), list(pair)), RouteLib.v2Paid(0, 1, 0xff, true, 0, 0)), failed
             );
-            fails(
-                bytes.concat(head(0, list(address(odd)), none()), RouteLib.v4Unlock(), RouteLib.v4Pay(0, 0)), failed
-            );
+            fails(bytes.concat(head(0, list(address(odd)), none()), RouteLib.v4Unlock(), RouteLib.v4Pay(0, 0)), failed);
         }
         odd.set(OddToken.Mode.NO_RETURN);
         run(sends(0, 0));
         odd.set(OddToken.Mode.NO_BALANCE);
         fails(sends(0, 0), abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, address(odd)));
-        fails(
-            head(0, list(stranger), none()), abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, stranger)
-        );
+        fails(head(0, list(stranger), none()), abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, stranger));
     }
 
     function test_token_without_code_does_not_leave() public {
@@ -383,9 +372,7 @@ contract HostileTest is World {
     }
 
     function test_hostile_lender_takes_what_it_was_allowed_and_fails_the_route() public {
-        puppet.add(
-            address(weth), abi.encodeCall(IToken.transferFrom, (address(executor), stranger, 10 ether))
-        );
+        puppet.add(address(weth), abi.encodeCall(IToken.transferFrom, (address(executor), stranger, 10 ether)));
         bytes memory route =
             bytes.concat(wethHead(0, list(address(puppet))), RouteLib.erc3156Loan(RouteLib.WETH, 0, 1, 10 ether));
         fails(route, tooLow(address(weth), 90 ether, 100 ether));
@@ -403,9 +390,7 @@ contract HostileTest is World {
         bytes[9] memory routes = [
             // Send them off.
             bytes.concat(wethHead(0, list(stranger)), RouteLib.transfer(RouteLib.WETH, 0, 100 ether)),
-            bytes.concat(
-                head(0, list(address(odd), address(x)), list(stranger)), RouteLib.transfer(1, 2, 100 ether)
-            ),
+            bytes.concat(head(0, list(address(odd), address(x)), list(stranger)), RouteLib.transfer(1, 2, 100 ether)),
             // Pay them to a pool that gives nothing.
             bytes.concat(wethHead(0, list(pair)), RouteLib.v2Paid(RouteLib.WETH, 0, 0xff, true, 1 ether, 1)),
             // Give them to the builder.

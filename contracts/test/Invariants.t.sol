@@ -50,7 +50,9 @@ contract Handler is World {
     }
 
     function note() internal {
-        for (uint256 i = 0; i < 3; ++i) held[i] = balanceOf(tokens[i], address(executor));
+        for (uint256 i = 0; i < 3; ++i) {
+            held[i] = balanceOf(tokens[i], address(executor));
+        }
     }
 
     /// @dev After any call: nothing became less, nothing is allowed to anyone, nobody may call back.
@@ -75,7 +77,9 @@ contract Handler is World {
         uint256 got = quoteV2(cheap, address(weth), amount);
         uint256 out = quoteV2(dear, address(x), got);
         if (out <= amount) return reprice(amount);
-        runExactly(out - amount, _bound(bidShare, 0, (out - amount) / 2), steps(source % 4, amount, got, out), source % 4);
+        runExactly(
+            out - amount, _bound(bidShare, 0, (out - amount) / 2), steps(source % 4, amount, got, out), source % 4
+        );
         finish();
     }
 
@@ -182,7 +186,9 @@ contract Handler is World {
 
     function strangerCalls(bytes calldata call, address from, uint96 value) external {
         if (from == owner || from == operator || from == address(0) || from == address(vm)) from = stranger;
-        for (uint256 i = 0; i < 3; ++i) held[i] = balanceOf(tokens[i], address(executor));
+        for (uint256 i = 0; i < 3; ++i) {
+            held[i] = balanceOf(tokens[i], address(executor));
+        }
         vm.deal(from, value);
         vm.prank(from);
         (bool ok,) = address(executor).call{value: value}(call);

@@ -99,10 +99,7 @@ contract RoutesTest is World {
             out - IN,
             none(),
             list(v2Cheap, v2Dear),
-            bytes.concat(
-                RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out),
-                buyX(0, 1, got)
-            )
+            bytes.concat(RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out), buyX(0, 1, got))
         );
     }
 
@@ -159,10 +156,7 @@ contract RoutesTest is World {
             out - IN,
             none(),
             list(v2Cheap, v3Dear),
-            bytes.concat(
-                RouteLib.v3(1, RouteLib.SELF, !wethToX(), got),
-                buyX(0, 1, got)
-            )
+            bytes.concat(RouteLib.v3(1, RouteLib.SELF, !wethToX(), got), buyX(0, 1, got))
         );
     }
 
@@ -327,10 +321,7 @@ contract RoutesTest is World {
 
     /// @dev The two V2 hops, rows 0 and 1, with money in hand.
     function v2Pair(uint256 out, uint256 got) internal view returns (bytes memory) {
-        return bytes.concat(
-            buyX(0, 1, got),
-            RouteLib.v2(1, RouteLib.SELF, isToken1(v2Dear, address(weth)), out)
-        );
+        return bytes.concat(buyX(0, 1, got), RouteLib.v2(1, RouteLib.SELF, isToken1(v2Dear, address(weth)), out));
     }
 
     function test_v4_ether_is_wrapped_and_unwrapped() public {
@@ -490,19 +481,14 @@ contract RoutesTest is World {
     function profitable() internal view returns (uint256 profit, bytes memory steps) {
         uint256 got = quoteV2(v2Cheap, address(weth), IN);
         uint256 out = quoteV2(v2Dear, address(x), got);
-        steps = bytes.concat(
-            RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out),
-            buyX(0, 1, got)
-        );
+        steps = bytes.concat(RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out), buyX(0, 1, got));
         profit = out - IN;
     }
 
     function test_builder_is_paid_out_of_profit() public {
         (uint256 profit, bytes memory steps) = profitable();
         bytes memory route = bytes.concat(wethHead(profit - 0.01 ether, list(v2Cheap, v2Dear)), steps);
-        fails(
-            withBid(route, 0.01 ether + 1), tooLow(address(weth), 1 + profit, 1 + profit + 1)
-        );
+        fails(withBid(route, 0.01 ether + 1), tooLow(address(weth), 1 + profit, 1 + profit + 1));
         run(withBid(route, 0.01 ether));
         assertEq(builder.balance, 1 + 0.01 ether);
         assertEq(weth.balanceOf(address(executor)), 1 + profit - 0.01 ether);
@@ -566,9 +552,8 @@ contract RoutesTest is World {
 
     function test_deadline() public {
         (uint256 profit, bytes memory steps) = profitable();
-        bytes memory route = bytes.concat(
-            wethHead(profit, list(v2Cheap, v2Dear)), RouteLib.deadline(uint32(block.timestamp)), steps
-        );
+        bytes memory route =
+            bytes.concat(wethHead(profit, list(v2Cheap, v2Dear)), RouteLib.deadline(uint32(block.timestamp)), steps);
         vm.warp(block.timestamp + 1);
         fails(route, abi.encodeWithSelector(IFlashExecutor.Expired.selector));
         vm.warp(block.timestamp - 1);

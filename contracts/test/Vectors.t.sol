@@ -39,7 +39,9 @@ contract VectorsTest is Test {
     }
 
     function count(uint8 from) internal pure returns (bytes32 out) {
-        for (uint256 i = 0; i < 32; ++i) out |= bytes32(uint256(from + i) << (248 - 8 * i));
+        for (uint256 i = 0; i < 32; ++i) {
+            out |= bytes32(uint256(from + i) << (248 - 8 * i));
+        }
     }
 
     function test_every_step() public view {
@@ -60,13 +62,7 @@ contract VectorsTest is Test {
         agrees(
             "base asset of its own",
             bytes.concat(
-                R.head(
-                    1,
-                    type(uint32).max,
-                    type(uint96).max,
-                    rows(X, Y, address(0)),
-                    rows(A, address(0), address(0))
-                ),
+                R.head(1, type(uint32).max, type(uint96).max, rows(X, Y, address(0)), rows(A, address(0), address(0))),
                 R.transfer(0, 2, type(uint128).max)
             )
         );

@@ -68,17 +68,17 @@ contract RouterArbitrage {
         for (uint256 i = 0; i < hops.length; ++i) {
             Hop memory hop = hops[i];
             if (hop.v3) {
-                amount = IV3Router(hop.router).exactInputSingle(
-                    IV3Router.ExactInputSingle(
-                        hop.tokenIn, hop.tokenOut, 500, address(this), block.timestamp, amount, 0, 0
-                    )
-                );
+                amount = IV3Router(hop.router)
+                    .exactInputSingle(
+                        IV3Router.ExactInputSingle(
+                            hop.tokenIn, hop.tokenOut, 500, address(this), block.timestamp, amount, 0, 0
+                        )
+                    );
             } else {
                 address[] memory path = new address[](2);
                 (path[0], path[1]) = (hop.tokenIn, hop.tokenOut);
-                amount = IV2Router(hop.router).swapExactTokensForTokens(
-                    amount, 0, path, address(this), block.timestamp
-                )[1];
+                amount =
+                    IV2Router(hop.router).swapExactTokensForTokens(amount, 0, path, address(this), block.timestamp)[1];
             }
         }
     }
