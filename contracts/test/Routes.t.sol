@@ -359,8 +359,12 @@ contract RoutesTest is World {
             RouteLib.v2Paid(1, 3, RouteLib.POOL_MANAGER, isToken1(v2Cheap, address(x)), IN, got),
             RouteLib.v4Settle()
         );
-        bytes memory route = bytes.concat(head(out - IN, tokens, list(address(x), v2Cheap)), steps);
-        run(route);
+        uint256 state = vm.snapshotState();
+        run(withBid(bytes.concat(head(out - IN - 0.01 ether, tokens, list(address(x), v2Cheap)), steps), 0.01 ether));
+        assertEq(address(executor).balance, 5 ether + out - IN - 0.01 ether);
+        assertEq(builder.balance, 1 + 0.01 ether);
+        vm.revertToState(state);
+        run(bytes.concat(head(out - IN, tokens, list(address(x), v2Cheap)), steps));
         assertEq(address(executor).balance, 5 ether + out - IN);
         assertEq(weth.balanceOf(address(executor)), 1);
     }
@@ -384,6 +388,14 @@ contract RoutesTest is World {
             )
         );
         assertEq(address(executor).balance, etherBefore);
+    }
+
+    function test_v4_manager_that_is_locked_takes_nothing() public {
+        fails(
+            bytes.concat(wethHead(0, none()), RouteLib.v4Pay(RouteLib.WETH, 1)),
+            abi.encodeWithSignature("ManagerLocked()")
+        );
+        fails(bytes.concat(wethHead(0, none()), RouteLib.v4Settle()), abi.encodeWithSignature("ManagerLocked()"));
     }
 
     // Balancer V2.
