@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 CONTRACTS = Path(__file__).resolve().parent.parent
-FORGE = CONTRACTS / "node_modules/@foundry-rs/forge-linux-amd64/bin/forge"
+FORGE = next(CONTRACTS.glob("node_modules/@foundry-rs/forge-*/bin/forge"), CONTRACTS / "forge")
 LEAST = 95.0
 ARGUMENTS = ["coverage", "--threads", "1", "--report", "summary"]
 ARGUMENTS += ["--no-match-coverage", "(node_modules|test)", "--no-match-contract", "InvariantsTest|GasTest"]

@@ -26,7 +26,7 @@ from pathlib import Path
 
 CONTRACTS = Path(__file__).resolve().parent.parent
 RESULTS = CONTRACTS / "cache" / "mutants.json"
-FORGE = CONTRACTS / "node_modules/@foundry-rs/forge-linux-amd64/bin/forge"
+FORGE = next(CONTRACTS.glob("node_modules/@foundry-rs/forge-*/bin/forge"), CONTRACTS / "forge")
 SOURCES = ("FlashExecutor.sol", "Access.sol", "Armed.sol", "Pools.sol", "Tokens.sol")
 TIMEOUT_S = 120
 QUICK = ["test", "--threads", "1", "--fail-fast", "--no-match-contract", "InvariantsTest|GasTest"]
@@ -245,7 +245,8 @@ def main() -> int:
     for done, mutant in enumerate(chosen, 1):
         if asked.seconds and time.monotonic() - start > asked.seconds:
             break
-        if mutant.name not in known:
+        # Survivors are judged again: a test may have come since.
+        if known.get(mutant.name, {"outcome": "survived"})["outcome"] == "survived":
             told = {key: value for key, value in asdict(mutant).items() if key != "text"}
             known[mutant.name] = {**told, "outcome": judge(work, mutant)}
             RESULTS.write_text(json.dumps(known, indent=1))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 CONTRACTS = Path(__file__).resolve().parent.parent
-ANVIL = CONTRACTS / "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
+ANVIL = next(CONTRACTS.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"), CONTRACTS / "anvil")
 PORT = 18_545
 MEMORY_BYTES = 4 << 30
 # The time of the tests' block: the pairs were traded at it, so a trade at it writes no price sums.

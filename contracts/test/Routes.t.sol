@@ -488,6 +488,47 @@ contract RoutesTest is World {
         );
     }
 
+    // Sources within the callback of another: the route does not begin where the calldata does.
+
+    function nested(bytes memory loan, bytes memory repay) internal view returns (bytes memory) {
+        uint256 got = quoteV2(v2Cheap, address(weth), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        return bytes.concat(RouteLib.v4Unlock(), loan, v2Pair(out, got), repay);
+    }
+
+    function test_loans_within_the_callback_of_another() public {
+        uint256 profit = quoteV2(v2Dear, address(x), quoteV2(v2Cheap, address(weth), IN)) - IN;
+        address[] memory others = list(v2Cheap, v2Dear, address(lender));
+        uint256 state = vm.snapshotState();
+        bytes memory repay = RouteLib.transfer(RouteLib.WETH, RouteLib.BALANCER_VAULT, IN);
+        exactly(profit, none(), others, nested(RouteLib.balancerLoan(RouteLib.WETH, IN), repay));
+        vm.revertToState(state);
+        uint256 premium = IN * 5 / 10_000;
+        exactly(profit - premium, none(), others, nested(RouteLib.aaveLoan(RouteLib.WETH, IN, IN + premium), ""));
+        vm.revertToState(state);
+        uint256 fee = lender.flashFee(address(weth), IN);
+        exactly(profit - fee, none(), others, nested(RouteLib.erc3156Loan(RouteLib.WETH, 2, IN, IN + fee), ""));
+    }
+
+    function test_unlock_and_flash_within_a_loan() public {
+        uint256 got = quoteV2(v2Cheap, address(weth), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        bytes memory borrow = bytes.concat(
+            RouteLib.balancerLoan(RouteLib.WETH, 1 ether),
+            RouteLib.v4Unlock(),
+            RouteLib.v4Take(RouteLib.WETH, RouteLib.SELF, 1 ether)
+        );
+        bytes memory repay = bytes.concat(
+            RouteLib.v4Pay(RouteLib.WETH, 1 ether), RouteLib.transfer(RouteLib.WETH, RouteLib.BALANCER_VAULT, 1 ether)
+        );
+        exactly(
+            out - IN,
+            none(),
+            list(v2Cheap, v2Dear),
+            bytes.concat(borrow, RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out), buyX(0, 1, got), repay)
+        );
+    }
+
     // Guards and the builder.
 
     function profitable() internal view returns (uint256 profit, bytes memory steps) {
