@@ -128,7 +128,7 @@ contracts-test: contracts/node_modules/installed
 	@cd contracts && $(FORGE) test --threads 1 --gas-snapshot-check true
 
 contracts-coverage: contracts/node_modules/installed
-	@cd contracts && $(PYTHON) script/coverage.py $(FORGE)
+	@cd contracts && $(PYTHON) script/coverage.py
 
 contracts-mutate: contracts/node_modules/installed
 	@cd contracts && $(PYTHON) script/mutate.py $(MUTATE)

@@ -40,35 +40,15 @@ KNOWN_CHAINS = {
     }
 }
 ARGUMENTS = ("poolManager", "balancerVault", "aavePool", "weth")
-
-
-def _function(
-    name: str, inputs: str = "", output: str = "", components: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """An entry of an ABI; a view where it answers something, as ours all do."""
-    answer: dict[str, Any] = {"name": "", "type": output}
-    if components:
-        answer["components"] = [{"name": each, "type": "address"} for each in components]
-    return {
-        "type": "function",
-        "name": name,
-        "stateMutability": "view" if output else "nonpayable",
-        "inputs": [{"name": "", "type": each} for each in inputs.split(",") if each],
-        "outputs": [answer] if output else [],
+ERC20_ABI: list[dict[str, Any]] = [
+    {
+        "type": "function", "name": name, "stateMutability": "view",
+        "inputs": [{"name": "", "type": each} for each in inputs], "outputs": [{"name": "", "type": output}],
     }
-
-
-ERC20_ABI = [
-    _function("balanceOf", "address", "uint256"), _function("decimals", "", "uint8"), _function("symbol", "", "string"),
+    for name, inputs, output in (
+        ("balanceOf", ["address"], "uint256"), ("decimals", [], "uint8"), ("symbol", [], "string"),
+    )
 ]  # fmt: skip
-# The executor finds its functions by hand (contracts/src/IFlashExecutor.sol): the compiler's ABI need not have them.
-EXECUTOR_FUNCTIONS = [
-    _function("owner", "", "address"),
-    _function("pendingOwner", "", "address"),
-    _function("isOperator", "address", "bool"),
-    _function("config", "", "tuple", ARGUMENTS),
-    _function("withdraw", "address,address,uint256"),
-]
 
 
 class AdminError(UserError):
@@ -189,8 +169,7 @@ def executor_at(web3: Web3, address: str) -> Contract:
         raise AdminError(
             f"there is no contract at {address} on chain {web3.eth.chain_id}: is it the right node?"
         )
-    abi = [entry for entry in artifact()["abi"] if entry["type"] != "function"] + EXECUTOR_FUNCTIONS
-    return web3.eth.contract(address=address, abi=abi)  # type: ignore[call-overload, no-any-return]
+    return web3.eth.contract(address=address, abi=artifact()["abi"])  # type: ignore[call-overload, no-any-return]
 
 
 def deploy(

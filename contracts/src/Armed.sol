@@ -7,8 +7,8 @@ pragma solidity 0.8.37;
 /// goes on (bytes from its start), 8 of where the callback's `bytes` argument has its head (bytes from the start of
 /// its calldata) and 8 of what the caller wants to hear. So a callback is admitted once, from one address, and only
 /// with the route that the operator sent; what else it carries does not count. The word is set right before the call
-/// out and replaced by `RUNNING` in the callback. One slot for lock and armed caller saves 300 gas against two.
-/// EIP-1153 has the chain clear it with the transaction, a run clears it at its end.
+/// out and replaced by `RUNNING` in the callback. One slot does for the
+/// lock and for the caller. EIP-1153 has the chain clear it with the transaction, a run clears it at its end.
 library Armed {
     uint256 internal constant RUNNING = 1;
     uint256 private constant SLOT = 0;

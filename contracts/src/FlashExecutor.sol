@@ -16,7 +16,7 @@ import {Tokens} from "./Tokens.sol";
 /// is written from its last pool backwards, and every pool pays the next one directly.
 ///
 /// Threat model: the operator is not trusted with funds. Whatever a route says, only listed tokens can leave, and each
-/// is counted before and after. Callbacks are admitted by the transient slots of Armed, never by what they carry.
+/// is counted before and after. Callbacks are admitted by the transient slot of Armed, never by what they carry.
 contract FlashExecutor is Access {
     address private immutable poolManager;
     address private immutable balancerVault;
@@ -89,7 +89,8 @@ contract FlashExecutor is Access {
 
     /// @notice Goes on with the route that runs (the armed caller), runs the route that is the calldata (operators), or
     /// answers a function of IFlashExecutor.
-    /// @dev A route is no argument of a function: selector, offset and length would cost 300 gas. And one entry serves
+    /// @dev A route is no argument of a function: selector, offset and length would cost 344 gas
+    /// of calldata. And one entry serves
     /// the callbacks of every fork, whatever it called them: what admits a callback is not its name.
     fallback() external payable {
         uint256 armed = Armed.word();
@@ -206,8 +207,8 @@ contract FlashExecutor is Access {
 
     // The steps.
 
-    /// @dev Runs the steps in calldata from `at` to `end`, of the route whose table begins at `rows`. A binary tree of
-    /// comparisons with the frequent steps first, and one word read a step: half the gas of a chain of them.
+    /// @dev Runs the steps in calldata from `at` to `end`, of the route whose table begins at `rows`. A tree of
+    /// comparisons with the frequent steps near its root, and one word read a step.
     function _run(uint256 rows, uint256 at, uint256 end) private {
         unchecked {
             uint256 last; // what the last swap of this frame gave, in its token's smallest unit
@@ -334,9 +335,7 @@ contract FlashExecutor is Access {
             uint256 amount = uint128(word >> 96);
             if (amount == 0) amount = last;
             Tokens.approve(token, balancerVault, amount);
-            out = Pools.swapBalancer(
-                balancerVault, poolId, token, _second(rows, word), amount, _third(rows, word)
-            );
+            out = Pools.swapBalancer(balancerVault, poolId, token, _second(rows, word), amount, _third(rows, word));
             Tokens.clearAllowance(token, balancerVault);
         }
     }

@@ -5,8 +5,8 @@ import {Armed} from "./Armed.sol";
 import {IFlashExecutor} from "./IFlashExecutor.sol";
 
 /// @title Calls to pools, vaults and lenders
-/// @dev Yul, because solc's encoder allocates, copies and checks each argument: 300 to 900 gas a call here, most where
-/// the route goes along as `bytes` (which is copied once, from calldata). No code size is checked: a call to an
+/// @dev Yul, because solc's encoder allocates, copies and checks each argument, the route (which is copied once
+/// here, from calldata) above all. No code size is checked: a call to an
 /// address without code does nothing, and a route that got nothing for its money fails the balance checks.
 /// Every function reverts with the callee's own error. `start` and `size` name the route in calldata, `low` is the
 /// lower half of the armed word (see Armed).
@@ -27,7 +27,7 @@ library Pools {
 
     /// @notice Pays the pair, then `swapV2`.
     /// @param word the step: its top bit `takeToken1`, its lower 28 bytes uint112 amount in, uint112 amount out
-    /// @dev One block for both calls: 120 gas less than two functions.
+    /// @dev One block for both calls: 53 gas less than two functions (V2-V2, measured).
     function paySwapV2(address token, address pair, uint256 word, address to) internal {
         uint256 failed;
         assembly ("memory-safe") {
@@ -185,7 +185,7 @@ library Pools {
     }
 
     /// @notice `IPoolManager.sync`, a transfer of `amount` to the manager, and `settle`.
-    /// @dev One block for three calls: 170 gas less than three functions.
+    /// @dev One block for three calls, and no function of its own for the V4 steps: 204 gas less (V4 no-op, measured).
     function payV4(address manager, address token, uint256 amount) internal {
         uint256 failed;
         assembly ("memory-safe") {

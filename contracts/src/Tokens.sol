@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {IFlashExecutor} from "./IFlashExecutor.sol";
 
 /// @title Calls to tokens of every temper: those that return nothing, false, or something else
-/// @dev Yul, because the checks of a Solidity call (code size before, decoding after, an allocation each) cost 150 to
-/// 250 gas a call, and a route makes four to eight of them.
+/// @dev Yul, because the checks of a Solidity call (code size before, decoding after, an allocation each) cost
+/// gas in each of a route's many calls, and do not accept a token that returns nothing.
 library Tokens {
     /// @notice This contract's balance, in the token's smallest unit; of ether, in wei, for the zero address.
     function balance(address token) internal view returns (uint256 amount) {

@@ -99,10 +99,7 @@ contract RoutesTest is World {
             out - IN,
             none(),
             list(v2Cheap, v2Dear),
-            bytes.concat(
-                RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out),
-                buyX(0, 1, got)
-            )
+            bytes.concat(RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out), buyX(0, 1, got))
         );
     }
 
@@ -159,10 +156,7 @@ contract RoutesTest is World {
             out - IN,
             none(),
             list(v2Cheap, v3Dear),
-            bytes.concat(
-                RouteLib.v3(1, RouteLib.SELF, !wethToX(), got),
-                buyX(0, 1, got)
-            )
+            bytes.concat(RouteLib.v3(1, RouteLib.SELF, !wethToX(), got), buyX(0, 1, got))
         );
     }
 
@@ -327,10 +321,7 @@ contract RoutesTest is World {
 
     /// @dev The two V2 hops, rows 0 and 1, with money in hand.
     function v2Pair(uint256 out, uint256 got) internal view returns (bytes memory) {
-        return bytes.concat(
-            buyX(0, 1, got),
-            RouteLib.v2(1, RouteLib.SELF, isToken1(v2Dear, address(weth)), out)
-        );
+        return bytes.concat(buyX(0, 1, got), RouteLib.v2(1, RouteLib.SELF, isToken1(v2Dear, address(weth)), out));
     }
 
     function test_v4_ether_is_wrapped_and_unwrapped() public {
@@ -368,8 +359,12 @@ contract RoutesTest is World {
             RouteLib.v2Paid(1, 3, RouteLib.POOL_MANAGER, isToken1(v2Cheap, address(x)), IN, got),
             RouteLib.v4Settle()
         );
-        bytes memory route = bytes.concat(head(out - IN, tokens, list(address(x), v2Cheap)), steps);
-        run(route);
+        uint256 state = vm.snapshotState();
+        run(withBid(bytes.concat(head(out - IN - 0.01 ether, tokens, list(address(x), v2Cheap)), steps), 0.01 ether));
+        assertEq(address(executor).balance, 5 ether + out - IN - 0.01 ether);
+        assertEq(builder.balance, 1 + 0.01 ether);
+        vm.revertToState(state);
+        run(bytes.concat(head(out - IN, tokens, list(address(x), v2Cheap)), steps));
         assertEq(address(executor).balance, 5 ether + out - IN);
         assertEq(weth.balanceOf(address(executor)), 1);
     }
@@ -393,6 +388,14 @@ contract RoutesTest is World {
             )
         );
         assertEq(address(executor).balance, etherBefore);
+    }
+
+    function test_v4_manager_that_is_locked_takes_nothing() public {
+        fails(
+            bytes.concat(wethHead(0, none()), RouteLib.v4Pay(RouteLib.WETH, 1)),
+            abi.encodeWithSignature("ManagerLocked()")
+        );
+        fails(bytes.concat(wethHead(0, none()), RouteLib.v4Settle()), abi.encodeWithSignature("ManagerLocked()"));
     }
 
     // Balancer V2.
@@ -485,24 +488,60 @@ contract RoutesTest is World {
         );
     }
 
+    // Sources within the callback of another: the route does not begin where the calldata does.
+
+    function nested(bytes memory loan, bytes memory repay) internal view returns (bytes memory) {
+        uint256 got = quoteV2(v2Cheap, address(weth), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        return bytes.concat(RouteLib.v4Unlock(), loan, v2Pair(out, got), repay);
+    }
+
+    function test_loans_within_the_callback_of_another() public {
+        uint256 profit = quoteV2(v2Dear, address(x), quoteV2(v2Cheap, address(weth), IN)) - IN;
+        address[] memory others = list(v2Cheap, v2Dear, address(lender));
+        uint256 state = vm.snapshotState();
+        bytes memory repay = RouteLib.transfer(RouteLib.WETH, RouteLib.BALANCER_VAULT, IN);
+        exactly(profit, none(), others, nested(RouteLib.balancerLoan(RouteLib.WETH, IN), repay));
+        vm.revertToState(state);
+        uint256 premium = IN * 5 / 10_000;
+        exactly(profit - premium, none(), others, nested(RouteLib.aaveLoan(RouteLib.WETH, IN, IN + premium), ""));
+        vm.revertToState(state);
+        uint256 fee = lender.flashFee(address(weth), IN);
+        exactly(profit - fee, none(), others, nested(RouteLib.erc3156Loan(RouteLib.WETH, 2, IN, IN + fee), ""));
+    }
+
+    function test_unlock_and_flash_within_a_loan() public {
+        uint256 got = quoteV2(v2Cheap, address(weth), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        bytes memory borrow = bytes.concat(
+            RouteLib.balancerLoan(RouteLib.WETH, 1 ether),
+            RouteLib.v4Unlock(),
+            RouteLib.v4Take(RouteLib.WETH, RouteLib.SELF, 1 ether)
+        );
+        bytes memory repay = bytes.concat(
+            RouteLib.v4Pay(RouteLib.WETH, 1 ether), RouteLib.transfer(RouteLib.WETH, RouteLib.BALANCER_VAULT, 1 ether)
+        );
+        exactly(
+            out - IN,
+            none(),
+            list(v2Cheap, v2Dear),
+            bytes.concat(borrow, RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out), buyX(0, 1, got), repay)
+        );
+    }
+
     // Guards and the builder.
 
     function profitable() internal view returns (uint256 profit, bytes memory steps) {
         uint256 got = quoteV2(v2Cheap, address(weth), IN);
         uint256 out = quoteV2(v2Dear, address(x), got);
-        steps = bytes.concat(
-            RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out),
-            buyX(0, 1, got)
-        );
+        steps = bytes.concat(RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out), buyX(0, 1, got));
         profit = out - IN;
     }
 
     function test_builder_is_paid_out_of_profit() public {
         (uint256 profit, bytes memory steps) = profitable();
         bytes memory route = bytes.concat(wethHead(profit - 0.01 ether, list(v2Cheap, v2Dear)), steps);
-        fails(
-            withBid(route, 0.01 ether + 1), tooLow(address(weth), 1 + profit, 1 + profit + 1)
-        );
+        fails(withBid(route, 0.01 ether + 1), tooLow(address(weth), 1 + profit, 1 + profit + 1));
         run(withBid(route, 0.01 ether));
         assertEq(builder.balance, 1 + 0.01 ether);
         assertEq(weth.balanceOf(address(executor)), 1 + profit - 0.01 ether);
@@ -566,9 +605,8 @@ contract RoutesTest is World {
 
     function test_deadline() public {
         (uint256 profit, bytes memory steps) = profitable();
-        bytes memory route = bytes.concat(
-            wethHead(profit, list(v2Cheap, v2Dear)), RouteLib.deadline(uint32(block.timestamp)), steps
-        );
+        bytes memory route =
+            bytes.concat(wethHead(profit, list(v2Cheap, v2Dear)), RouteLib.deadline(uint32(block.timestamp)), steps);
         vm.warp(block.timestamp + 1);
         fails(route, abi.encodeWithSelector(IFlashExecutor.Expired.selector));
         vm.warp(block.timestamp - 1);

@@ -133,14 +133,9 @@ interface IVault {
 }
 
 interface IWeightedPoolFactory {
-    function create(
-        string calldata,
-        string calldata,
-        address[] calldata,
-        uint256[] calldata,
-        uint256,
-        address
-    ) external returns (address);
+    function create(string calldata, string calldata, address[] calldata, uint256[] calldata, uint256, address)
+        external
+        returns (address);
 }
 
 interface IWeightedPool {

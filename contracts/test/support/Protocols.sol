@@ -116,9 +116,7 @@ abstract contract Protocols is Test {
         );
         weightedPools = IWeightedPoolFactory(
             create(
-                code(
-                    string.concat(tasks, "20210418-weighted-pool/bytecode/WeightedPoolFactory.json"), ".creationCode"
-                ),
+                code(string.concat(tasks, "20210418-weighted-pool/bytecode/WeightedPoolFactory.json"), ".creationCode"),
                 abi.encode(vault)
             )
         );
@@ -144,8 +142,7 @@ abstract contract Protocols is Test {
 
     /// @dev `__$` and the first 34 hex digits of the hash of the library's full name and `$__`.
     function placeholder(string memory name) private pure returns (string memory) {
-        bytes32 hash =
-            keccak256(bytes(string.concat("contracts/protocol/libraries/logic/", name, ".sol:", name)));
+        bytes32 hash = keccak256(bytes(string.concat("contracts/protocol/libraries/logic/", name, ".sol:", name)));
         return string.concat("__$", slice(vm.toString(hash), 2, 34), "$__");
     }
 
@@ -155,7 +152,9 @@ abstract contract Protocols is Test {
 
     function slice(string memory text, uint256 from, uint256 size) private pure returns (string memory) {
         bytes memory out = new bytes(size);
-        for (uint256 i = 0; i < size; ++i) out[i] = bytes(text)[from + i];
+        for (uint256 i = 0; i < size; ++i) {
+            out[i] = bytes(text)[from + i];
+        }
         return string(out);
     }
 
@@ -204,7 +203,9 @@ abstract contract Protocols is Test {
         reserves[0].interestRateStrategyAddress = aaveMake(
             "protocol/pool",
             "DefaultReserveInterestRateStrategy",
-            abi.encode(provider, ray * 8 / 10, 0, ray / 25, ray * 3 / 5, ray / 50, ray * 3 / 5, ray / 50, ray / 20, ray / 5)
+            abi.encode(
+                provider, ray * 8 / 10, 0, ray / 25, ray * 3 / 5, ray / 50, ray * 3 / 5, ray / 50, ray / 20, ray / 5
+            )
         );
         reserves[0].aTokenImpl = aaveMake("protocol/tokenization", "AToken", abi.encode(aave));
         reserves[0].stableDebtTokenImpl = aaveMake("protocol/tokenization", "StableDebtToken", abi.encode(aave));
@@ -240,7 +241,10 @@ abstract contract Protocols is Test {
         while (z < y) (y, z) = (z, (x / z + z) / 2);
     }
 
-    function v3Pool(address a, address b, uint24 fee, uint160 price, uint128 liquidity) internal returns (address pool) {
+    function v3Pool(address a, address b, uint24 fee, uint160 price, uint128 liquidity)
+        internal
+        returns (address pool)
+    {
         pool = uniswapV3.createPool(a, b, fee);
         fillV3(pool, price, liquidity);
     }

@@ -16,8 +16,12 @@ library RouteLib {
         returns (bytes memory out)
     {
         out = abi.encodePacked(base, maxBlock, minProfit, uint8((tokens.length << 4) | others.length));
-        for (uint256 i = 0; i < tokens.length; ++i) out = abi.encodePacked(out, tokens[i]);
-        for (uint256 i = 0; i < others.length; ++i) out = abi.encodePacked(out, others[i]);
+        for (uint256 i = 0; i < tokens.length; ++i) {
+            out = abi.encodePacked(out, tokens[i]);
+        }
+        for (uint256 i = 0; i < others.length; ++i) {
+            out = abi.encodePacked(out, others[i]);
+        }
     }
 
     function transfer(uint8 token, uint8 to, uint256 amount) internal pure returns (bytes memory) {

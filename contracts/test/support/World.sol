@@ -80,7 +80,7 @@ abstract contract World is Protocols {
     }
 
     /// @dev A route whose base asset is WETH, without other tokens.
-    function wethHead(uint256 minProfit, address[] memory others) internal pure returns (bytes memory) {
+    function wethHead(uint256 minProfit, address[] memory others) internal pure virtual returns (bytes memory) {
         return RouteLib.head(2, ANY_BLOCK, uint96(minProfit), none(), others);
     }
 
@@ -139,9 +139,7 @@ abstract contract World is Protocols {
 
     /// @dev V3 and Pancake: the pool's own answer, undone by a revert.
     function quoteV3(address pool, bool zeroForOne, uint256 amountIn) internal returns (uint256) {
-        try IV3Pool(pool).swap(
-            address(this), zeroForOne, int256(amountIn), zeroForOne ? MIN_PRICE : MAX_PRICE, ""
-        ) {
+        try IV3Pool(pool).swap(address(this), zeroForOne, int256(amountIn), zeroForOne ? MIN_PRICE : MAX_PRICE, "") {
             revert("not undone");
         } catch (bytes memory answer) {
             (int256 delta0, int256 delta1) = abi.decode(answer, (int256, int256));
@@ -182,8 +180,7 @@ abstract contract World is Protocols {
             return "";
         }
         (PoolKey memory pool, int256 amountIn, bool zeroForOne) = abi.decode(data, (PoolKey, int256, bool));
-        int256 moved =
-            manager.swap(pool, SwapParams(zeroForOne, -amountIn, zeroForOne ? MIN_PRICE : MAX_PRICE), "");
+        int256 moved = manager.swap(pool, SwapParams(zeroForOne, -amountIn, zeroForOne ? MIN_PRICE : MAX_PRICE), "");
         uint256 out = uint128(zeroForOne ? int128(moved) : int128(moved >> 128));
         assembly {
             mstore(0, out)
