@@ -4,6 +4,9 @@
 # make counts the kernels' instructions, counted by valgrind, held to benchmarks/instructions.json
 # make docs   the pages that are generated
 # make peers  environments of their own for the engines that the benchmarks stand beside
+# make contracts-setup  what the contracts and the local chain need from npm; make test calls it
+# make contracts-test  forge build, all contract tests, the gas snapshots, and whether what is deployed is up to date
+# make contracts-coverage, contracts-mutate  how far to trust those tests (docs/contracts.md)
 # make fuzz   the parsers of outside bytes under libFuzzer and sanitizers: FUZZ_RUNS, FUZZ_SECONDS, FUZZ_TARGETS, FUZZ_FILES (docs/fuzzing.md)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 VENV   := .venv
@@ -12,9 +15,10 @@ PENSTOCK_DATA ?= $(abspath $(CURDIR)/../shared/data)
 export PENSTOCK_DATA
 
 CODE    := engine native strategies adapters backtest
-SOURCES := pyproject.toml setup.py $(shell find $(CODE) -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h')
+SOURCES := pyproject.toml setup.py $(shell find $(CODE) -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h' \
+             -o -name '*.json' -o -name '*.sol' -o -name '*.hex')
 
-.PHONY: run test setup lint types counts docs bench peers fuzz clean
+.PHONY: run test setup lint types counts docs bench peers fuzz clean contracts-setup contracts-test contracts-coverage contracts-mutate
 
 run: setup
 	@$(BIN)/penstock run --config configs/demo.toml
@@ -58,12 +62,13 @@ types: setup
 
 # The tests run from another folder, so that they see the installed package and never the source tree. The link lets
 # the processes that tests start find the tests' own modules there.
-test: lint types
+test: lint types contracts-setup
 	@mkdir -p build/tests
 	@ln -sfn $(CURDIR)/tests build/tests/tests
 	@cd build/tests && $(BIN)/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) $(CURDIR)/tests \
 	  -n 2 --dist loadgroup --cov --cov-config $(CURDIR)/pyproject.toml --cov-fail-under 85 -q
 	@$(MAKE) --no-print-directory counts
+	@$(MAKE) --no-print-directory contracts-test
 
 # Half a minute. A change that makes a kernel cheaper or dearer accepts it: benchmarks/callgrind.py --accept.
 counts: setup
@@ -103,5 +108,30 @@ peers:
 fuzz: setup
 	@$(BIN)/python -m tests.fuzz.run $(FUZZ_FILES)
 
+# The contracts. Everything comes from npm once (tools, compiler, the protocols' bytecode); after that no network is used.
+FORGE := node_modules/@foundry-rs/forge-linux-$(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)/bin/forge
+export FOUNDRY_SOLC := $(CURDIR)/contracts/bin/solc
+
+contracts-setup: contracts/node_modules/installed
+
+contracts/node_modules/installed: contracts/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+	  echo "penstock: the contracts need Node.js 18 or later and npm. Install them: apt-get install nodejs npm"; exit 1; }
+	@test -x contracts/$(FORGE) && cmp -s $< contracts/node_modules/.installed-lock || { \
+	  echo "penstock: installing the contracts' tools"; cd contracts && npm ci --silent --no-progress; }
+	@cp $< contracts/node_modules/.installed-lock
+	@touch $@
+
+contracts-test: contracts/node_modules/installed
+	@cd contracts && $(FORGE) build --quiet
+	@$(PYTHON) contracts/script/export.py --check
+	@cd contracts && $(FORGE) test --threads 1 --gas-snapshot-check true
+
+contracts-coverage: contracts/node_modules/installed
+	@cd contracts && $(PYTHON) script/coverage.py
+
+contracts-mutate: contracts/node_modules/installed
+	@cd contracts && $(PYTHON) script/mutate.py $(MUTATE)
+
 clean:
-	rm -rf build $(VENV) $(PEERS)/.venv-* *.egg-info
+	rm -rf contracts/out contracts/cache build $(VENV) $(PEERS)/.venv-* *.egg-info

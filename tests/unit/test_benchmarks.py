@@ -34,7 +34,7 @@ KEYS = {
     "note",
 }
 SUBJECTS = ("core", "gate", "journal", "listings", "market_data", "orders", "predictor")
-PROGRAMS = ("opening", "peers", "priority_lane", "wire_peers", "wire_to_wire")
+PROGRAMS = ("devchain", "opening", "peers", "priority_lane", "wire_peers", "wire_to_wire")
 
 
 def test_all_subjects_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""Ethereum-like chains: the local chain of real protocols, and the executor contract's commands."""

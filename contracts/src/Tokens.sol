@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IFlashExecutor} from "./IFlashExecutor.sol";
+
+/// @title Calls to tokens of every temper: those that return nothing, false, or something else
+/// @dev Yul, because the checks of a Solidity call (code size before, decoding after, an allocation each) cost
+/// gas in each of a route's many calls, and do not accept a token that returns nothing.
+library Tokens {
+    /// @notice This contract's balance, in the token's smallest unit; of ether, in wei, for the zero address.
+    function balance(address token) internal view returns (uint256 amount) {
+        bool ok = true;
+        assembly ("memory-safe") {
+            switch token
+            case 0 { amount := selfbalance() }
+            default {
+                mstore(0x00, 0x70a08231) // balanceOf(address)
+                mstore(0x20, address())
+                ok := and(gt(returndatasize(), 0x1f), staticcall(gas(), token, 0x1c, 0x24, 0x00, 0x20))
+                amount := mload(0x00)
+            }
+        }
+        if (!ok) revert IFlashExecutor.NotAToken(token);
+    }
+
+    /// @notice Sends `amount`, in the token's smallest unit.
+    function transfer(address token, address to, uint256 amount) internal {
+        if (!_call(token, 0xa9059cbb, to, amount)) revert IFlashExecutor.TransferFailed(token);
+    }
+
+    /// @notice Lets `spender` take exactly `amount`; every caller ends with `clearAllowance`.
+    function approve(address token, address spender, uint256 amount) internal {
+        if (!_call(token, 0x095ea7b3, spender, amount)) revert IFlashExecutor.ApproveFailed(token);
+    }
+
+    /// @notice Takes back what `spender` did not take of its allowance.
+    function clearAllowance(address token, address spender) internal {
+        bool ok;
+        uint256 left;
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, shl(224, 0xdd62ed3e)) // allowance(address,address)
+            mstore(add(m, 0x04), address())
+            mstore(add(m, 0x24), spender)
+            ok := and(gt(returndatasize(), 0x1f), staticcall(gas(), token, m, 0x44, 0x00, 0x20))
+            left := mload(0x00)
+        }
+        if (!ok) revert IFlashExecutor.NotAToken(token);
+        if (left != 0) approve(token, spender, 0);
+    }
+
+    /// @notice Sends `amount` wei with all gas; what the receiver returns is not copied.
+    function sendEther(address to, uint256 amount) internal returns (bool ok) {
+        assembly ("memory-safe") {
+            ok := call(gas(), to, amount, 0x00, 0x00, 0x00, 0x00)
+        }
+    }
+
+    /// @dev Calls `selector(to, amount)`; true when the token returned true, or nothing and has code.
+    function _call(address token, uint256 selector, address to, uint256 amount) private returns (bool ok) {
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, shl(224, selector))
+            mstore(add(m, 0x04), to)
+            mstore(add(m, 0x24), amount)
+            ok := call(gas(), token, 0, m, 0x44, 0x00, 0x20)
+            if ok {
+                switch returndatasize()
+                case 0 { ok := gt(extcodesize(token), 0) }
+                default { ok := and(gt(returndatasize(), 0x1f), eq(mload(0x00), 1)) }
+            }
+        }
+    }
+}

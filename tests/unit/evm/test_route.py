@@ -1,0 +1,190 @@
+"""Routes are written byte for byte as the contract's own tests write them, and what cannot be written is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.evm.cycle import Aave, Erc3156, Hop, Source, V2Hop, V3Hop, cycle
+from adapters.evm.route import (
+    AaveLoan,
+    BalancerLoan,
+    BalancerSwap,
+    Deadline,
+    Erc3156Loan,
+    ParentBlock,
+    Place,
+    Route,
+    RouteError,
+    Step,
+    Transfer,
+    Unwrap,
+    V2Flash,
+    V2PaidSwap,
+    V2Swap,
+    V3Swap,
+    V4Pay,
+    V4Settle,
+    V4Swap,
+    V4Sync,
+    V4Take,
+    V4Unlock,
+    Wrap,
+)
+
+VECTORS = Path(__file__).parents[3] / "contracts" / "test" / "vectors" / "routes.json"
+
+
+def address(number: int) -> bytes:
+    """The address that the vectors call by this number."""
+    return number.to_bytes(20, "big")
+
+
+A, B, C = address(0xA11CE), address(0xB0B), address(0xCAFE)
+X, Y = address(0x1111), address(0x2222)
+
+EVERY_STEP: tuple[Step, ...] = (
+    Deadline(1_750_000_000),
+    ParentBlock(bytes(range(32))),
+    Wrap(1),
+    Unwrap(Place.WETH, 2),
+    Transfer(X, A, 3),
+    V2Swap(A, B, True, 4),
+    V2PaidSwap(Y, B, Place.SELF, False, 5, 6),
+    V4Take(X, Place.SELF, 7),
+    V4Pay(Y, 8),
+    V4Pay(Place.NOBODY, 9),
+    V4Swap(Place.NOBODY, X, 3000, 60, C, Place.NOBODY, True, 10),
+    V4Sync(Y),
+    V4Settle(),
+    BalancerSwap(bytes(range(32, 64)), X, Place.WETH, Place.POOL_MANAGER, 11),
+    V2Flash(A, True, 12),
+    V3Swap(B, Place.BALANCER_VAULT, False, 13),
+    V4Unlock(),
+    BalancerLoan(X, 14),
+    AaveLoan(Y, 15, 16),
+    Erc3156Loan(Place.WETH, C, 17, 18),
+)
+
+ROUTES = {
+    "V2-V2 with a bid": Route(
+        Place.WETH,
+        22_000_002,
+        10**16,
+        cycle([V2Hop(A, True, 3 * 10**18, 9 * 10**21), V2Hop(B, False, 9 * 10**21, 31 * 10**17)]),
+        bid_wei=5 * 10**15,
+    ),
+    "every step": Route(Place.WETH, 1, 2, EVERY_STEP, tokens=(X, Y)),
+    "base asset of its own": Route(
+        X, (1 << 32) - 1, (1 << 96) - 1, (Transfer(X, A, (1 << 128) - 1),), tokens=(Y,)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_vectors(name: str) -> None:
+    assert "0x" + ROUTES[name].encode().hex() == json.loads(VECTORS.read_text())[name]
+
+
+V2A, V2B = V2Hop(A, True, 100, 200), V2Hop(B, False, 200, 110)
+V3A, V3B = V3Hop(A, True, 100), V3Hop(C, False, 200)
+
+CYCLES: dict[str, tuple[list[Hop], list[Step]]] = {
+    "V2-V2": ([V2A, V2B], [V2Flash(B, False, 110), V2PaidSwap(Place.WETH, A, B, True, 100, 200)]),
+    "V3-V2": (
+        [V3A, V2B],
+        [V3Swap(A, B, True, 100), V2Swap(B, Place.SELF, False, 110), Transfer(Place.WETH, A, 100)],
+    ),
+    "V2-V3": ([V2A, V3B], [V3Swap(C, Place.SELF, False, 200), V2PaidSwap(Place.WETH, A, C, True, 100, 200)]),
+    "V3-V3": (
+        [V3A, V3B],
+        [V3Swap(C, Place.SELF, False, 200), V3Swap(A, C, True, 100), Transfer(Place.WETH, A, 100)],
+    ),
+    "V2-V3-V2": (
+        [V2A, V3B, V2B],
+        [V2Flash(B, False, 110), V3Swap(C, B, False, 200), V2PaidSwap(Place.WETH, A, C, True, 100, 200)],
+    ),
+    "V3-V3-V2": (
+        [V3A, V3B, V2B],
+        [
+            V2Flash(B, False, 110),
+            V3Swap(C, B, False, 200),
+            V3Swap(A, C, True, 100),
+            Transfer(Place.WETH, A, 100),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CYCLES)
+def test_cycles_on_their_own_pools(name: str) -> None:
+    hops, steps = CYCLES[name]
+    assert list(cycle(hops)) == steps
+
+
+def test_cycles_on_loans() -> None:
+    traded = (V2PaidSwap(Place.WETH, A, B, True, 100, 200), V2Swap(B, Place.SELF, False, 110))
+    hops = [V2A, V2B]
+    vault = Place.BALANCER_VAULT
+    assert cycle(hops, Source.V4) == (
+        V4Unlock(),
+        V4Take(Place.WETH, Place.SELF, 100),
+        *traded,
+        V4Pay(Place.WETH, 100),
+    )
+    assert cycle(hops, Source.BALANCER) == (
+        BalancerLoan(Place.WETH, 100),
+        *traded,
+        Transfer(Place.WETH, vault, 100),
+    )
+    assert cycle(hops, Aave(5)) == (AaveLoan(Place.WETH, 100, 105), *traded)
+    assert cycle(hops, Erc3156(C, 7)) == (Erc3156Loan(Place.WETH, C, 100, 107), *traded)
+
+
+def refused(step: Step, match: str, base: bytes | Place = Place.WETH, tokens: tuple[bytes, ...] = ()) -> None:
+    with pytest.raises(RouteError, match=match):
+        Route(base, 1, 0, (step,), tokens=tokens).encode()
+
+
+def test_what_cannot_be_written_is_refused() -> None:
+    refused(Transfer(X, A, 1), "not among the route's tokens")
+    refused(Transfer(Place.WETH, A, 1), "does not count it", base=X)
+    refused(V4Pay(Place.SELF, 1), "does not count it")
+    refused(Transfer(X, A, 1 << 128), "amount is 3402", tokens=(X,))
+    refused(V2Swap(A, B, True, 1 << 112), "amount_out")
+    refused(V2Swap(A, B, True, -1), "at least 0")
+    refused(V2Swap(b"short", B, True, 1), "20 bytes")
+    refused(V4Swap(X, Y, 1 << 24, 1, C, C, True, 1), "fee")
+    refused(BalancerSwap(b"", X, Y, A, 1), "32 bytes", tokens=(X,))
+    refused(ParentBlock(b""), "32 bytes")
+    refused(Deadline(1 << 32), "time_s")
+    refused(V4Settle(), "listed twice", tokens=(X, X))
+    refused(V4Settle(), "no base asset", base=Place.SELF)
+    refused(V4Settle(), "16 tokens", tokens=tuple(address(n) for n in range(16)))
+    with pytest.raises(RouteError, match="16 other addresses"):
+        Route(Place.WETH, 1, 0, tuple(V4Sync(address(n)) for n in range(16))).encode()
+    with pytest.raises(RouteError, match="at most 65535"):
+        Route(Place.WETH, 1, 0, (V4Settle(),) * 70_000).encode()
+    with pytest.raises(RouteError, match="min_profit"):
+        Route(Place.WETH, 1, 1 << 96, ()).encode()
+    with pytest.raises(RouteError, match="at least two hops"):
+        cycle([V2A])
+
+
+@given(st.lists(st.integers(0, 9), max_size=15), st.integers(0, (1 << 96) - 1), st.integers(0, (1 << 96) - 1))
+def test_the_table_has_each_address_once(numbers: list[int], min_profit: int, bid_wei: int) -> None:
+    steps = tuple(V4Sync(address(1 + number)) for number in numbers)
+    route = Route(Place.WETH, 7, min_profit, steps, bid_wei=bid_wei).encode()
+    rows = list(dict.fromkeys(numbers))
+    assert route[0] == (6 if bid_wei else 2)
+    assert int.from_bytes(route[5:17], "big") == min_profit
+    assert route[17] == len(rows)
+    table = [route[18 + 20 * row : 38 + 20 * row] for row in range(len(rows))]
+    assert table == [address(1 + number) for number in rows]
+    body = route[18 + 20 * len(rows) :]
+    assert [rows[index] for index in body[1 : 2 * len(numbers) : 2]] == numbers
+    assert body[2 * len(numbers) :] == (b"\x14" + bid_wei.to_bytes(12, "big") if bid_wei else b"")
