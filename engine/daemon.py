@@ -28,7 +28,7 @@ from engine.console.halt_flag import HaltFlag
 from engine.console.publish import Publisher
 from engine.console.status import encode
 from engine.console.status_page import StatusPage
-from engine.control import CommandRefused, Reply, Request, settled
+from engine.control import CommandRefused, Reply, Request
 from engine.control_server import ControlServer
 from engine.core import event
 from engine.core.engine import Engine
@@ -419,7 +419,7 @@ class Daemon(Rim):
     def _obey(self, request: Request) -> Awaitable[Reply]:
         """A command from an operator: carried out now, and acknowledged once its record is durable."""
         if request.command == "status":
-            return settled(Reply(request.id, True, status=encode(self._document())))
+            return self._tell_status(request)
         if request.command == "resume":
             self._flag.clear()
         instrument = self.sequencer.instrument_of(request.symbol) if request.symbol else -1
@@ -429,6 +429,10 @@ class Daemon(Rim):
             event.command(COMMANDS[request.command], idempotency_id=request.id[:39], instrument=instrument)
         )
         return self._acknowledge(request, seq)
+
+    async def _tell_status(self, request: Request) -> Reply:
+        """Made when it is awaited: no order and no frame waits for it."""
+        return Reply(request.id, True, status=encode(self._document()))
 
     async def _acknowledge(self, request: Request, seq: int) -> Reply:
         loop = asyncio.get_running_loop()

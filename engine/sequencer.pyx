@@ -422,13 +422,14 @@ cdef class Sequencer(Outputs):
         return 0
 
     cdef int let_overtake(self) except -1:
-        """As Outputs.let_overtake. What waits for the event in process waits on; durations are the event's own."""
+        """As Outputs.let_overtake, and the halt flag. What waits for the event in process waits on; durations are the event's."""
         cdef bint was_draining = self.draining
         cdef int64_t core_ended_ns = self.core_ended_ns, went_ns
-        if self.lookout is None or self.executor is None:
+        if self.executor is None:
             return 0
         went_ns, self.executor.went_ns, self.draining = self.executor.went_ns, 0, True
         try:
+            self.heed_flag()
             self.heed_commands(steady_ns())
         finally:
             self.draining = was_draining

@@ -12,6 +12,7 @@ cdef class OrderWire:
     cdef bint has_room(self) except -1
     cdef int rehearse(self, const char *data, Py_ssize_t size) except -1
     cdef int put(self, const char *data, Py_ssize_t size) except -1
+    cdef int give(self, const char *data, Py_ssize_t size) except -1
 
 
 cdef class Wired:

@@ -38,19 +38,26 @@ cdef class OrderWire:
 
     cdef int rehearse(self, const char *data, Py_ssize_t size) except -1:
         """Encrypt these bytes for nobody, and send none: all of it is at hand when there is something to send."""
+        cdef bytes owed
         if self.tls is not None:
-            self.tls.rehearse(PyBytes_FromStringAndSize(data, size))
+            owed = self.tls.rehearse(PyBytes_FromStringAndSize(data, size))
+            if owed:
+                self.give(PyBytes_AS_STRING(owed), PyBytes_GET_SIZE(owed))
         if self.has_room():
             send(self.socket, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL)
         return 0
 
     cdef int put(self, const char *data, Py_ssize_t size) except -1:
         cdef bytes sealed
-        cdef ssize_t sent = 0
         if self.tls is not None:
             self.encrypt(PyBytes_FromStringAndSize(data, size))
             sealed = self.take_encrypted()
-            data, size = PyBytes_AS_STRING(sealed), PyBytes_GET_SIZE(sealed)
+            return self.give(PyBytes_AS_STRING(sealed), PyBytes_GET_SIZE(sealed))
+        return self.give(data, size)
+
+    cdef int give(self, const char *data, Py_ssize_t size) except -1:
+        """Send these very bytes."""
+        cdef ssize_t sent = 0
         if self.has_room():
             sent = send(self.socket, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
             if sent < 0 and errno != EAGAIN and errno != EINTR:

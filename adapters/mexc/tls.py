@@ -68,14 +68,17 @@ class TlsLayer:
         """Whether a session was taken up again."""
         return bool(self._object.session_reused)
 
-    def rehearse(self, data: bytes) -> None:
-        """Encrypt in a session that leads nowhere, and nothing in this one: code and data are at hand when it counts."""
+    def rehearse(self, data: bytes) -> bytes:
+        """Encrypt in a session that leads nowhere, and nothing in this one: code and data are at hand when it counts.
+
+        Answers what this session owes the other side all the same, to be sent at once.
+        """
         seal_for_nobody(data)
         self.encrypt(b"")
-        self.take_encrypted()
+        return self.take_encrypted()
 
     def open(self, data: bytes) -> bytes:
-        """Take in what came; answers what was in it, decrypted."""
+        """Take in what came; answers what was in it, decrypted. What it asks for besides, new keys, is in `outgoing` then."""
         self._incoming.write(data)
         if not self.is_ready and not self._shake_hands():
             return b""
@@ -91,6 +94,10 @@ class TlsLayer:
                 self.is_closed = True
                 break
             parts.append(part)
+        if not self.is_closed:
+            self.encrypt(
+                b""
+            )  # OpenSSL answers a KeyUpdate (RFC 8446, 4.6.3) no sooner than at the next write
         return b"".join(parts)
 
     def _shake_hands(self) -> bool:

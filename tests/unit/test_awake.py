@@ -120,6 +120,27 @@ def test_while_frames_come_every_instrument_is_rehearsed_in_turn() -> None:
     assert heard[:9] == [1, 2, 0, 1, 2, 0, 1, 2, 0]
 
 
+def test_the_loop_sleeps_again_some_time_after_the_newest_frame() -> None:
+    stage = Stage(0)
+
+    async def main() -> float:
+        awake = Awake(stage.sequencer)
+        work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames=True))
+        await asyncio.sleep(0)
+        stage.frame()
+        await asyncio.sleep(0.1)
+        assert stage.ear.heard, "it was awake"
+        began_s = time.thread_time()
+        await asyncio.sleep(0.3)
+        spent_s = time.thread_time() - began_s
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        return spent_s
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(main()) < 0.15, "half of it would be a loop that polls"
+
+
 def test_a_frame_is_followed_by_a_rehearsal_on_its_instrument_but_not_every_one() -> None:
     stage = Stage(0, 0)
     soon: list[tuple[Any, ...]] = []

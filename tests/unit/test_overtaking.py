@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -95,12 +96,16 @@ class Desk:
         before_send()
         raise AssertionError("an order went although it was void")
 
-    def send_two(self, run_dir: Path, command: CommandName) -> None:
-        """Two orders in one event; the command is sent while the first of them is."""
-        asyncio.run(self._send_two(run_dir, command))
+    def send_two(
+        self, run_dir: Path, command: CommandName, meanwhile: Callable[[], object] | None = None
+    ) -> None:
+        """Two orders in one event; the command is sent while the first of them is, or something else done."""
+        asyncio.run(self._send_two(run_dir, command, meanwhile))
         self.journal.close()
 
-    async def _send_two(self, run_dir: Path, command: CommandName) -> None:
+    async def _send_two(
+        self, run_dir: Path, command: CommandName, meanwhile: Callable[[], object] | None
+    ) -> None:
         puppet = self.session.puppets[0]
         puppet.todo = lambda one: [one.buy(0, 9_100, 100), one.sell(0, 11_000, 100)]
         await self.server.start()
@@ -109,7 +114,8 @@ class Desk:
                 link.connect(address)
                 self.server.work()
                 payload = msgspec.msgpack.encode(Request("one", command))
-                self.lane.meanwhile = lambda: self._once(link, len(payload).to_bytes(4, "little") + payload)
+                request = len(payload).to_bytes(4, "little") + payload
+                self.lane.meanwhile = meanwhile or (lambda: self._once(link, request))
                 timer = event.timer(1, puppet.index, self.session.now_ns)
                 self.sequencer.process_batch(event.batch([event.stamped(timer, 1, self.session.now_ns)]))
                 self.told_at_once = list(self.lane.told)
@@ -131,6 +137,17 @@ def test_a_halt_stops_the_second_order_of_the_event(tmp_path: Path) -> None:
     assert desk.lane.told == [("order", first)]
     assert desk.session.engine.is_halted
     assert not desk.session.engine.order(second).is_open, "reported as never accepted"
+
+
+def test_the_halt_flag_does_so_without_a_word(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    flag = ctypes.c_uint64(0)
+    desk.sequencer.bind_halt_flag(ctypes.addressof(flag))
+    desk.send_two(tmp_path, "halt", lambda: setattr(flag, "value", 1))
+    first, second = desk.session.puppets[0].result
+    assert desk.lane.told == [("order", first)]
+    assert desk.session.engine.is_halted
+    assert not desk.session.engine.order(second).is_open
 
 
 def test_cancels_go_before_the_second_order_and_its_own_cancel_after_it(tmp_path: Path) -> None:

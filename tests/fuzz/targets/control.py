@@ -1,4 +1,7 @@
-"""The command socket, over the socket itself, and the quick reading of a command. Input: a byte for how the bytes are cut, then what a client sends."""
+"""The command socket, over the socket itself, and the quick reading of a command.
+
+Input: a byte for how the bytes are cut, then what a client sends.
+"""
 
 from __future__ import annotations
 
