@@ -529,6 +529,38 @@ contract RoutesTest is World {
         );
     }
 
+    // Any amount: what the protocols say a cycle gives is what it gives, profit or loss, to the wei.
+
+    function testFuzz_any_amount(uint256 amount, bool cheapFirst, bool overV3) public {
+        amount = _bound(amount, 1e9, 400 ether);
+        address first = overV3 ? (cheapFirst ? v3Cheap : v3Dear) : (cheapFirst ? v2Cheap : v2Dear);
+        address second = cheapFirst ? v2Dear : v2Cheap;
+        uint256 got = overV3 ? quoteV3(first, wethToX(), amount) : quoteV2(first, address(weth), amount);
+        uint256 out = quoteV2(second, address(x), got);
+        bytes memory sell = RouteLib.v2(1, RouteLib.SELF, isToken1(second, address(weth)), out);
+        bytes memory steps = overV3
+            ? bytes.concat(RouteLib.v3(0, 1, wethToX(), amount), sell, RouteLib.transfer(RouteLib.WETH, 0, amount))
+            : bytes.concat(
+                RouteLib.v4Unlock(),
+                RouteLib.v4Take(RouteLib.WETH, RouteLib.SELF, amount),
+                RouteLib.v2Paid(RouteLib.WETH, 0, 1, isToken1(first, address(x)), amount, got),
+                sell,
+                RouteLib.v4Pay(RouteLib.WETH, amount)
+            );
+        weth.transfer(address(manager), 400 ether);
+        weth.transfer(address(executor), 1000 ether);
+        uint256 before = weth.balanceOf(address(executor));
+        if (out < amount) {
+            fails(
+                bytes.concat(wethHead(0, list(first, second)), steps),
+                tooLow(address(weth), before + out - amount, before)
+            );
+        } else {
+            run(bytes.concat(wethHead(out - amount, list(first, second)), steps));
+            assertEq(weth.balanceOf(address(executor)), before + out - amount);
+        }
+    }
+
     // Guards and the builder.
 
     function profitable() internal view returns (uint256 profit, bytes memory steps) {
