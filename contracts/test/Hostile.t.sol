@@ -357,6 +357,36 @@ contract HostileTest is World {
         assertEq(odd.allowance(address(executor), address(lender)), 0);
     }
 
+    /// @dev Sells 1 odd token to a Balancer pool; the puppet gives one back, so that none is missing.
+    function sellOddOnBalancer() internal returns (bytes memory) {
+        bytes32 id = weightedPool(address(odd), address(weth), 1000 ether, 1000 ether, 0.5e18, 0.001e18);
+        odd.transfer(address(puppet), 1 ether);
+        puppet.add(address(odd), abi.encodeCall(IToken.transfer, (address(executor), 1 ether)));
+        return bytes.concat(
+            RouteLib.head(2, ANY_BLOCK, 0, list(address(odd)), list(address(puppet))),
+            RouteLib.balancer(id, 0, RouteLib.WETH, RouteLib.SELF, 1 ether),
+            RouteLib.v2(1, 0xff, true, 1)
+        );
+    }
+
+    function test_allowance_that_a_token_keeps_after_a_balancer_swap_is_taken_back() public {
+        bytes memory route = sellOddOnBalancer();
+        odd.set(OddToken.Mode.STICKY_ALLOWANCE);
+        run(route);
+        assertEq(odd.allowance(address(executor), address(vault)), 0);
+        assertGt(weth.balanceOf(address(executor)), 100 ether);
+    }
+
+    function test_token_cannot_reenter_from_a_first_step_that_arms_nobody() public {
+        bytes memory route = sellOddOnBalancer();
+        vm.prank(owner);
+        executor.setOperator(address(odd), true);
+        odd.setCall(address(executor), wethHead(0, none()));
+        run(route);
+        assertTrue(odd.reentered());
+        assertEq(odd.answer(), NOT_ARMED);
+    }
+
     function test_approvals_that_fail_fail_the_route() public {
         odd.set(OddToken.Mode.RETURN_FALSE);
         bytes memory error = abi.encodeWithSelector(IFlashExecutor.ApproveFailed.selector, address(odd));

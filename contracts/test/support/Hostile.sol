@@ -67,6 +67,10 @@ contract OddToken {
         (target, call, mode) = (target_, call_, Mode.REENTER);
     }
 
+    function decimals() external pure returns (uint8) {
+        return 18;
+    }
+
     function totalSupply() external pure returns (uint256) {
         return type(uint112).max;
     }
