@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {World} from "./support/World.sol";
 import {RouteLib} from "./support/RouteLib.sol";
-import {OddToken, Puppet, Lender} from "./support/Hostile.sol";
+import {OddToken, Puppet, Lender, Liar, Waker} from "./support/Hostile.sol";
 import "./support/Interfaces.sol";
 
 /// @title Hostile tokens, pools, lenders, builders, and an operator's leaked key
@@ -276,6 +276,9 @@ contract HostileTest is World {
         }
         odd.set(OddToken.Mode.NO_RETURN);
         run(sends(0, 0));
+        run(bytes.concat(head(0, list(address(odd)), none()), RouteLib.v4Unlock(), RouteLib.v4Pay(0, 0)));
+        address[] memory puppets = list(address(puppet));
+        run(bytes.concat(head(0, list(address(odd)), puppets), RouteLib.v2Paid(0, 1, 0xff, true, 0, 0)));
         odd.set(OddToken.Mode.NO_BALANCE);
         fails(sends(0, 0), abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, address(odd)));
         fails(head(0, list(stranger), none()), abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, stranger));
@@ -409,6 +412,13 @@ contract HostileTest is World {
         assertWhole();
     }
 
+    function test_lender_is_allowed_what_the_route_says_and_no_more() public {
+        puppet.add(address(weth), abi.encodeCall(IToken.transferFrom, (address(executor), stranger, 10 ether + 1)));
+        run(bytes.concat(wethHead(0, list(address(puppet))), RouteLib.erc3156Loan(RouteLib.WETH, 0, 1, 10 ether)));
+        assertFalse(puppet.succeeded(0));
+        assertWhole();
+    }
+
     function test_lender_that_does_nothing_is_left_no_allowance() public {
         run(bytes.concat(wethHead(0, list(address(puppet))), RouteLib.erc3156Loan(RouteLib.WETH, 0, 1, 10 ether)));
         assertWhole();
@@ -455,39 +465,5 @@ contract HostileTest is World {
 
     function test_ether_cannot_leave_while_the_base_asset_grows() public {
         fails(bytes.concat(wethHead(0, none()), RouteLib.wrap(1 ether)), tooLow(address(0), 99 ether, 100 ether));
-    }
-}
-
-/// @notice A token that counts as it likes.
-contract Liar {
-    function balanceOf(address) external pure returns (uint256) {
-        return 1 << 255;
-    }
-
-    function transfer(address, uint256) external pure returns (bool) {
-        return true;
-    }
-}
-
-/// @notice A pool that keeps still, and a builder that calls the executor back once it is paid.
-contract Waker {
-    address internal immutable executor;
-    bytes internal call;
-    bool public paid;
-    bool public succeeded;
-
-    constructor(address executor_, bytes memory call_) {
-        (executor, call) = (executor_, call_);
-    }
-
-    function set(bytes calldata call_) external {
-        call = call_;
-    }
-
-    fallback() external payable {}
-
-    receive() external payable {
-        paid = true;
-        (succeeded,) = executor.call(call);
     }
 }

@@ -191,3 +191,37 @@ contract Puppet {
         }
     }
 }
+
+/// @notice A token that counts as it likes.
+contract Liar {
+    function balanceOf(address) external pure returns (uint256) {
+        return 1 << 255;
+    }
+
+    function transfer(address, uint256) external pure returns (bool) {
+        return true;
+    }
+}
+
+/// @notice A pool that keeps still, and a builder that calls the executor back once it is paid.
+contract Waker {
+    address internal immutable executor;
+    bytes internal call;
+    bool public paid;
+    bool public succeeded;
+
+    constructor(address executor_, bytes memory call_) {
+        (executor, call) = (executor_, call_);
+    }
+
+    function set(bytes calldata call_) external {
+        call = call_;
+    }
+
+    fallback() external payable {}
+
+    receive() external payable {
+        paid = true;
+        (succeeded,) = executor.call(call);
+    }
+}
