@@ -272,6 +272,17 @@ contract AccessTest is World {
         assertEq(address(executor).balance, 1 ether);
     }
 
+    function testFuzz_strangers_calls_change_nothing(bytes calldata call) public {
+        vm.assume(call.length != 0);
+        weth.transfer(address(executor), 5 ether);
+        (bool ok, bytes memory answer) = send(stranger, call);
+        if (ok) assertGe(answer.length, 32, "more than a view answered");
+        assertEq(weth.balanceOf(address(executor)), 5 ether + 1);
+        assertEq(executor.owner(), owner);
+        assertEq(executor.pendingOwner(), address(0));
+        assertFalse(executor.isOperator(stranger));
+    }
+
     // Routes that are none.
 
     function bad(bytes memory route) internal {

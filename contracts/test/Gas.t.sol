@@ -19,8 +19,8 @@ interface VmAccessList {
 /// @title Gas of whole transactions, into snapshots/transactions.json
 /// @dev Isolated: forge runs each top-level call as a transaction of its own, cold, with the 21,000 and the calldata, and
 /// refunds deducted, as a receipt has it (script/receipts.py holds two of them against anvil's receipts). Tokens are
-/// WETH9 and Uniswap V2's own ERC-20. The pairs were traded in the same block already: the first trade of a block
-/// writes the pair's price sums too, 10,000 gas a pair with us as with everyone.
+/// WETH9 and Uniswap V2's own ERC-20. The pairs were traded in the same block already, but for the row that says
+/// otherwise: the first trade of a block writes the pairs' price sums too.
 /// forge-config: default.isolate = true
 contract GasTest is World {
     address internal cheap; // 3100 x for a WETH
@@ -166,6 +166,11 @@ contract GasTest is World {
         );
         gasOf("V2-V2, a plain contract without checks", address(plain), call);
         assertLt(gas, throughRouters("V2-V2, routers", 0, hops(hop(0, cheap), hop(1, dear))));
+        vm.warp(block.timestamp + 12);
+        IV2Pair(cheap).sync();
+        IV2Pair(dear).sync();
+        vm.warp(block.timestamp + 12);
+        gasOf("V2-V2, flash swap, first trade of the block", address(executor), v2v2(0));
     }
 
     // V4.

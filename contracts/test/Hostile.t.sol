@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {World} from "./support/World.sol";
 import {RouteLib} from "./support/RouteLib.sol";
-import {OddToken, Puppet, Lender} from "./support/Hostile.sol";
+import {OddToken, Puppet, Lender, Liar, Waker} from "./support/Hostile.sol";
 import "./support/Interfaces.sol";
 
 /// @title Hostile tokens, pools, lenders, builders, and an operator's leaked key
@@ -276,6 +276,9 @@ contract HostileTest is World {
         }
         odd.set(OddToken.Mode.NO_RETURN);
         run(sends(0, 0));
+        run(bytes.concat(head(0, list(address(odd)), none()), RouteLib.v4Unlock(), RouteLib.v4Pay(0, 0)));
+        address[] memory puppets = list(address(puppet));
+        run(bytes.concat(head(0, list(address(odd)), puppets), RouteLib.v2Paid(0, 1, 0xff, true, 0, 0)));
         odd.set(OddToken.Mode.NO_BALANCE);
         fails(sends(0, 0), abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, address(odd)));
         fails(head(0, list(stranger), none()), abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, stranger));
@@ -357,6 +360,36 @@ contract HostileTest is World {
         assertEq(odd.allowance(address(executor), address(lender)), 0);
     }
 
+    /// @dev Sells 1 odd token to a Balancer pool; the puppet gives one back, so that none is missing.
+    function sellOddOnBalancer() internal returns (bytes memory) {
+        bytes32 id = weightedPool(address(odd), address(weth), 1000 ether, 1000 ether, 0.5e18, 0.001e18);
+        odd.transfer(address(puppet), 1 ether);
+        puppet.add(address(odd), abi.encodeCall(IToken.transfer, (address(executor), 1 ether)));
+        return bytes.concat(
+            RouteLib.head(2, ANY_BLOCK, 0, list(address(odd)), list(address(puppet))),
+            RouteLib.balancer(id, 0, RouteLib.WETH, RouteLib.SELF, 1 ether),
+            RouteLib.v2(1, 0xff, true, 1)
+        );
+    }
+
+    function test_allowance_that_a_token_keeps_after_a_balancer_swap_is_taken_back() public {
+        bytes memory route = sellOddOnBalancer();
+        odd.set(OddToken.Mode.STICKY_ALLOWANCE);
+        run(route);
+        assertEq(odd.allowance(address(executor), address(vault)), 0);
+        assertGt(weth.balanceOf(address(executor)), 100 ether);
+    }
+
+    function test_token_cannot_reenter_from_a_first_step_that_arms_nobody() public {
+        bytes memory route = sellOddOnBalancer();
+        vm.prank(owner);
+        executor.setOperator(address(odd), true);
+        odd.setCall(address(executor), wethHead(0, none()));
+        run(route);
+        assertTrue(odd.reentered());
+        assertEq(odd.answer(), NOT_ARMED);
+    }
+
     function test_approvals_that_fail_fail_the_route() public {
         odd.set(OddToken.Mode.RETURN_FALSE);
         bytes memory error = abi.encodeWithSelector(IFlashExecutor.ApproveFailed.selector, address(odd));
@@ -376,6 +409,13 @@ contract HostileTest is World {
         bytes memory route =
             bytes.concat(wethHead(0, list(address(puppet))), RouteLib.erc3156Loan(RouteLib.WETH, 0, 1, 10 ether));
         fails(route, tooLow(address(weth), 90 ether, 100 ether));
+        assertWhole();
+    }
+
+    function test_lender_is_allowed_what_the_route_says_and_no_more() public {
+        puppet.add(address(weth), abi.encodeCall(IToken.transferFrom, (address(executor), stranger, 10 ether + 1)));
+        run(bytes.concat(wethHead(0, list(address(puppet))), RouteLib.erc3156Loan(RouteLib.WETH, 0, 1, 10 ether)));
+        assertFalse(puppet.succeeded(0));
         assertWhole();
     }
 
@@ -425,39 +465,5 @@ contract HostileTest is World {
 
     function test_ether_cannot_leave_while_the_base_asset_grows() public {
         fails(bytes.concat(wethHead(0, none()), RouteLib.wrap(1 ether)), tooLow(address(0), 99 ether, 100 ether));
-    }
-}
-
-/// @notice A token that counts as it likes.
-contract Liar {
-    function balanceOf(address) external pure returns (uint256) {
-        return 1 << 255;
-    }
-
-    function transfer(address, uint256) external pure returns (bool) {
-        return true;
-    }
-}
-
-/// @notice A pool that keeps still, and a builder that calls the executor back once it is paid.
-contract Waker {
-    address internal immutable executor;
-    bytes internal call;
-    bool public paid;
-    bool public succeeded;
-
-    constructor(address executor_, bytes memory call_) {
-        (executor, call) = (executor_, call_);
-    }
-
-    function set(bytes calldata call_) external {
-        call = call_;
-    }
-
-    fallback() external payable {}
-
-    receive() external payable {
-        paid = true;
-        (succeeded,) = executor.call(call);
     }
 }

@@ -1,95 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {World} from "./support/World.sol";
+import {Market} from "./support/Market.sol";
 import {RouteLib} from "./support/RouteLib.sol";
-import {Lender} from "./support/Hostile.sol";
 import "./support/Interfaces.sol";
 
 /// @title Every source of funds and every family of pools, on the protocols' own bytecode, to the wei
 /// @dev Each route's `minProfit` is the exact profit, and one wei more must fail: so the amounts are exact both ways.
-contract RoutesTest is World {
-    address internal v2Cheap; // 3100 x for a WETH
-    address internal v2Dear; // 3000 x for a WETH
-    address internal v2Y; // x to y, 1:1
-    address internal v3Cheap;
-    address internal v3Dear;
-    address internal v3Y; // x to y, 1:1
-    address internal pancakeDear;
-    bytes32 internal balCheap;
-    bytes32 internal balDear;
-    PoolKey internal v4Cheap;
-    PoolKey internal v4Dear;
-    PoolKey internal v4Ether; // ether and x, 3000 x
-    Lender internal lender;
-
-    uint256 internal constant IN = 3 ether;
-
-    function setUp() public {
-        deployTokens();
-        deployV2();
-        deployV3();
-        deployV4();
-        deployBalancer();
-        deployAave(x, 100_000 ether);
-        v2Cheap = v2Pool(uniswapV2, address(weth), address(x), 1000 ether, 3_100_000 ether);
-        v2Dear = v2Pool(sushi, address(weth), address(x), 1000 ether, 3_000_000 ether);
-        v2Y = v2Pool(uniswapV2, address(x), address(y), 1_000_000 ether, 1_000_000 ether);
-        v3Cheap = v3Pool(address(weth), address(x), 500, price(3100), 100_000 ether);
-        v3Dear = v3Pool(address(weth), address(x), 3000, price(3000), 100_000 ether);
-        v3Y = v3Pool(address(x), address(y), 500, Q96, 1_000_000 ether);
-        pancakeDear = pancakePool(address(weth), address(x), 500, 10, price(2990), 100_000 ether);
-        balCheap = weightedPool(address(weth), address(x), 1000 ether, 3_100_000 ether, 0.5e18, 0.001e18);
-        balDear = weightedPool(address(weth), address(x), 1000 ether, 3_000_000 ether, 0.5e18, 0.001e18);
-        v4Cheap = v4Pool(address(weth), address(x), 500, 10, address(0), price(3100), 100_000 ether);
-        v4Dear = v4Pool(address(weth), address(x), 3000, 60, address(0), price(3000), 100_000 ether);
-        v4Ether = v4Pool(address(0), address(x), 3000, 60, address(0), sqrtPrice(1, 3000), 100_000 ether);
-        lender = new Lender();
-        weth.transfer(address(lender), 1000 ether);
-        weth.transfer(address(manager), 10 ether);
-        weth.transfer(address(vault), 1); // the vault counts its own
-        deployExecutor();
-    }
-
-    /// @dev sqrt(price) of a pool of WETH and x at so many x for a WETH.
-    function price(uint256 xPerWeth) internal view returns (uint160) {
-        return address(weth) < address(x) ? sqrtPrice(1, xPerWeth) : sqrtPrice(xPerWeth, 1);
-    }
-
-    /// @dev Whether a swap of `tokenIn` for `tokenOut` is zero for one.
-    function down(address tokenIn, address tokenOut) internal pure returns (bool) {
-        return tokenIn < tokenOut;
-    }
-
-    function wethToX() internal view returns (bool) {
-        return down(address(weth), address(x));
-    }
-
-    /// @dev x for IN WETH from the cheap pair.
-    function buyX(uint8 pair, uint8 to, uint256 got) internal view returns (bytes memory) {
-        return RouteLib.v2Paid(RouteLib.WETH, pair, to, isToken1(v2Cheap, address(x)), IN, got);
-    }
-
-    /// @dev Runs `steps` in WETH with exactly this profit, after it failed with one wei more.
-    function exactly(uint256 profit, address[] memory tokens, address[] memory others, bytes memory steps) internal {
-        uint256 before = weth.balanceOf(address(executor));
-        uint256 xBefore = x.balanceOf(address(executor));
-        uint256 yBefore = y.balanceOf(address(executor));
-        fails(
-            bytes.concat(RouteLib.head(2, ANY_BLOCK, uint96(profit + 1), tokens, others), steps),
-            tooLow(address(weth), before + profit, before + profit + 1)
-        );
-        run(bytes.concat(RouteLib.head(2, ANY_BLOCK, uint96(profit), tokens, others), steps));
-        assertEq(weth.balanceOf(address(executor)), before + profit, "profit");
-        assertEq(x.balanceOf(address(executor)), xBefore, "x is left");
-        assertEq(y.balanceOf(address(executor)), yBefore, "y is left");
-        address[4] memory spenders = [address(vault), address(aave), address(lender), address(manager)];
-        for (uint256 i = 0; i < 4; ++i) {
-            assertEq(weth.allowance(address(executor), spenders[i]), 0, "an allowance is left");
-            assertEq(x.allowance(address(executor), spenders[i]), 0, "an allowance is left");
-        }
-    }
-
+contract RoutesTest is Market {
     // The cycle's own pools as source.
 
     function test_v2_v2() public {
@@ -319,11 +237,6 @@ contract RoutesTest is World {
         );
     }
 
-    /// @dev The two V2 hops, rows 0 and 1, with money in hand.
-    function v2Pair(uint256 out, uint256 got) internal view returns (bytes memory) {
-        return bytes.concat(buyX(0, 1, got), RouteLib.v2(1, RouteLib.SELF, isToken1(v2Dear, address(weth)), out));
-    }
-
     function test_v4_ether_is_wrapped_and_unwrapped() public {
         // Ether to WETH is a hop: buy x with WETH where it is cheap, sell it for ether, wrap.
         uint256 got = quoteV2(v2Cheap, address(weth), IN);
@@ -486,141 +399,5 @@ contract RoutesTest is World {
             list(v2Cheap, v2Dear, address(lender)),
             bytes.concat(RouteLib.erc3156Loan(RouteLib.WETH, 2, IN, IN + fee), v2Pair(out, got))
         );
-    }
-
-    // Sources within the callback of another: the route does not begin where the calldata does.
-
-    function nested(bytes memory loan, bytes memory repay) internal view returns (bytes memory) {
-        uint256 got = quoteV2(v2Cheap, address(weth), IN);
-        uint256 out = quoteV2(v2Dear, address(x), got);
-        return bytes.concat(RouteLib.v4Unlock(), loan, v2Pair(out, got), repay);
-    }
-
-    function test_loans_within_the_callback_of_another() public {
-        uint256 profit = quoteV2(v2Dear, address(x), quoteV2(v2Cheap, address(weth), IN)) - IN;
-        address[] memory others = list(v2Cheap, v2Dear, address(lender));
-        uint256 state = vm.snapshotState();
-        bytes memory repay = RouteLib.transfer(RouteLib.WETH, RouteLib.BALANCER_VAULT, IN);
-        exactly(profit, none(), others, nested(RouteLib.balancerLoan(RouteLib.WETH, IN), repay));
-        vm.revertToState(state);
-        uint256 premium = IN * 5 / 10_000;
-        exactly(profit - premium, none(), others, nested(RouteLib.aaveLoan(RouteLib.WETH, IN, IN + premium), ""));
-        vm.revertToState(state);
-        uint256 fee = lender.flashFee(address(weth), IN);
-        exactly(profit - fee, none(), others, nested(RouteLib.erc3156Loan(RouteLib.WETH, 2, IN, IN + fee), ""));
-    }
-
-    function test_unlock_and_flash_within_a_loan() public {
-        uint256 got = quoteV2(v2Cheap, address(weth), IN);
-        uint256 out = quoteV2(v2Dear, address(x), got);
-        bytes memory borrow = bytes.concat(
-            RouteLib.balancerLoan(RouteLib.WETH, 1 ether),
-            RouteLib.v4Unlock(),
-            RouteLib.v4Take(RouteLib.WETH, RouteLib.SELF, 1 ether)
-        );
-        bytes memory repay = bytes.concat(
-            RouteLib.v4Pay(RouteLib.WETH, 1 ether), RouteLib.transfer(RouteLib.WETH, RouteLib.BALANCER_VAULT, 1 ether)
-        );
-        exactly(
-            out - IN,
-            none(),
-            list(v2Cheap, v2Dear),
-            bytes.concat(borrow, RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out), buyX(0, 1, got), repay)
-        );
-    }
-
-    // Guards and the builder.
-
-    function profitable() internal view returns (uint256 profit, bytes memory steps) {
-        uint256 got = quoteV2(v2Cheap, address(weth), IN);
-        uint256 out = quoteV2(v2Dear, address(x), got);
-        steps = bytes.concat(RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out), buyX(0, 1, got));
-        profit = out - IN;
-    }
-
-    function test_builder_is_paid_out_of_profit() public {
-        (uint256 profit, bytes memory steps) = profitable();
-        bytes memory route = bytes.concat(wethHead(profit - 0.01 ether, list(v2Cheap, v2Dear)), steps);
-        fails(withBid(route, 0.01 ether + 1), tooLow(address(weth), 1 + profit, 1 + profit + 1));
-        run(withBid(route, 0.01 ether));
-        assertEq(builder.balance, 1 + 0.01 ether);
-        assertEq(weth.balanceOf(address(executor)), 1 + profit - 0.01 ether);
-        assertEq(address(executor).balance, 0);
-    }
-
-    function test_builder_gets_all_of_the_profit_at_most() public {
-        (uint256 profit, bytes memory steps) = profitable();
-        bytes memory route = bytes.concat(wethHead(0, list(v2Cheap, v2Dear)), steps);
-        fails(withBid(route, profit + 1), tooLow(address(weth), 1 + profit, 1 + profit + 1));
-        run(withBid(route, profit));
-        assertEq(weth.balanceOf(address(executor)), 1);
-    }
-
-    function test_builder_that_refuses_fails_the_route() public {
-        (, bytes memory steps) = profitable();
-        vm.coinbase(v2Cheap); // a pair takes no ether
-        bytes memory route = bytes.concat(wethHead(0, list(v2Cheap, v2Dear)), steps);
-        fails(withBid(route, 1), abi.encodeWithSelector(IFlashExecutor.BidRefused.selector));
-    }
-
-    function test_bid_in_another_token_fails() public {
-        bytes memory route = head(0, list(address(x)), none());
-        x.transfer(address(executor), 1 ether);
-        fails(withBid(route, 0), abi.encodeWithSelector(IFlashExecutor.BidNotInEther.selector));
-    }
-
-    function test_bid_flag_without_bid_step_fails() public {
-        (, bytes memory steps) = profitable();
-        bytes memory route = bytes.concat(wethHead(0, list(v2Cheap, v2Dear)), steps);
-        route[0] = bytes1(uint8(6));
-        fails(route, abi.encodeWithSelector(IFlashExecutor.BadRoute.selector));
-    }
-
-    function test_bid_step_without_flag_pays_nobody() public {
-        (uint256 profit, bytes memory steps) = profitable();
-        run(bytes.concat(wethHead(profit, list(v2Cheap, v2Dear)), steps, RouteLib.bid(0.01 ether)));
-        assertEq(builder.balance, 1);
-    }
-
-    function test_bid_with_base_ether() public {
-        vm.deal(address(executor), 1 ether);
-        bytes memory route = head(0, list(address(0)), none());
-        fails(withBid(route, 1), tooLow(address(0), 1 ether, 1 ether + 1));
-        // A gift makes the profit.
-        vm.deal(operator, 1 ether);
-        vm.prank(operator);
-        (bool ok,) = address(executor).call{value: 5}(withBid(route, 5));
-        assertFalse(ok, "ether that comes with the call is no profit");
-    }
-
-    function test_last_block() public {
-        (uint256 profit, bytes memory steps) = profitable();
-        bytes memory route =
-            bytes.concat(RouteLib.head(2, uint32(block.number), uint96(profit), none(), list(v2Cheap, v2Dear)), steps);
-        vm.roll(block.number + 1);
-        fails(route, abi.encodeWithSelector(IFlashExecutor.Expired.selector));
-        vm.roll(block.number - 1);
-        run(route);
-    }
-
-    function test_deadline() public {
-        (uint256 profit, bytes memory steps) = profitable();
-        bytes memory route =
-            bytes.concat(wethHead(profit, list(v2Cheap, v2Dear)), RouteLib.deadline(uint32(block.timestamp)), steps);
-        vm.warp(block.timestamp + 1);
-        fails(route, abi.encodeWithSelector(IFlashExecutor.Expired.selector));
-        vm.warp(block.timestamp - 1);
-        run(route);
-    }
-
-    function test_parent_block() public {
-        (uint256 profit, bytes memory steps) = profitable();
-        vm.setBlockhash(block.number - 1, keccak256("parent"));
-        bytes memory start = wethHead(profit, list(v2Cheap, v2Dear));
-        fails(
-            bytes.concat(start, RouteLib.parent(keccak256("uncle")), steps),
-            abi.encodeWithSelector(IFlashExecutor.WrongParent.selector)
-        );
-        run(bytes.concat(start, RouteLib.parent(keccak256("parent")), steps));
     }
 }

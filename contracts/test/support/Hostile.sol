@@ -67,6 +67,10 @@ contract OddToken {
         (target, call, mode) = (target_, call_, Mode.REENTER);
     }
 
+    function decimals() external pure returns (uint8) {
+        return 18;
+    }
+
     function totalSupply() external pure returns (uint256) {
         return type(uint112).max;
     }
@@ -185,5 +189,39 @@ contract Puppet {
         assembly {
             return(add(out, 32), mload(out))
         }
+    }
+}
+
+/// @notice A token that counts as it likes.
+contract Liar {
+    function balanceOf(address) external pure returns (uint256) {
+        return 1 << 255;
+    }
+
+    function transfer(address, uint256) external pure returns (bool) {
+        return true;
+    }
+}
+
+/// @notice A pool that keeps still, and a builder that calls the executor back once it is paid.
+contract Waker {
+    address internal immutable executor;
+    bytes internal call;
+    bool public paid;
+    bool public succeeded;
+
+    constructor(address executor_, bytes memory call_) {
+        (executor, call) = (executor_, call_);
+    }
+
+    function set(bytes calldata call_) external {
+        call = call_;
+    }
+
+    fallback() external payable {}
+
+    receive() external payable {
+        paid = true;
+        (succeeded,) = executor.call(call);
     }
 }

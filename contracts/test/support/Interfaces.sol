@@ -28,6 +28,7 @@ interface IV2Pair {
     function token0() external view returns (address);
     function getReserves() external view returns (uint112, uint112, uint32);
     function mint(address) external returns (uint256);
+    function sync() external;
     function swap(uint256, uint256, address, bytes calldata) external;
 }
 

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Market} from "./support/Market.sol";
+import {RouteLib} from "./support/RouteLib.sol";
+import "./support/Interfaces.sol";
+
+/// @title Sources within sources, any amount, and what guards a route: profit, blocks, deadline, the builder's payment
+contract GuardsTest is Market {
+    // Sources within the callback of another: the route does not begin where the calldata does.
+
+    function nested(bytes memory loan, bytes memory repay) internal view returns (bytes memory) {
+        uint256 got = quoteV2(v2Cheap, address(weth), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        return bytes.concat(RouteLib.v4Unlock(), loan, v2Pair(out, got), repay);
+    }
+
+    function test_loans_within_the_callback_of_another() public {
+        uint256 profit = quoteV2(v2Dear, address(x), quoteV2(v2Cheap, address(weth), IN)) - IN;
+        address[] memory others = list(v2Cheap, v2Dear, address(lender));
+        uint256 state = vm.snapshotState();
+        bytes memory repay = RouteLib.transfer(RouteLib.WETH, RouteLib.BALANCER_VAULT, IN);
+        exactly(profit, none(), others, nested(RouteLib.balancerLoan(RouteLib.WETH, IN), repay));
+        vm.revertToState(state);
+        uint256 premium = IN * 5 / 10_000;
+        exactly(profit - premium, none(), others, nested(RouteLib.aaveLoan(RouteLib.WETH, IN, IN + premium), ""));
+        vm.revertToState(state);
+        uint256 fee = lender.flashFee(address(weth), IN);
+        exactly(profit - fee, none(), others, nested(RouteLib.erc3156Loan(RouteLib.WETH, 2, IN, IN + fee), ""));
+    }
+
+    function test_unlock_and_flash_within_a_loan() public {
+        uint256 got = quoteV2(v2Cheap, address(weth), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        bytes memory borrow = bytes.concat(
+            RouteLib.balancerLoan(RouteLib.WETH, 1 ether),
+            RouteLib.v4Unlock(),
+            RouteLib.v4Take(RouteLib.WETH, RouteLib.SELF, 1 ether)
+        );
+        bytes memory repay = bytes.concat(
+            RouteLib.v4Pay(RouteLib.WETH, 1 ether), RouteLib.transfer(RouteLib.WETH, RouteLib.BALANCER_VAULT, 1 ether)
+        );
+        exactly(
+            out - IN,
+            none(),
+            list(v2Cheap, v2Dear),
+            bytes.concat(borrow, RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out), buyX(0, 1, got), repay)
+        );
+    }
+
+    // Any amount: what the protocols say a cycle gives is what it gives, profit or loss, to the wei.
+
+    function testFuzz_any_amount(uint256 amount, bool cheapFirst, bool overV3) public {
+        amount = _bound(amount, 1e9, 400 ether);
+        address first = overV3 ? (cheapFirst ? v3Cheap : v3Dear) : (cheapFirst ? v2Cheap : v2Dear);
+        address second = cheapFirst ? v2Dear : v2Cheap;
+        uint256 got = overV3 ? quoteV3(first, wethToX(), amount) : quoteV2(first, address(weth), amount);
+        uint256 out = quoteV2(second, address(x), got);
+        bytes memory sell = RouteLib.v2(1, RouteLib.SELF, isToken1(second, address(weth)), out);
+        bytes memory steps = overV3
+            ? bytes.concat(RouteLib.v3(0, 1, wethToX(), amount), sell, RouteLib.transfer(RouteLib.WETH, 0, amount))
+            : bytes.concat(
+                RouteLib.v4Unlock(),
+                RouteLib.v4Take(RouteLib.WETH, RouteLib.SELF, amount),
+                RouteLib.v2Paid(RouteLib.WETH, 0, 1, isToken1(first, address(x)), amount, got),
+                sell,
+                RouteLib.v4Pay(RouteLib.WETH, amount)
+            );
+        weth.transfer(address(manager), 400 ether);
+        weth.transfer(address(executor), 1000 ether);
+        uint256 before = weth.balanceOf(address(executor));
+        if (out < amount) {
+            fails(
+                bytes.concat(wethHead(0, list(first, second)), steps),
+                tooLow(address(weth), before + out - amount, before)
+            );
+        } else {
+            run(bytes.concat(wethHead(out - amount, list(first, second)), steps));
+            assertEq(weth.balanceOf(address(executor)), before + out - amount);
+        }
+    }
+
+    // Guards and the builder.
+
+    function profitable() internal view returns (uint256 profit, bytes memory steps) {
+        uint256 got = quoteV2(v2Cheap, address(weth), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        steps = bytes.concat(RouteLib.v2Flash(1, isToken1(v2Dear, address(weth)), out), buyX(0, 1, got));
+        profit = out - IN;
+    }
+
+    function test_builder_is_paid_out_of_profit() public {
+        (uint256 profit, bytes memory steps) = profitable();
+        bytes memory route = bytes.concat(wethHead(profit - 0.01 ether, list(v2Cheap, v2Dear)), steps);
+        fails(withBid(route, 0.01 ether + 1), tooLow(address(weth), 1 + profit, 1 + profit + 1));
+        run(withBid(route, 0.01 ether));
+        assertEq(builder.balance, 1 + 0.01 ether);
+        assertEq(weth.balanceOf(address(executor)), 1 + profit - 0.01 ether);
+        assertEq(address(executor).balance, 0);
+    }
+
+    function test_builder_gets_all_of_the_profit_at_most() public {
+        (uint256 profit, bytes memory steps) = profitable();
+        bytes memory route = bytes.concat(wethHead(0, list(v2Cheap, v2Dear)), steps);
+        fails(withBid(route, profit + 1), tooLow(address(weth), 1 + profit, 1 + profit + 1));
+        run(withBid(route, profit));
+        assertEq(weth.balanceOf(address(executor)), 1);
+    }
+
+    function test_builder_that_refuses_fails_the_route() public {
+        (, bytes memory steps) = profitable();
+        vm.coinbase(v2Cheap); // a pair takes no ether
+        bytes memory route = bytes.concat(wethHead(0, list(v2Cheap, v2Dear)), steps);
+        fails(withBid(route, 1), abi.encodeWithSelector(IFlashExecutor.BidRefused.selector));
+    }
+
+    function test_bid_in_another_token_fails() public {
+        bytes memory route = head(0, list(address(x)), none());
+        x.transfer(address(executor), 1 ether);
+        fails(withBid(route, 0), abi.encodeWithSelector(IFlashExecutor.BidNotInEther.selector));
+    }
+
+    function test_bid_flag_without_bid_step_fails() public {
+        (, bytes memory steps) = profitable();
+        bytes memory route = bytes.concat(wethHead(0, list(v2Cheap, v2Dear)), steps);
+        route[0] = bytes1(uint8(6));
+        fails(route, abi.encodeWithSelector(IFlashExecutor.BadRoute.selector));
+    }
+
+    function test_bid_step_without_flag_pays_nobody() public {
+        (uint256 profit, bytes memory steps) = profitable();
+        run(bytes.concat(wethHead(profit, list(v2Cheap, v2Dear)), steps, RouteLib.bid(0.01 ether)));
+        assertEq(builder.balance, 1);
+    }
+
+    function test_bid_with_base_ether() public {
+        vm.deal(address(executor), 1 ether);
+        bytes memory route = head(0, list(address(0)), none());
+        fails(withBid(route, 1), tooLow(address(0), 1 ether, 1 ether + 1));
+        // A gift makes the profit.
+        vm.deal(operator, 1 ether);
+        vm.prank(operator);
+        (bool ok,) = address(executor).call{value: 5}(withBid(route, 5));
+        assertFalse(ok, "ether that comes with the call is no profit");
+    }
+
+    function test_last_block() public {
+        (uint256 profit, bytes memory steps) = profitable();
+        bytes memory route =
+            bytes.concat(RouteLib.head(2, uint32(block.number), uint96(profit), none(), list(v2Cheap, v2Dear)), steps);
+        vm.roll(block.number + 1);
+        fails(route, abi.encodeWithSelector(IFlashExecutor.Expired.selector));
+        vm.roll(block.number - 1);
+        run(route);
+    }
+
+    function test_deadline() public {
+        (uint256 profit, bytes memory steps) = profitable();
+        bytes memory route =
+            bytes.concat(wethHead(profit, list(v2Cheap, v2Dear)), RouteLib.deadline(uint32(block.timestamp)), steps);
+        vm.warp(block.timestamp + 1);
+        fails(route, abi.encodeWithSelector(IFlashExecutor.Expired.selector));
+        vm.warp(block.timestamp - 1);
+        run(route);
+    }
+
+    function test_parent_block() public {
+        (uint256 profit, bytes memory steps) = profitable();
+        vm.setBlockhash(block.number - 1, keccak256("parent"));
+        bytes memory start = wethHead(profit, list(v2Cheap, v2Dear));
+        fails(
+            bytes.concat(start, RouteLib.parent(keccak256("uncle")), steps),
+            abi.encodeWithSelector(IFlashExecutor.WrongParent.selector)
+        );
+        run(bytes.concat(start, RouteLib.parent(keccak256("parent")), steps));
+    }
+}
