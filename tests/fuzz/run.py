@@ -154,8 +154,8 @@ def run(target: Target, runs: int, inputs: list[str]) -> Result:
         folder.mkdir(parents=True, exist_ok=True)
     command, settings = command_of(target)
     options = [
-        f"-runs={runs}", f"-max_len={target.max_bytes}", f"-timeout={TIMEOUT_S}", f"-rss_limit_mb={MOST_MEMORY_MB}",
-        f"-artifact_prefix={found}/", "-print_final_stats=1",
+        f"-runs={1 if inputs else runs}", f"-max_len={target.max_bytes}", f"-timeout={TIMEOUT_S}",
+        f"-rss_limit_mb={MOST_MEMORY_MB}", f"-artifact_prefix={found}/", "-print_final_stats=1",
         f"-max_total_time={os.environ.get('FUZZ_SECONDS') or 0}",
     ]  # fmt: skip
     began_s, cpu_began_s = time.monotonic(), cpu_of_children_s()
