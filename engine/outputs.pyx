@@ -102,8 +102,9 @@ cdef class Outputs:
         return 0
 
     cdef int send(self, list approvals) except -1:
-        """One after the other; a command that comes meanwhile overtakes those that are left."""
+        """One after the other; a command that comes meanwhile overtakes the orders that are left. Cancels are as urgent as it."""
         cdef Py_ssize_t at
+        cdef Approved approved
         cdef bint are_several = len(approvals) > 1 and self.executor is not None
         if are_several:
             self.executor.in_batch = True
@@ -111,9 +112,10 @@ cdef class Outputs:
             for at in range(len(approvals)):
                 if at == 1 and are_several:
                     self.executor.expect(approvals[1:])
-                if at:
+                approved = <Approved>approvals[at]
+                if at and not approved.is_cancel:
                     self.let_overtake()
-                self.let_go(<Approved>approvals[at])
+                self.let_go(approved)
         finally:
             if are_several:
                 self.executor.end_batch()
