@@ -1,3 +1,5 @@
+"""Native functions that libuv calls once a turn of a uvloop loop."""
+
 ctypedef void (*handle_cb)(void* handle) noexcept nogil
 ctypedef int (*start_fn)(void* handle, handle_cb called) noexcept nogil
 ctypedef int (*stop_fn)(void* handle) noexcept nogil

@@ -9,6 +9,7 @@ Amounts are integers in a token's smallest unit, ether in wei. Errors: RouteErro
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -93,12 +94,14 @@ def _op(code: int, direction: bool = False) -> bytes:
     return bytes([code | (0x80 if direction else 0)])
 
 
-class Step:
+class Step(ABC):
     """One step of a route."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def encode(self, table: _Table, base: Address) -> bytes:
         """The step's bytes; addresses go into the table."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

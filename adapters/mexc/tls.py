@@ -95,9 +95,8 @@ class TlsLayer:
                 break
             parts.append(part)
         if not self.is_closed:
-            self.encrypt(
-                b""
-            )  # OpenSSL answers a KeyUpdate (RFC 8446, 4.6.3) no sooner than at the next write
+            # OpenSSL answers a KeyUpdate (RFC 8446, 4.6.3) no sooner than at the next write.
+            self.encrypt(b"")
         return b"".join(parts)
 
     def _shake_hands(self) -> bool:
