@@ -10,7 +10,8 @@ open control connection. Bar (must): p99 50 µs, of command and strategy, with t
 `cancel_all`: from right before the system call that sends the command to the kernel's stamp of the first of its cancels in
 the venue's socket; the journal says which cancels are the command's. `last`: to that of the last order's. The cancel of an
 order whose own request is not answered yet has to wait for that, and is counted instead. A strategy's own cancels among the
-same frames: from the clock read right before the frame that made it decide is taken in, to the same stamp.
+same frames: from the clock read right before the frame that made it decide is taken in, to the same stamp; `woken`: the same of
+the frame ahead, which finds the daemon asleep and nothing queued.
 `halt`, `reduce_only`: to the clock read right before the command's record is written, after which the gate refuses.
 """
 
@@ -58,6 +59,7 @@ OTHERS_SHARE = 10  # a halt and a reduce_only for so many cancels
 BURST_NS = 10_000_000
 QUEUED_WITHIN_S = 30.0
 AHEAD_S = 0.0005
+AHEAD_NS = 1_000_000
 AWAKE_S = 0.005
 PAUSE_S = 0.3
 SYMBOLS = (
@@ -125,15 +127,18 @@ class Link:
             self.rest = self.rest[length:]
         return bool(data)
 
-    def let_go(self) -> None:
-        """Send what is held: one frame ahead, then all others at once."""
+    def let_go(self) -> int:
+        """Send what is held: one frame ahead, then all others at once; answers when it began with those."""
         frames, rest = self.frames, self.rest
         self.frames, self.rest = [], b""
         self.engine.sendall(frames[0])
         until = time.perf_counter() + AHEAD_S
         while time.perf_counter() < until:
             pass
-        self.engine.sendall(b"".join(frames[1:]) + rest)
+        queue = b"".join(frames[1:]) + rest
+        moment_ns = time.time_ns()
+        self.engine.sendall(queue)
+        return moment_ns
 
 
 def frame_length(data: bytes) -> int:
@@ -173,7 +178,8 @@ class Relay(threading.Thread):
         self.cancels: list[tuple[str, int]] = []  # of which order by which id, and when
         self.holding = False
         self.strike_with: tuple[socket.socket, bytes] | None = None
-        self.struck: tuple[int, int] | None = None  # when the command was sent, behind how many frames
+        # when the command was sent, when the frames before it, and how many
+        self.struck: tuple[int, int, int] | None = None
         self.awake_until = 0.0
         self.selector = selectors.DefaultSelector()
         self.stopping = False
@@ -212,19 +218,20 @@ class Relay(threading.Thread):
     def _strike(self, link: Link, control: socket.socket, command: bytes) -> None:
         self.holding, self.strike_with = False, None
         queued = len(link.frames) - 1
-        link.let_go()
+        queued_ns = link.let_go()
         moment_ns = time.time_ns()
         control.sendall(command)
-        self.struck = (moment_ns, queued)
+        self.struck = (moment_ns, queued_ns, queued)
         self.awake_until = time.perf_counter() + AWAKE_S
 
 
 class Strike(NamedTuple):
-    """One command: its id, when it was sent, and behind how many frames."""
+    """One command: its id, when it was sent, and when the frames before it, and how many."""
 
     command: CommandName
     id: str
     moment_ns: int
+    queued_ns: int
     queued: int
 
 
@@ -234,6 +241,7 @@ class Figures(NamedTuple):
     cancels: list[float]
     last: list[float]
     strategy: list[float]
+    woken: list[float]  # a strategy's, on the frame ahead
     others: dict[str, list[float]]
     idle: int  # commands that found no order open
     waited: int  # of the commands' cancels: for the answer to the order's own request, as they must
@@ -316,7 +324,7 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
     def out_ns(order_no: int, since_ns: int) -> int | None:
         return next((at for at in stamps.get(order_no, []) if at >= since_ns), None)
 
-    found = Figures([], [], [], {"halt": [], "reduce_only": []}, 0, 0, 0)
+    found = Figures([], [], [], [], {"halt": [], "reduce_only": []}, 0, 0, 0)
     idle = waited = strategy_waited = 0
     for each in strikes:
         told = commands[each.id]
@@ -334,14 +342,16 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
     of_commands = {told["seq"] for told in commands.values()}
     for one in decided:
         began_ns = one["ts_recv_ns"]
-        in_burst = any(0 <= began_ns - each.moment_ns + BURST_NS // 10 <= BURST_NS for each in strikes)
-        if one["seq"] in of_commands or not in_burst:
+        since_ns = next(
+            (at for each in strikes if -AHEAD_NS <= (at := began_ns - each.queued_ns) < BURST_NS), None
+        )
+        if one["seq"] in of_commands or since_ns is None:
             continue
         at = out_ns(one["order_no"], began_ns)
         if not one["answered"]:
             strategy_waited += 1
         elif at is not None:
-            found.strategy.append(float(at - began_ns))
+            (found.strategy if since_ns >= 0 else found.woken).append(float(at - began_ns))
     return found._replace(idle=idle, waited=waited, strategy_waited=strategy_waited)
 
 
@@ -376,7 +386,9 @@ def main() -> None:
     result: dict[str, Any] = {"commands": len(found.cancels), **shares("", found.cancels)}
     result |= {"without an open order": found.idle}
     result |= {"queued_min": min(queued), "queued_max": max(queued)}
-    result |= shares("last_", found.last) | shares("strategy_", found.strategy)
+    result |= (
+        shares("last_", found.last) | shares("strategy_", found.strategy) | shares("woken_", found.woken)
+    )
     result |= {"waited_for_its_order": found.waited, "strategy_waited_for_its_order": found.strategy_waited}
     for command, waits in found.others.items():
         result |= shares(f"{command}_", waits)

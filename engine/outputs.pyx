@@ -102,20 +102,26 @@ cdef class Outputs:
         return 0
 
     cdef int send(self, list approvals) except -1:
-        """One after the other; a command that comes meanwhile overtakes the orders that are left. Cancels are as urgent as it."""
-        cdef Py_ssize_t at
+        """Cancels first, as urgent as any command; then orders, and a command that has come meanwhile overtakes each of those.
+        Once more it is looked for before all that is kept about what was sent."""
         cdef Approved approved
-        cdef bint are_several = len(approvals) > 1 and self.executor is not None
+        cdef bint are_several = len(approvals) > 1 and self.executor is not None, was_sent = False
         if are_several:
             self.executor.in_batch = True
+            self.executor.expect(approvals)
         try:
-            for at in range(len(approvals)):
-                if at == 1 and are_several:
-                    self.executor.expect(approvals[1:])
-                approved = <Approved>approvals[at]
-                if at and not approved.is_cancel:
-                    self.let_overtake()
-                self.let_go(approved)
+            for approved in approvals:
+                if approved.is_cancel:
+                    self.let_go(approved)
+                    was_sent = not approved.is_rehearsal
+            for approved in approvals:
+                if not approved.is_cancel:
+                    if was_sent:
+                        self.let_overtake()
+                    self.let_go(approved)
+                    was_sent = not approved.is_rehearsal
+            if was_sent:
+                self.let_overtake()
         finally:
             if are_several:
                 self.executor.end_batch()

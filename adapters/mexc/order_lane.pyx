@@ -33,14 +33,17 @@ cdef class Gone:
     cdef object connection
     cdef str failure
     cdef int32_t instrument
-    cdef object order          # of a cancel: a copy of what is to be cancelled
+    cdef bint is_cancel
+    cdef order_t order         # of a cancel: what is to be cancelled, as it was then
 
-    def __cinit__(self, OrderLane lane, connection, str failure, int32_t instrument, order):
-        self.lane, self.connection, self.failure, self.instrument, self.order = lane, connection, failure, instrument, order
+    def __cinit__(self, OrderLane lane, connection, str failure, int32_t instrument):
+        self.lane, self.connection, self.failure, self.instrument = lane, connection, failure, instrument
 
     def __call__(self):
         begun = self.connection.await_answer(self.lane.timeout_s, self.failure)
-        return self.lane.answer(begun, self.instrument) if self.order is None else self.lane.canceled(begun, self.order)
+        if self.is_cancel:
+            return self.lane.canceled(begun, order_view(&self.order))
+        return self.lane.answer(begun, self.instrument)
 
 
 cdef class OrderLane(QuickLane):
@@ -86,6 +89,7 @@ cdef class OrderLane(QuickLane):
         cdef OrderWire wire = self.warmest()
         cdef Budget budget = self.cancel_budget if approved.is_cancel else self.budget
         cdef const order_t *order = NULL
+        cdef Gone gone
         failure = ""
         if wire is None:
             return None
@@ -110,7 +114,10 @@ cdef class OrderLane(QuickLane):
         self.began_ns, self.sent_ns = began_ns, steady_ns()
         budget.spend(began_ns / 1e9, budget.weight)
         wire.is_free = False
-        return Gone(self, self.free.pop(), failure, approved.instrument, None if order == NULL else order_view(order))
+        gone = Gone(self, self.free.pop(), failure, approved.instrument)
+        if order != NULL:
+            gone.is_cancel, gone.order = True, order[0]
+        return gone
 
     cdef OrderWire warmest(self):
         """The wire used last of those that may carry a request; None where there is none."""

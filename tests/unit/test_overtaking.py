@@ -29,7 +29,7 @@ from engine.quick_command import QuickCommand
 from engine.rim import Rim
 from engine.sequencer import Sequencer
 from native.log_writer import LogWriter
-from tests.core_session import BUY, START_NS, ready
+from tests.core_session import BUY, START_NS, Puppet, ready
 
 RUN_ID = "r" * 12
 
@@ -100,14 +100,28 @@ class Desk:
         self, run_dir: Path, command: CommandName, meanwhile: Callable[[], object] | None = None
     ) -> None:
         """Two orders in one event; the command is sent while the first of them is, or something else done."""
-        asyncio.run(self._send_two(run_dir, command, meanwhile))
+        self.send(run_dir, command, lambda one: [one.buy(0, 9_100, 100), one.sell(0, 11_000, 100)], meanwhile)
+
+    def send(
+        self,
+        run_dir: Path,
+        command: CommandName,
+        todo: Callable[[Puppet], Any],
+        meanwhile: Callable[[], object] | None = None,
+    ) -> None:
+        """The strategy does this in one event; the command is sent while the first of what comes of it is."""
+        asyncio.run(self._send(run_dir, command, todo, meanwhile))
         self.journal.close()
 
-    async def _send_two(
-        self, run_dir: Path, command: CommandName, meanwhile: Callable[[], object] | None
+    async def _send(
+        self,
+        run_dir: Path,
+        command: CommandName,
+        todo: Callable[[Puppet], Any],
+        meanwhile: Callable[[], object] | None,
     ) -> None:
         puppet = self.session.puppets[0]
-        puppet.todo = lambda one: [one.buy(0, 9_100, 100), one.sell(0, 11_000, 100)]
+        puppet.todo = todo
         await self.server.start()
         try:
             with control.reachable(run_dir) as address, socket.socket(socket.AF_UNIX) as link:
@@ -172,3 +186,26 @@ def test_the_journal_has_the_event_whole_before_the_command(tmp_path: Path) -> N
     assert kinds[:command] == [("PLACE", first), ("PLACE", second)]
     assert [each["kind"] for each in told[command + 1 : command + 4]] == ["CANCEL"] * 3
     assert [each["seq"] for each in told] == sorted(each["seq"] for each in told)
+
+
+def test_the_cancels_of_an_event_go_before_its_orders_and_a_command_between_the_two(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.send(tmp_path, "halt", lambda one: [one.buy(0, 9_100, 100), one.cancel(desk.open_no)])
+    first, _ = desk.session.puppets[0].result
+    assert desk.told_at_once == [("cancel", desk.open_no)]
+    assert not desk.session.engine.order(first).is_open, "reported as never accepted"
+
+
+def test_the_cancel_of_an_order_of_the_same_event_waits_for_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.send(tmp_path, "reduce_only", lambda one: [one.cancel(one.buy(0, 9_100, 100))], lambda: None)
+    first = desk.open_no + 1
+    assert desk.told_at_once == [("order", first)]
+    assert desk.lane.told == [("order", first), ("late cancel", first)]
+
+
+def test_a_command_is_obeyed_right_behind_the_last_order_of_an_event(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.send(tmp_path, "cancel_all", lambda one: [one.buy(0, 9_100, 100)])
+    (first,) = desk.session.puppets[0].result
+    assert desk.told_at_once == [("order", first), ("cancel", desk.open_no)]

@@ -244,10 +244,9 @@ ctypedef struct state_t:
 cdef class State:
     cdef state_t* c
     cdef readonly dict memos   # (strategy, key) -> value: what strategies must know after a restart
-    cdef size_t durable_length(self) noexcept
     cdef size_t durable_most(self) noexcept
     cpdef bytes durable_bytes(self)
-    cdef int put_durable(self, char* to) except -1
+    cdef Py_ssize_t put_durable(self, char* to) except -1
     cdef bytes memo_bytes(self)
     cdef int load_durable(self, bytes saved) except -1
     cdef int64_t asset_index(self, const char* name) except -1
