@@ -98,24 +98,38 @@ cdef void set_limits(limits_t* limits, dict found) except *:
     limits.opening_early_ns = found["opening_early_ns"]
 
 
+cdef tuple config_from(bytes told):
+    """The resolved config, its risk limits, their currency and the strategies' names; ValueError where it has none."""
+    try:
+        document = json.loads(told)
+    except RecursionError:
+        raise ValueError("a config is nested too deeply") from None
+    if not isinstance(document, dict) or not isinstance(document.get("risk"), dict):
+        raise ValueError("a config has no risk limits")
+    risk, strategies = document["risk"], document.get("strategy", [])
+    if not isinstance(strategies, list) or not all(isinstance(each, dict) and "id" in each for each in strategies):
+        raise ValueError("a strategy of a config has no id")
+    if not isinstance(risk.get("currency"), str):
+        raise ValueError("risk.currency is not set")
+    return (document, risk, risk["currency"].encode("ascii")[:15],
+            [str(strategy["id"]).encode("utf-8")[:47] for strategy in strategies])
+
+
 cdef int apply_config(State state, const event_t* e) except -1:
-    """Take limits and strategies from the resolved config. A strategy keeps its index for the run's life."""
+    """Take limits and strategies from the resolved config, all of them or, with ValueError, none. A strategy keeps its index
+    for the run's life."""
     cdef state_t* s = state.c
     cdef const char* body = <const char*>e + sizeof(event_t)
     cdef strategy_t* known
     cdef uint32_t i
-    document = json.loads(body[:e.length])
-    if not isinstance(document, dict) or not isinstance(document.get("risk"), dict):
-        raise ValueError("a config has no risk limits")
-    risk = document["risk"]
+    document, risk, currency, names = config_from(body[:e.length])
     set_limits(&s.limits, limits_from(risk))
     s.limits.cancel_on_strategy_error = risk.get("on_strategy_error", "cancel") == "cancel"
     s.limits.live = document.get("mode") == "live"
-    currency = str(risk["currency"]).encode("ascii")[:15]
     memset(s.limits.currency, 0, 16)
     memcpy(s.limits.currency, <const char*>currency, len(currency))
     # The last one is not the config's: it proposes what an operator commands (engine.core.operator).
-    for name in [str(strategy["id"]).encode("utf-8")[:47] for strategy in document.get("strategy", [])] + [b"operator"]:
+    for name in [*names, b"operator"]:
         for i in range(s.totals.strategies):
             if strncmp(s.strategies[i].name, name, 48) == 0:
                 break

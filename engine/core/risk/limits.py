@@ -69,7 +69,7 @@ def limits_from(risk: Mapping[str, Any]) -> dict[str, int]:
         if found[name] > MONEY_LIMIT:
             raise ValueError(f"risk.{name} is beyond what counts as money, 10^18")
     for name, (field, factor) in INTEGER_FIELDS.items():
-        value = _positive(name, int(_field(risk, name)))
+        value = _positive(name, _integer(name, _field(risk, name)))
         if value * factor > LONGEST:
             raise ValueError(f"risk.{name} is {value}, which is beyond what can be counted")
         if value > HIGHEST.get(name, value):
@@ -82,6 +82,13 @@ def _field(risk: Mapping[str, Any], name: str) -> Any:
     if name not in risk:
         raise ValueError(f"risk.{name} is not set")
     return risk[name]
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"risk.{name} is no number: {str(value)[:40]!r}") from None
 
 
 def _positive(name: str, value: int) -> int:

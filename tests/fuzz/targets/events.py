@@ -51,7 +51,7 @@ def check(data: bytes) -> None:
     if len(raw) >= 40 and data[0] & 2:
         raw = raw[:32] + (len(raw) - 40).to_bytes(4, "little") + raw[36:]
     for entry in (describe, Engine().apply_bytes):
-        with contextlib.suppress(ValueError, OverflowError, KeyError):
+        with contextlib.suppress(ValueError, OverflowError):
             entry(raw)
     world.session.seq += 1
     if len(raw) >= 24:
