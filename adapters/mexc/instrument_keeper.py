@@ -172,7 +172,9 @@ class InstrumentKeeper:
             self._count("instruments_empty")
             return
         listed = {symbol: row for symbol, row in asked.items() if not self._has_ended(symbol, row)}
-        self.take(listed)
+        for symbol, row in listed.items():
+            await asyncio.sleep(0)  # a turn of the loop each: what comes in waits for no more than one
+            self.take({symbol: row})
         for symbol in symbols:
             if symbol not in listed and self.source_of(symbol):
                 self._miss(symbol)

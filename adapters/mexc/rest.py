@@ -30,6 +30,16 @@ _LARGEST_CODE = 2**31 - 1  # what an event has room for; MEXC's own have six dig
 _DECODER = msgspec.json.Decoder(float_hook=str)
 
 
+class _Refusal(msgspec.Struct):
+    """What a refusal says. All else of an answer is passed over, and not made into objects."""
+
+    code: object = None
+    msg: object = None
+
+
+_REFUSAL_DECODER = msgspec.json.Decoder(_Refusal, float_hook=str)
+
+
 def query_string(params: Params) -> str:
     """Parameters in their own order, percent-encoded in upper hex."""
     return "&".join(f"{name}={quote(str(value), safe='')}" for name, value in params.items())
@@ -191,12 +201,12 @@ def _error_of(body: bytes) -> tuple[int | None, str]:
     if len(body) > _ERROR_BODY_LIMIT or body.lstrip()[:1] != b"{":
         return None, ""
     try:
-        answer = _DECODER.decode(body)
-        code = integer(answer["code"], "code")
-    except (KeyError, TypeError, ValueError, RecursionError):
+        answer = _REFUSAL_DECODER.decode(body)
+        code = integer(answer.code, "code")
+    except (TypeError, ValueError, RecursionError):
         return None, ""
     code = max(min(code, _LARGEST_CODE), -_LARGEST_CODE)
-    return code, str(answer.get("msg") or "")[:_TEXT_LIMIT]
+    return code, str(answer.msg or "")[:_TEXT_LIMIT]
 
 
 def _retry_after(header: str | None) -> float:
