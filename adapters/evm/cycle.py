@@ -149,16 +149,17 @@ def cycle(
     RouteError where the hops do not join, or the contract cannot do it; the text says why, and what to do.
     """
     base = ETHER if base == bytes(ADDRESS_BYTES) else base
-    writer = _Writer(base, base if base is Place.WETH else weth)
-    writer.check(hops)
     unlock = [V4Unlock()] if any(isinstance(hop, V4Hop) for hop in hops) else []
-    if source is Source.POOLS or (source is Source.V4 and unlock):
-        # What the manager lends for hops of its own is their credit.
+    if source is Source.V4 and unlock:
+        source = Source.POOLS  # what the manager lends for hops of its own is their credit
+    writer = _Writer(base, base if base is Place.WETH else weth, source is Source.V4)
+    writer.check(hops)
+    if source is Source.POOLS:
         return (*unlock, *writer.on_the_pools(hops))
     amount = hops[0].amount_in
     traded = [*unlock, *writer.deliver(hops, None), *writer.to_base(hops[-1])]
     if source is Source.V4:
-        return (V4Unlock(), V4Take(base, Place.SELF, amount), *traded, V4Pay(base, amount))
+        return (V4Unlock(), *traded, V4Pay(base, amount))
     if base is ETHER:
         raise RouteError(f"{source} lends no ether: take Source.POOLS, Source.V4, or WETH as base asset")
     if source is Source.BALANCER:
@@ -216,20 +217,29 @@ def _paying(step: V2Swap | V2PaidSwap | V3Swap | BalancerSwap, to: Hop | None) -
 
 
 def _lender(hops: Sequence[Hop]) -> int:
-    """The hop that pays before it is paid: the last on V3 or V4, which do so anyway, else the last pair, by a flash swap."""
-    for kinds in (V3Hop | V4Hop, V2Hop):
-        for at in reversed(range(len(hops))):
-            if isinstance(hops[at], kinds):
-                return at
+    """The hop that pays before it is paid; those after it are paid first.
+
+    That is the last on V3, which cannot be paid first, else the first on V4, else the last pair, by a flash swap.
+    """
+    kinds = [type(hop) for hop in hops]
+    if V4Hop in kinds and V3Hop not in kinds:
+        return kinds.index(V4Hop)
+    for kind in (V3Hop, V2Hop):
+        if kind in kinds:
+            return len(kinds) - 1 - kinds[::-1].index(kind)
     raise RouteError("of Balancer pools alone none pays before it is paid: take Source.V4, Aave or Erc3156")
 
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Writes hops as steps. `base` is ETHER for ether, `weth` None where it is not known."""
+    """Writes hops as steps. `base` is ETHER for ether, `weth` None where it is not known.
+
+    The base asset is in hand where it is needed, or V4's manager lends it, and pays the first pool itself.
+    """
 
     base: Address
     weth: Address | None
+    manager_lends: bool
 
     def check(self, hops: Sequence[Hop]) -> None:
         """RouteError where there are fewer than two hops, or they do not join."""
@@ -317,10 +327,18 @@ class _Writer:
     def _pay(self, before: Sequence[Hop], hop: Hop, in_hand: bool) -> list[Step]:
         """Steps that bring `hop` what it takes, from the hops before it, or the base asset from hand where there are none."""
         if not before:
-            return self._hand_over(self.base, hop) if in_hand else []
+            return self._begin(hop) if in_hand else []
         steps = self.deliver(before, hop, in_hand)
         given = _token_out(before[-1])
         return [*steps, *self._hand_over(given, hop)] if _converts(given, _token_in(hop)) else steps
+
+    def _begin(self, hop: Hop) -> list[Step]:
+        """Pays the first hop."""
+        if not self.manager_lends:
+            return self._hand_over(self.base, hop)
+        if _converts(self.base, _token_in(hop)):
+            return [V4Take(self.base, Place.SELF, hop.amount_in), *self._hand_over(self.base, hop)]
+        return [V4Take(self.base, hop.pool, hop.amount_in)]
 
     def _hand_over(self, given: Address | None, hop: Hop) -> list[Step]:
         """Pays `hop` from hand, of the token given, or of what is made of it."""

@@ -128,7 +128,9 @@ class Chain:
             return
         assert isinstance(step, BalancerLoan | AaveLoan | Erc3156Loan)
         token = real(step.token)
-        lender = step.lender if isinstance(step, Erc3156Loan) else AAVE if isinstance(step, AaveLoan) else VAULT
+        lender = (
+            step.lender if isinstance(step, Erc3156Loan) else AAVE if isinstance(step, AaveLoan) else VAULT
+        )
         self.lock(lender)
         before = self.moved[lender, token]
         self.send(token, lender, SELF, step.amount)
@@ -184,7 +186,9 @@ class Chain:
     def do_v4(self, step: Step, last: int) -> int:
         if isinstance(step, V4Swap):
             deal = self.deals[step.currency0, step.currency1, step.fee, step.tick_spacing, step.hooks]
-            need((step.amount_in or last, step.zero_for_one) == (deal.amount_in, deal.forward), "another deal")
+            need(
+                (step.amount_in or last, step.zero_for_one) == (deal.amount_in, deal.forward), "another deal"
+            )
             self.deltas[deal.token_in] -= deal.amount_in
             self.deltas[deal.token_out] += deal.amount_out
             if step.to is not Place.NOBODY:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import event, given, settings
@@ -131,7 +132,7 @@ def may_hold(case: Case) -> set[Address]:
     """Tokens that have to pass through the executor: the base asset, what Balancer takes, what is wrapped or unwrapped."""
     tokens: set[Address] = {real(case.base)}
     ends = [None, *case.deals, None]
-    for before, after in zip(ends[:-1], ends[1:], strict=True):
+    for before, after in pairwise(ends):
         given = real(case.base) if before is None else before.token_out
         taken = real(case.base) if after is None else after.token_in
         if given != taken:
