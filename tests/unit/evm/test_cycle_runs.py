@@ -13,7 +13,7 @@ import pytest
 
 from adapters.evm.cycle import Aave, BalancerHop, Erc3156, Hop, Source, V2Hop, V3Hop, V4Hop, cycle, leaving
 from adapters.evm.devchain import Devchain, Pool, RpcError
-from adapters.evm.devchain.abi import call_data, decode_as, encode_as, keccak, raw_address
+from adapters.evm.devchain.abi import decode_as, encode_as, keccak, raw_address
 from adapters.evm.devchain.artifacts import compile_source
 from adapters.evm.devchain.manifest import NATIVE
 from adapters.evm.executor_admin import ARTIFACT
@@ -25,7 +25,9 @@ from adapters.evm.route import (
     Route,
     RouteError,
     Step,
-    Transfer,
+    V2Flash,
+    V2Swap,
+    V3Swap,
     V4Unlock,
 )
 from tests.evm_calls import balance, quoted, send, send_data, swapped
@@ -51,7 +53,7 @@ LAST = (
     "uniswap_v4 WETH/USDC 3000",
     "balancer_v2 WBTC/WETH/USDC",
 )
-LONGER = 8  # drawn of each length, base asset and first pool
+LONGER = 15  # drawn at most of each length, base asset and first pool
 
 
 @dataclass(frozen=True)
@@ -251,8 +253,48 @@ def test_two_hops_of_every_family_with_every_source(desk: Desk, chain: Devchain,
 def test_three_and_four_hops(desk: Desk, chain: Devchain, name: str, base: str) -> None:
     first = first_leg(desk, name, desk.address(base))
     desk.make_cheap(first)
-    draw = Random(f"{name} {base}")
+    draw, middle, ends = Random(f"{name} {base}"), set(), set()
     for length in (3, 4):
-        drawn = draw.sample(desk.walks(first, desk.address(base), length), LONGER)
-        ran = [runs(desk, walk, at % 5, amount_of(base), base) for at, walk in enumerate(drawn)]
-        assert sum(ran) >= LONGER // 2
+        walks = desk.walks(first, desk.address(base), length)
+        drawn = draw.sample(walks, min(LONGER, len(walks)))
+        for at, walk in enumerate(drawn):
+            if runs(desk, walk, at % 5, amount_of(base), base):
+                middle |= {leg.pool.protocol for leg in walk[1:-1]}
+                ends.add(walk[-1].pool.protocol)
+    families = {pool.protocol for pool in chain.manifest.pools}
+    assert middle == families and len(ends) >= 4
+
+
+@pytest.mark.parametrize(("name", "last", "ran"), [
+    ("uniswap_v4 ETH/USDC 500", "uniswap_v4 WETH/USDC 3000", 2),
+    ("uniswap_v4 ETH/USDC 500", "sushi_v2 WETH/USDC", 2),
+    ("uniswap_v4 ETH/USDC 500", "balancer_v2 WETH/USDC", 2),
+    ("uniswap_v2 WETH/USDC", "uniswap_v4 ETH/USDC 500", 2),
+    ("uniswap_v3 WETH/USDC 500", "uniswap_v4 ETH/USDC 500", 2),
+    ("balancer_v2 WETH/USDC", "uniswap_v4 ETH/USDC 500", 2),
+    ("uniswap_v2 WETH/USDC", "sushi_v2 WETH/USDC", 2),
+    ("balancer_v2 WETH/USDC", "balancer_v2 WBTC/WETH/USDC", 1),
+])  # fmt: skip
+def test_ether_as_base_asset(desk: Desk, chain: Devchain, name: str, last: str, ran: int) -> None:
+    weth = desk.address("WETH")
+    first = first_leg(desk, name, weth)
+    desk.make_cheap(first)
+    back = first_leg(desk, last, weth)
+    walk = [first, Leg(back.pool, desk.address("USDC"), back.token_in)]
+    assert sum(runs(desk, walk, kind, ETHER // 2, "ETH") for kind in range(5)) == ran
+
+
+def test_what_is_refused_the_protocols_refuse(desk: Desk, chain: Devchain) -> None:
+    balancer, v2, v3 = map(chain.manifest.pool, (FIRST[4], FIRST[0], FIRST[1]))
+    usdc, pair, pool = raw_address(desk.address("USDC")), raw_address(v2.address), raw_address(v3.address)
+    swap = BalancerSwap(bytes.fromhex(balancer.pool_id[2:]), Place.WETH, usdc, Place.SELF, ETHER)
+    flash = V2Flash(pair, v2.tokens[1] == desk.address("WETH"), ETHER)
+    cases: dict[str, tuple[Step, ...]] = {
+        "BAL#400": (BalancerLoan(Place.WETH, ETHER), swap),  # REENTRANCY
+        keccak(b"AlreadyUnlocked()")[:4].hex(): (V4Unlock(), V4Unlock()),
+        "LOK": (V3Swap(pool, Place.SELF, True, 10**9), V3Swap(pool, Place.SELF, False, ETHER)),
+        "UniswapV2: LOCKED": (flash, V2Swap(pair, Place.SELF, False, 1)),
+    }
+    for why, steps in cases.items():
+        with pytest.raises(RpcError, match=why):
+            desk.call(Route(Place.WETH, ANY_BLOCK, 0, steps).encode())
