@@ -259,9 +259,12 @@ class _Writer:
                 raise RouteError(
                     f"hop {number} has ether on Balancer: name WETH, which the executor pays there"
                 )
-            if hop.amount_in < 1 or amount not in (None, hop.amount_in):
-                came = "" if amount is None else f" of the {amount} that the hop before it gives"
-                raise RouteError(f"hop {number} takes {hop.amount_in}{came}: it takes all, and at least 1")
+            if bytes(ADDRESS_BYTES) in (_token_in(hop), _token_out(hop)):
+                raise RouteError(f"hop {number} names ether by the zero address: a hop names it Place.NOBODY")
+            # Less may come than was given: some tokens take a fee from a transfer.
+            if hop.amount_in < 1 or (amount is not None and hop.amount_in > amount):
+                most = "" if amount is None else f", and at most the {amount} that the hop before it gives"
+                raise RouteError(f"hop {number} takes {hop.amount_in}: it must be at least 1{most}")
             self._join(given, _token_in(hop), f"hop {number} takes")
             given, amount = _token_out(hop), _amount_out(hop)
         self._join(given, self.base, "the cycle ends in")

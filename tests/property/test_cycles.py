@@ -50,7 +50,8 @@ def hop_of(draw: st.DrawFn, kind: int, number: int, tokens: tuple[Address, Addre
     if kind == 2:
         currencies = tokens if deal.forward else tokens[::-1]
         known = deal.amount_out if draw(st.booleans()) else None
-        return V4Hop(*currencies, 500 + number, 10, deal.forward, deal.amount_in, amount_out=known)
+        hooks = draw(st.sampled_from([Place.NOBODY, b"hook" * 5]))
+        return V4Hop(*currencies, 500 + number, 10, deal.forward, deal.amount_in, hooks, known)
     return BalancerHop(bytes([number]) * 32, *tokens, deal.amount_in, deal.amount_out)
 
 
