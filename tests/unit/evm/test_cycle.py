@@ -210,6 +210,7 @@ def test_what_cannot_be_a_cycle_is_refused() -> None:
     refused("names ether by the zero address", [V2A, V4Hop(bytes(20), X, 1, 1, False, 200)])
     refused("amount_out is not known", [V2A, V4Hop(ETHER, X, 1, 1, False, 200)])
     refused("amount_out is not known", [ETHER_A, V3B], base=bytes(20), weth=WETH)
-    refused("WETH is not the base asset: give its address", [V2A, V4Hop(ETHER, X, 1, 1, False, 200), V2Hop(B, True, 3, 4)], base=Y)  # fmt: skip
+    through: list[Hop] = [V2A, V4Hop(ETHER, X, 1, 1, False, 200), V2Hop(B, True, 3, 4)]
+    refused("WETH is not the base asset: give its address", through, base=Y)
     refused("lends no ether", [ETHER_A, ETHER_B], Aave(1), base=bytes(20))
     refused("no source of funds", [V2A, V2B], "a friend")  # type: ignore[arg-type]
