@@ -90,7 +90,7 @@ class V3Hop:
 class V4Hop:
     """A pool of Uniswap V4, exact input. Ether is Place.NOBODY; it is wrapped and unwrapped where other hops have WETH.
 
-    `fee` in 1e-6 or the dynamic fee flag. `amount_out` need be known only of a last hop, where what it gives is wrapped or unwrapped.
+    `fee` in 1e-6 or the dynamic fee flag. `amount_out` need be known only of a last hop whose result is wrapped or unwrapped.
     """
 
     currency0: Address
