@@ -7,9 +7,14 @@ from typing import Any
 from adapters.evm.devchain import Devchain
 from adapters.evm.devchain.abi import MAX_UINT256, call_data, decode_as
 from adapters.evm.devchain.manifest import NATIVE, Pool
-from adapters.evm.devchain.swaps import swap
+from adapters.evm.devchain.swaps import PANCAKE_SWAP, pool_key, swap
 
 GAS = 3_000_000
+V3_QUOTE = "quoteExactInputSingle((address,address,uint256,uint24,uint160))"
+V4_QUOTE = "quoteExactInputSingle(((address,address,uint24,int24,address),bool,uint128,bytes))"
+BALANCER_QUOTE = (
+    "queryBatchSwap(uint8,(bytes32,uint256,uint256,uint256,bytes)[],address[],(address,bool,address,bool))"
+)
 
 
 def view(
@@ -60,6 +65,35 @@ def swapped(chain: Devchain, pool: Pool, token_in: str, amount_in: int, trader: 
     receipt = send_data(chain, trader, call.to, call.data, call.value)
     fee = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
     return balance(chain, token_out, trader) - before + (fee if token_out == NATIVE else 0)
+
+
+def quoted(chain: Devchain, pool: Pool, token_in: str, token_out: str, amount_in: int) -> int:
+    """What the protocol's own quoter says that a swap would give; of Pancake's, which has none here, its router in a call."""
+    contracts = chain.manifest.contracts
+    if pool.protocol in ("uniswap_v2", "sushi_v2"):
+        router, path = contracts[f"{pool.protocol}_router"], (token_in, token_out)
+        amounts: tuple[int, ...] = view(
+            chain, router, "getAmountsOut(uint256,address[])", "uint256[]", amount_in, path
+        )
+        return amounts[1]
+    if pool.protocol == "uniswap_v3":
+        order: tuple[Any, ...] = (token_in, token_out, amount_in, pool.fee_pips, 0)
+        returns = "uint256,uint160,uint32,uint256"
+        out: int = view(chain, contracts["uniswap_v3_quoter"], V3_QUOTE, returns, order)[0]
+        return out
+    if pool.protocol == "uniswap_v4":
+        order = (pool_key(pool), token_in == pool.tokens[0], amount_in, b"")
+        out = view(chain, contracts["uniswap_v4_quoter"], V4_QUOTE, "uint256,uint256", order)[0]
+        return out
+    trader = chain.manifest.traders[0].address
+    if pool.protocol == "pancake_v3":
+        order = (token_in, token_out, pool.fee_pips, amount_in, 0)
+        out = view(chain, contracts["pancake_v3_router"], PANCAKE_SWAP, "uint256", *order, sender=trader)
+        return out
+    step, funds = (bytes.fromhex(pool.pool_id[2:]), 0, 1, amount_in, b""), (trader, False, trader, False)
+    asked = (0, [step], (token_in, token_out), funds)
+    deltas: tuple[int, ...] = view(chain, contracts["balancer_v2_vault"], BALANCER_QUOTE, "int256[]", *asked)
+    return -deltas[1]
 
 
 def approve(chain: Devchain, pool: Pool, token: str, spender: str, trader: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.evm.cycle import Aave, Erc3156, Hop, Source, V2Hop, V3Hop, cycle
+from adapters.evm.cycle import V2Hop, cycle
 from adapters.evm.route import (
     AaveLoan,
     BalancerLoan,
@@ -90,61 +90,6 @@ def test_vectors(name: str) -> None:
     assert "0x" + ROUTES[name].encode().hex() == json.loads(VECTORS.read_text())[name]
 
 
-V2A, V2B = V2Hop(A, True, 100, 200), V2Hop(B, False, 200, 110)
-V3A, V3B = V3Hop(A, True, 100), V3Hop(C, False, 200)
-
-CYCLES: dict[str, tuple[list[Hop], list[Step]]] = {
-    "V2-V2": ([V2A, V2B], [V2Flash(B, False, 110), V2PaidSwap(Place.WETH, A, B, True, 100, 200)]),
-    "V3-V2": (
-        [V3A, V2B],
-        [V3Swap(A, B, True, 100), V2Swap(B, Place.SELF, False, 110), Transfer(Place.WETH, A, 100)],
-    ),
-    "V2-V3": ([V2A, V3B], [V3Swap(C, Place.SELF, False, 200), V2PaidSwap(Place.WETH, A, C, True, 100, 200)]),
-    "V3-V3": (
-        [V3A, V3B],
-        [V3Swap(C, Place.SELF, False, 200), V3Swap(A, C, True, 100), Transfer(Place.WETH, A, 100)],
-    ),
-    "V2-V3-V2": (
-        [V2A, V3B, V2B],
-        [V2Flash(B, False, 110), V3Swap(C, B, False, 200), V2PaidSwap(Place.WETH, A, C, True, 100, 200)],
-    ),
-    "V3-V3-V2": (
-        [V3A, V3B, V2B],
-        [
-            V2Flash(B, False, 110),
-            V3Swap(C, B, False, 200),
-            V3Swap(A, C, True, 100),
-            Transfer(Place.WETH, A, 100),
-        ],
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CYCLES)
-def test_cycles_on_their_own_pools(name: str) -> None:
-    hops, steps = CYCLES[name]
-    assert list(cycle(hops)) == steps
-
-
-def test_cycles_on_loans() -> None:
-    traded = (V2PaidSwap(Place.WETH, A, B, True, 100, 200), V2Swap(B, Place.SELF, False, 110))
-    hops = [V2A, V2B]
-    vault = Place.BALANCER_VAULT
-    assert cycle(hops, Source.V4) == (
-        V4Unlock(),
-        V4Take(Place.WETH, Place.SELF, 100),
-        *traded,
-        V4Pay(Place.WETH, 100),
-    )
-    assert cycle(hops, Source.BALANCER) == (
-        BalancerLoan(Place.WETH, 100),
-        *traded,
-        Transfer(Place.WETH, vault, 100),
-    )
-    assert cycle(hops, Aave(5)) == (AaveLoan(Place.WETH, 100, 105), *traded)
-    assert cycle(hops, Erc3156(C, 7)) == (Erc3156Loan(Place.WETH, C, 100, 107), *traded)
-
-
 def refused(step: Step, match: str, base: bytes | Place = Place.WETH, tokens: tuple[bytes, ...] = ()) -> None:
     with pytest.raises(RouteError, match=match):
         Route(base, 1, 0, (step,), tokens=tokens).encode()
@@ -171,8 +116,6 @@ def test_what_cannot_be_written_is_refused() -> None:
         Route(Place.WETH, 1, 0, (V4Settle(),) * 70_000).encode()
     with pytest.raises(RouteError, match="min_profit"):
         Route(Place.WETH, 1, 1 << 96, ()).encode()
-    with pytest.raises(RouteError, match="at least two hops"):
-        cycle([V2A])
 
 
 @given(st.lists(st.integers(0, 9), max_size=15), st.integers(0, (1 << 96) - 1), st.integers(0, (1 << 96) - 1))
