@@ -8,7 +8,8 @@ sent at once, a first one half a millisecond ahead so that the daemon is awake, 
 open control connection. Bar (must): p99 50 µs, of command and strategy, with the compiled one.
 
 `cancel_all`: from right before the system call that sends the command to the kernel's stamp of the first of its cancels in
-the venue's socket; the journal says which cancels are the command's. `last`: to that of the last order's. The cancel of an
+the venue's socket; the journal says which cancels are the command's. The command can be read some time within that call:
+`since_sent` is from its end. `last`: to the stamp of the last order's cancel. The cancel of an
 order whose own request is not answered yet has to wait for that, and is counted instead. A strategy's own cancels among the
 same frames: from the clock read right before the frame that made it decide is taken in, to the same stamp; `woken`: the same of
 the frame ahead, which finds the daemon asleep and nothing queued.
@@ -178,8 +179,8 @@ class Relay(threading.Thread):
         self.cancels: list[tuple[str, int]] = []  # of which order by which id, and when
         self.holding = False
         self.strike_with: tuple[socket.socket, bytes] | None = None
-        # when the command was sent, when the frames before it, and how many
-        self.struck: tuple[int, int, int] | None = None
+        # when the command was sent, when its sending had ended, when that of the frames before it began, and how many
+        self.struck: tuple[int, int, int, int] | None = None
         self.awake_until = 0.0
         self.selector = selectors.DefaultSelector()
         self.stopping = False
@@ -218,19 +219,21 @@ class Relay(threading.Thread):
     def _strike(self, link: Link, control: socket.socket, command: bytes) -> None:
         self.holding, self.strike_with = False, None
         queued = len(link.frames) - 1
+        now_ns, send = time.time_ns, control.sendall
         queued_ns = link.let_go()
-        moment_ns = time.time_ns()
-        control.sendall(command)
-        self.struck = (moment_ns, queued_ns, queued)
+        moment_ns = now_ns()
+        send(command)
+        self.struck = (moment_ns, now_ns(), queued_ns, queued)
         self.awake_until = time.perf_counter() + AWAKE_S
 
 
 class Strike(NamedTuple):
-    """One command: its id, when it was sent, and when the frames before it, and how many."""
+    """One command: its id, when its sending began and ended, when that of the frames before it began, and how many."""
 
     command: CommandName
     id: str
     moment_ns: int
+    sent_ns: int
     queued_ns: int
     queued: int
 
@@ -239,6 +242,7 @@ class Figures(NamedTuple):
     """Waits in ns."""
 
     cancels: list[float]
+    since_sent: list[float]  # the same since the command's sending had ended
     last: list[float]
     strategy: list[float]
     woken: list[float]  # a strategy's, on the frame ahead
@@ -324,7 +328,7 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
     def out_ns(order_no: int, since_ns: int) -> int | None:
         return next((at for at in stamps.get(order_no, []) if at >= since_ns), None)
 
-    found = Figures([], [], [], [], {"halt": [], "reduce_only": []}, 0, 0, 0)
+    found = Figures([], [], [], [], [], {"halt": [], "reduce_only": []}, 0, 0, 0)
     idle = waited = strategy_waited = 0
     for each in strikes:
         told = commands[each.id]
@@ -338,6 +342,7 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
         gone = [at for at in outs if at is not None]
         if gone:
             found.cancels.append(float(min(gone) - each.moment_ns))
+            found.since_sent.append(float(min(gone) - each.sent_ns))
             found.last.append(float(max(gone) - each.moment_ns))
     of_commands = {told["seq"] for told in commands.values()}
     for one in decided:
@@ -385,6 +390,7 @@ def main() -> None:
     queued = [each.queued for each in strikes]
     result: dict[str, Any] = {"commands": len(found.cancels), **shares("", found.cancels)}
     result |= {"without an open order": found.idle}
+    result |= shares("since_sent_", found.since_sent)
     result |= {"queued_min": min(queued), "queued_max": max(queued)}
     result |= (
         shares("last_", found.last) | shares("strategy_", found.strategy) | shares("woken_", found.woken)
