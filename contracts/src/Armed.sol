@@ -32,7 +32,7 @@ library Armed {
             calldatacopy(add(at, 0x20), start, size)
             // The caller stands where the length will, so that one hash covers both.
             mstore(at, who)
-            tstore(SLOT, or(shl(32, shr(32, keccak256(at, add(size, 0x20)))), low))
+            tstore(SLOT, or(shl(40, shr(40, keccak256(at, add(size, 0x20)))), low))
             mstore(at, size)
         }
     }
@@ -40,10 +40,9 @@ library Armed {
     /// @dev Whether the caller may call back with the route in calldata at `start`.
     function admits(uint256 value, uint256 start, uint256 size) internal view returns (bool yes) {
         assembly ("memory-safe") {
-            let m := mload(0x40)
-            mstore(m, caller())
-            calldatacopy(add(m, 0x20), start, size)
-            yes := iszero(shr(32, xor(value, keccak256(m, add(size, 0x20)))))
+            mstore(0x80, caller())
+            calldatacopy(0xa0, start, size)
+            yes := iszero(shr(40, xor(value, keccak256(0x80, add(size, 0x20)))))
         }
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {World} from "./support/World.sol";
-import {RouteLib} from "./support/RouteLib.sol";
+import {RouteLib, V2Leg} from "./support/RouteLib.sol";
 import {RouterArbitrage, Hop, PlainArbitrage} from "./support/Plain.sol";
 import "./support/Interfaces.sol";
 
@@ -149,9 +149,10 @@ contract GasTest is World {
         uint256 got = quoteV2(cheap, address(weth), AMOUNT);
         uint256 out = quoteV2(dear, address(x), got);
         route = bytes.concat(
-            wethHead(out - AMOUNT - tip, list(cheap, dear)),
-            RouteLib.v2Flash(1, isToken1(dear, address(weth)), out),
-            buy(got)
+            wethHead(out - AMOUNT - tip, none()),
+            RouteLib.v2Cycle(
+                V2Leg(cheap, isToken1(cheap, address(x)), AMOUNT, got), V2Leg(dear, isToken1(dear, address(weth)), 0, out)
+            )
         );
         if (tip != 0) route = withBid(route, tip);
     }

@@ -111,7 +111,7 @@ contract HostileTest is World {
     }
 
     function callback(bytes memory route) internal pure returns (bytes memory) {
-        return abi.encodeWithSignature("uniswapV3SwapCallback(int256,int256,bytes)", 1, 1, route);
+        return abi.encodeWithSignature("uniswapV3SwapCallback(int256,int256,bytes)", 1, 1, carried(route));
     }
 
     function test_pool_that_calls_back_honestly_is_admitted_once() public {
@@ -127,7 +127,7 @@ contract HostileTest is World {
 
     function test_callback_goes_by_any_name() public {
         bytes memory route = pool(RouteLib.transfer(RouteLib.WETH, RouteLib.SELF, 1));
-        puppet.add(address(executor), abi.encodeWithSignature("anyCallback(int256,int256,bytes)", 1, 1, route));
+        puppet.add(address(executor), abi.encodeWithSignature("anyCallback(int256,int256,bytes)", 1, 1, carried(route)));
         run(route);
         assertTrue(puppet.succeeded(0));
     }
@@ -137,7 +137,7 @@ contract HostileTest is World {
         bytes memory other = pool(RouteLib.transfer(RouteLib.WETH, 1, 1 ether));
         puppet.add(address(executor), callback(other));
         puppet.add(address(executor), callback(loot()));
-        puppet.add(address(executor), callback(""));
+        puppet.add(address(executor), callback(bytes.concat(new bytes(17))));
         puppet.add(address(executor), callback(bytes.concat(route, hex"00")));
         puppet.add(address(executor), hex"fa461e33"); // no arguments at all
         run(route);

@@ -150,7 +150,7 @@ contract Handler is World {
         for (uint256 i = 0; i <= count; ++i) {
             route = bytes.concat(route, step(uint256(keccak256(abi.encode(seed, i))), kind, amount));
         }
-        puppet.add(address(executor), abi.encodeWithSignature("cb(int256,int256,bytes)", 1, 1, route));
+        puppet.add(address(executor), abi.encodeWithSignature("cb(int256,int256,bytes)", 1, 1, carried(route)));
         (bool ok,) = send(operator, route);
         if (ok) ++attacksThatRan;
         if (seed % 11 == 0) puppet = new Puppet();

@@ -90,6 +90,14 @@ abstract contract World is Protocols {
         out[0] = bytes1(uint8(out[0]) | 4);
     }
 
+    /// @dev What a callback carries of a route: all but the head's first 17 bytes.
+    function carried(bytes memory route) internal pure returns (bytes memory out) {
+        out = new bytes(route.length - 17);
+        for (uint256 i = 0; i < out.length; ++i) {
+            out[i] = route[17 + i];
+        }
+    }
+
     function send(address from, bytes memory route) internal returns (bool ok, bytes memory answer) {
         vm.prank(from);
         (ok, answer) = address(executor).call(route);
