@@ -26,11 +26,12 @@ contract FlashExecutor is Access {
 
     // The head of a route, 18 bytes: what the base asset is and whether there is a bid (uint8), last block (uint32),
     // minimum profit (uint96, in the base asset's smallest unit), tokens (uint4), other addresses (uint4). Then the
-    // table, 20 bytes a row. No function of IFlashExecutor has a selector that begins with a byte below ROUTES.
+    // table, 20 bytes a row. No function of IFlashExecutor has a selector that begins with a byte below 0x40.
     uint256 private constant BASE_IS_ROW = 1; // the table's first token
     uint256 private constant BASE_IS_WETH = 2;
     uint256 private constant HAS_BID = 4;
-    uint256 private constant ROUTES = 8;
+    uint256 private constant IS_V2_CYCLE = 8; // and the base asset is the wrapped native token
+    uint256 private constant LAST_ROUTE = type(uint256).max >> 2;
     uint256 private constant COUNTS = 17;
     uint256 private constant TABLE = 18;
 
@@ -66,7 +67,6 @@ contract FlashExecutor is Access {
     uint256 private constant DEADLINE = 0x12;
     uint256 private constant PARENT = 0x13;
     uint256 private constant BID = 0x14;
-    uint256 private constant V2_CYCLE = 0x15;
 
     // The lower 16 bits of the armed word: where the callback has its `bytes` argument, and what it must answer.
     uint256 private constant V2_CALLBACK = 0x6400;
@@ -103,15 +103,19 @@ contract FlashExecutor is Access {
         if (armed != 0) {
             if (armed & V2Cycle.CALLBACK != 0) V2Cycle.pay(armed, weth);
             _resume(armed);
-        } else if (_word(0) >> 248 < ROUTES) {
-            _begin(_word(0));
         } else {
-            bytes memory answer = msg.sig == IFlashExecutor.config.selector
-                ? abi.encode(Config(poolManager, balancerVault, aavePool, weth))
-                : _administer();
-            assembly ("memory-safe") {
-                return(add(answer, 0x20), mload(answer))
-            }
+            uint256 head = _word(0);
+            if (head > LAST_ROUTE) _answer();
+            _begin(head);
+        }
+    }
+
+    function _answer() private {
+        bytes memory answer = msg.sig == IFlashExecutor.config.selector
+            ? abi.encode(Config(poolManager, balancerVault, aavePool, weth))
+            : _administer();
+        assembly ("memory-safe") {
+            return(add(answer, 0x20), mload(answer))
         }
     }
 
@@ -122,97 +126,99 @@ contract FlashExecutor is Access {
             bool refused;
             bool permitted = _allowed(msg.sender);
             assembly ("memory-safe") {
-                refused := or(iszero(permitted), gt(number(), and(shr(216, head), 0xffffffff)))
+                refused := or(iszero(permitted), gt(number(), shr(224, calldataload(1))))
             }
             if (refused) {
                 if (!permitted) revert IFlashExecutor.Unauthorized();
                 revert IFlashExecutor.Expired();
             }
-            address base = weth;
-            uint256 counted = COUNTED_WETH;
-            uint256 first; // row of the first token that is not the base
-            uint256 counts = _byte(COUNTS, head);
-            if (head & (BASE_IS_WETH << 248) == 0) {
-                if (head & (BASE_IS_ROW << 248) == 0 || counts < 0x10) revert IFlashExecutor.BadRoute();
-                base = _row(TABLE, 0);
-                counted = 0;
-                first = 1;
-            }
+            uint256 profit = _word(5) >> 160;
             uint256 etherBefore = address(this).balance;
-            uint256 needed = Tokens.balance(base) + uint96(head >> 120);
-            uint256 steps = TABLE + 20 * ((counts >> 4) + (counts & 0x0f));
-            if (counts >> 4 > first) _runCounted(first, counts >> 4, steps, counted);
-            else _start(steps, counted);
+            address base = weth;
+            uint256 before;
+            if (head & ((BASE_IS_WETH | IS_V2_CYCLE) << 248) != 0) {
+                bool ok;
+                assembly ("memory-safe") {
+                    mstore(0x00, 0x70a08231) // balanceOf(address)
+                    mstore(0x20, address())
+                    ok := and(gt(returndatasize(), 0x1f), staticcall(gas(), base, 0x1c, 0x24, 0x00, 0x20))
+                    before := mload(0x00)
+                }
+                if (!ok) revert IFlashExecutor.NotAToken(base);
+                if (head & (IS_V2_CYCLE << 248) != 0) V2Cycle.flash(head, profit);
+                else _runCounted(0, COUNTED_WETH, head);
+            } else {
+                if (head & (BASE_IS_ROW << 248) == 0 || _byte(COUNTS, head) < 0x10) revert IFlashExecutor.BadRoute();
+                base = _row(TABLE, 0);
+                before = Tokens.balance(base);
+                _runCounted(1, 0, head);
+            }
 
             // A pool that was armed and did not call back still may, but not from here on: all that follows is static
             // until the slot is cleared.
-            if (head & (HAS_BID << 248) != 0) return _endWithBid(base, needed, etherBefore);
-            _checkBoth(base, needed, etherBefore);
-            Armed.set(0);
+            bool low;
+            uint256 needed = before + profit;
+            assembly ("memory-safe") {
+                mstore(0x00, 0x70a08231) // balanceOf(address)
+                mstore(0x20, address())
+                low := 1 // and ether is told apart below
+                if base { low := iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), base, 0x1c, 0x24, 0x00, 0x20))) }
+                low := or(low, or(lt(mload(0x00), needed), lt(selfbalance(), etherBefore)))
+            }
+            if (low) {
+                _check(base, Tokens.balance(base), needed);
+                _check(address(0), address(this).balance, etherBefore);
+            }
+            if (head & (HAS_BID << 248) != 0) _payBid(base, profit);
+            assembly ("memory-safe") {
+                tstore(0, 0) // Armed
+                stop()
+            }
         }
     }
 
-    /// @dev The base asset and ether, in one branch.
-    function _checkBoth(address base, uint256 needed, uint256 etherBefore) private view {
-        uint256 held = Tokens.balance(base);
-        bool low;
-        assembly ("memory-safe") {
-            low := or(lt(held, needed), lt(selfbalance(), etherBefore))
-        }
-        if (low) {
-            _check(base, held, needed);
-            _check(address(0), address(this).balance, etherBefore);
-        }
-    }
-
-    /// @dev Pays the builder last, because it hands control to it; the lock still holds. The profit covers the bid.
-    function _endWithBid(address base, uint256 needed, uint256 etherBefore) private {
+    /// @dev Pays the builder last, because it hands control to it; the lock still holds. The bid comes out of the profit.
+    function _payBid(address base, uint256 profit) private {
         // The BID step is the route's last, 13 bytes.
         uint256 step = _word(msg.data.length - 13);
-        if (step >> 248 != BID) revert IFlashExecutor.BadRoute();
         uint256 bid = uint96(step >> 152);
-        _checkBoth(base, needed + bid, etherBefore);
+        if (step >> 248 != BID || bid > profit) revert IFlashExecutor.BadRoute();
         Armed.set(Armed.RUNNING); // nobody calls back any more
         if (base == weth) Pools.unwrap(base, bid);
         else if (base != address(0)) revert IFlashExecutor.BidNotInEther();
         if (!Tokens.sendEther(block.coinbase, bid)) revert IFlashExecutor.BidRefused();
-        Armed.set(0);
     }
 
-    /// @dev Counts the tokens from row `first` on, runs the route, counts them again. The stack keeps the counts, so
-    /// that memory is left to the calls.
-    function _runCounted(uint256 first, uint256 tokens, uint256 steps, uint256 counted) private {
+    /// @dev Runs the route's steps in the outermost frame, and counts the tokens from row `first` on before and after.
+    function _runCounted(uint256 first, uint256 counted, uint256 head) private {
+        unchecked {
+            uint256 tokens = _byte(COUNTS, head);
+            uint256 steps = TABLE + 20 * ((tokens >> 4) + (tokens & 0x0f));
+            tokens >>= 4;
+            if (tokens == first) _start(steps, counted);
+            else _startCounted(first, tokens, steps, counted);
+        }
+    }
+
+    /// @dev The stack keeps the counts, so that memory is left to the calls.
+    function _startCounted(uint256 first, uint256 tokens, uint256 steps, uint256 counted) private {
         unchecked {
             if (first == tokens) return _start(steps, counted);
             address token = _row(TABLE, first);
             uint256 before = Tokens.balance(token);
-            _runCounted(first + 1, tokens, steps, counted);
+            _startCounted(first + 1, tokens, steps, counted);
             _check(token, Tokens.balance(token), before);
         }
     }
 
-    /// @dev The steps of the outermost frame. The lock holds from before the first call that is not static; a first step
-    /// that arms its callee locks as well.
+    /// @dev The lock, from before the first call that is not static; a first step that arms its callee locks as well.
     function _start(uint256 at, uint256 counted) private {
         unchecked {
             uint256 word = _word(at);
-            uint256 step = _step(word);
-            if (step == V2_CYCLE) {
-                _cycle(at, counted);
-                at += V2Cycle.SIZE;
-                if (at == msg.data.length) return;
-            } else if (step - V2_FLASH < V4_TAKE - V2_FLASH) {
-                return _lend(TABLE, word, at, msg.data.length, counted);
-            } else {
-                Armed.set(Armed.RUNNING);
-            }
+            if (_step(word) - V2_FLASH < V4_TAKE - V2_FLASH) return _lend(TABLE, word, at, msg.data.length, counted);
+            Armed.set(Armed.RUNNING);
             _run(TABLE, at, msg.data.length, counted);
         }
-    }
-
-    function _cycle(uint256 at, uint256 counted) private {
-        if (counted == 0) revert IFlashExecutor.NotListed(WETH);
-        V2Cycle.flash(at);
     }
 
     function _check(address token, uint256 balance, uint256 needed) private pure {
@@ -340,10 +346,6 @@ contract FlashExecutor is Access {
                 return 33;
             }
             if (step == BID) return 13; // paid in the end
-            if (step == V2_CYCLE) {
-                _cycle(at, counted);
-                return V2Cycle.SIZE;
-            }
             revert IFlashExecutor.UnknownStep(step);
         }
     }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {World} from "./support/World.sol";
-import {RouteLib, V2Leg} from "./support/RouteLib.sol";
+import {RouteLib} from "./support/RouteLib.sol";
 import {RouterArbitrage, Hop, PlainArbitrage} from "./support/Plain.sol";
 import "./support/Interfaces.sol";
 
@@ -148,11 +148,15 @@ contract GasTest is World {
     function v2v2(uint256 tip) public view returns (bytes memory route) {
         uint256 got = quoteV2(cheap, address(weth), AMOUNT);
         uint256 out = quoteV2(dear, address(x), got);
-        route = bytes.concat(
-            wethHead(out - AMOUNT - tip, none()),
-            RouteLib.v2Cycle(
-                V2Leg(cheap, isToken1(cheap, address(x)), AMOUNT, got), V2Leg(dear, isToken1(dear, address(weth)), 0, out)
-            )
+        route = RouteLib.v2Cycle(
+            LAST_BLOCK,
+            uint96(out - AMOUNT - tip),
+            cheap,
+            isToken1(cheap, address(x)),
+            AMOUNT,
+            got,
+            dear,
+            isToken1(dear, address(weth))
         );
         if (tip != 0) route = withBid(route, tip);
     }

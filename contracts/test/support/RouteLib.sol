@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice A V2 pair in a cycle; `amountIn` counts for the first pair alone.
-struct V2Leg {
-    address pair;
-    bool takeToken1;
-    uint256 amountIn;
-    uint256 amountOut;
-}
-
 /// @title The tests' own writer of routes, by the format in docs/contracts.md
 library RouteLib {
     uint8 internal constant NOBODY = 0xfc;
@@ -136,10 +128,18 @@ library RouteLib {
         return abi.encodePacked(uint8(0x14), uint96(amount));
     }
 
-    function v2Cycle(V2Leg memory first, V2Leg memory last) internal pure returns (bytes memory) {
-        bytes memory back = abi.encodePacked(
-            uint8(first.takeToken1 ? 1 : 0), first.pair, uint112(first.amountIn), uint112(first.amountOut)
-        );
-        return abi.encodePacked(uint8(last.takeToken1 ? 0x95 : 0x15), last.pair, uint112(last.amountOut), back);
+    /// @dev A whole route: `amountIn` WETH through two pairs. What the second gives is `amountIn` and the profit.
+    function v2Cycle(
+        uint32 maxBlock,
+        uint96 minProfit,
+        address first,
+        bool takeToken1,
+        uint256 amountIn,
+        uint256 amountOut,
+        address second,
+        bool secondTakeToken1
+    ) internal pure returns (bytes memory) {
+        uint8 kind = 8 | (secondTakeToken1 ? 0x10 : 0) | (takeToken1 ? 0x20 : 0);
+        return abi.encodePacked(kind, maxBlock, minProfit, second, first, uint112(amountIn), uint112(amountOut));
     }
 }
