@@ -26,12 +26,12 @@ contract FlashExecutor is Access {
 
     // The head of a route, 18 bytes: what the base asset is and whether there is a bid (uint8), last block (uint32),
     // minimum profit (uint96, in the base asset's smallest unit), tokens (uint4), other addresses (uint4). Then the
-    // table, 20 bytes a row. No function of IFlashExecutor has a selector that begins with a byte below 0x40.
+    // table, 20 bytes a row. No function of IFlashExecutor has a selector that begins with a byte below 0x20.
     uint256 private constant BASE_IS_ROW = 1; // the table's first token
     uint256 private constant BASE_IS_WETH = 2;
     uint256 private constant HAS_BID = 4;
     uint256 private constant IS_V2_CYCLE = 8; // and the base asset is the wrapped native token
-    uint256 private constant LAST_ROUTE = type(uint256).max >> 2;
+    uint256 private constant LAST_ROUTE = type(uint256).max >> 3;
     uint256 private constant COUNTS = 17;
     uint256 private constant TABLE = 18;
 
@@ -237,9 +237,9 @@ contract FlashExecutor is Access {
             _run(start + 1, start + uint16(armed >> 16), start + size, (armed >> 24) & COUNTED_WETH);
         }
         uint256 reply = armed & 0xff;
-        if (reply == 0) return;
         if (reply == REPLY_ERC3156) reply = uint256(keccak256("ERC3156FlashBorrower.onFlashLoan"));
         assembly ("memory-safe") {
+            // Who wants to hear nothing does not listen; an empty `bytes` is two words.
             mstore(0x00, reply)
             mstore(0x20, 0)
             return(0x00, 0x40)

@@ -10,11 +10,11 @@ import {IFlashExecutor} from "./IFlashExecutor.sol";
 /// bytes: second pair; first pair; uint112 into it; uint112 out of it. The last three, 48 bytes, are what the second
 /// pair carries back. What comes out of the second pair is not written: it is what went into the first and the profit.
 library V2Cycle {
-    /// The bit of the armed word that says which callback is due; with 0x20, the first pair pays token1.
+    /// The bit of the armed word that says which callback is due; with 0x20, the wrapped native token is token1.
     uint256 internal constant CALLBACK = 0x100;
 
     /// @notice Takes the second pair's money; returns when the cycle is done.
-    /// @param head the route's first word. Bits of its first byte: 0x10, the second pair pays token1; 0x20, the first does
+    /// @param head the route's first word; bit 0x10 of its first byte: the wrapped native token is token1, in both pairs
     /// @param profit in wei of the wrapped native token
     function flash(uint256 head, uint256 profit) internal {
         assembly ("memory-safe") {
@@ -28,7 +28,7 @@ library V2Cycle {
             mstore(0x100, 0x80)
             mstore(0x120, pair) // hashed with what follows, as Armed.attach does
             calldatacopy(0x140, 37, 48)
-            tstore(0, or(or(shl(40, shr(40, keccak256(0x120, 80))), CALLBACK), and(shr(248, head), 0x20)))
+            tstore(0, or(or(shl(40, shr(40, keccak256(0x120, 80))), CALLBACK), and(shr(247, head), 0x20)))
             mstore(0x120, 48)
             if iszero(call(gas(), pair, 0, 0x9c, 0xd4, 0x00, 0x00)) {
                 returndatacopy(0x80, 0, returndatasize())
@@ -51,7 +51,7 @@ library V2Cycle {
             mstore(0xa0, pair)
             mstore(0xc0, shr(144, calldataload(0xb8)))
             mstore(0xe0, 0x022c0d9f) // swap(uint256,uint256,address,bytes)
-            mstore(add(0x100, and(armed, 0x20)), shr(144, calldataload(0xc6)))
+            mstore(sub(0x120, and(armed, 0x20)), shr(144, calldataload(0xc6)))
             mstore(0x140, caller())
             mstore(0x160, 0x80)
             // From right to left.

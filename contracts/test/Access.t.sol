@@ -330,4 +330,9 @@ contract AccessTest is World {
             abi.encodeWithSelector(IFlashExecutor.NotListed.selector, uint256(RouteLib.SELF))
         );
     }
+
+    function test_memory_for_calls_is_not_what_solc_uses() public view {
+        // Calls are written from 0x80 on. solc would move its pointer there up if it kept variables in memory.
+        assertEq(bytes5(address(executor).code), hex"6080604052");
+    }
 }

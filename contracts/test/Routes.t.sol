@@ -21,6 +21,36 @@ contract RoutesTest is Market {
         );
     }
 
+    /// @dev WETH to `token` and back as a cycle, to the wei; a wei more than it gives fails in the pair that should give it.
+    function cycles(IToken token) internal returns (bool wethIsToken1) {
+        wethIsToken1 = address(token) < address(weth);
+        address first = v2Pool(uniswapV2, address(weth), address(token), 1000 ether, 3_100_000 ether);
+        address second = v2Pool(sushi, address(weth), address(token), 1000 ether, 3_000_000 ether);
+        uint256 got = quoteV2(first, address(weth), IN);
+        uint256 profit = quoteV2(second, address(token), got) - IN;
+        fails(
+            RouteLib.v2Cycle(ANY_BLOCK, profit + 1, first, second, wethIsToken1, IN, got),
+            abi.encodeWithSignature("Error(string)", "UniswapV2: K")
+        );
+        fails(
+            RouteLib.v2Cycle(ANY_BLOCK, profit, first, second, wethIsToken1, IN, got + 1),
+            abi.encodeWithSignature("Error(string)", "UniswapV2: K")
+        );
+        (bool ok,) = send(operator, RouteLib.v2Cycle(ANY_BLOCK, profit, first, second, !wethIsToken1, IN, got));
+        assertFalse(ok, "the wrong way round");
+        uint256 before = weth.balanceOf(address(executor));
+        run(RouteLib.v2Cycle(ANY_BLOCK, profit, first, second, wethIsToken1, IN, got));
+        assertEq(weth.balanceOf(address(executor)), before + profit);
+        assertEq(token.balanceOf(address(executor)), 0);
+    }
+
+    function test_v2_cycle_in_either_order_of_the_tokens() public {
+        bool[2] memory seen;
+        while (!seen[0] || !seen[1]) {
+            seen[cycles(newToken(1e33)) ? 1 : 0] = true;
+        }
+    }
+
     function test_v2_v2_the_other_way_round_pays_with_transfer_and_swap() public {
         // Base asset x: sell x for WETH where WETH is cheap in x, and back. Token directions are swapped.
         uint256 amount = 9000 ether;

@@ -30,11 +30,18 @@ contract VectorsTest is Test {
         agrees(
             "V2-V2 with a bid",
             bytes.concat(
-                R.head(6, 22_000_002, 1e16, rows(address(0), address(0), address(0)), rows(B, A, address(0))),
+                R.head(6, 22_000_002, 1e16 + 5e15, rows(address(0), address(0), address(0)), rows(B, A, address(0))),
                 R.v2Flash(0, false, 3.1e18),
                 R.v2Paid(R.WETH, 1, 0, true, 3e18, 9e21),
                 R.bid(5e15)
             )
+        );
+    }
+
+    function test_v2_cycle() public view {
+        agrees("V2 cycle", R.v2Cycle(22_000_002, 1e17, A, B, false, 3e18, 9e21));
+        agrees(
+            "V2 cycle with a bid", bytes.concat(R.v2Cycle(22_000_002, 1e17, B, A, true, 3e18, 9e21), R.bid(4e16))
         );
     }
 

@@ -128,18 +128,20 @@ library RouteLib {
         return abi.encodePacked(uint8(0x14), uint96(amount));
     }
 
-    /// @dev A whole route: `amountIn` WETH through two pairs. What the second gives is `amountIn` and the profit.
+    /// @dev A whole route: `amountIn` WETH into the first pair, `amountOut` out of it. What the second gives is
+    /// `amountIn` and the profit.
     function v2Cycle(
         uint32 maxBlock,
-        uint96 minProfit,
+        uint256 profit,
         address first,
-        bool takeToken1,
-        uint256 amountIn,
-        uint256 amountOut,
         address second,
-        bool secondTakeToken1
+        bool wethIsToken1,
+        uint256 amountIn,
+        uint256 amountOut
     ) internal pure returns (bytes memory) {
-        uint8 kind = 8 | (secondTakeToken1 ? 0x10 : 0) | (takeToken1 ? 0x20 : 0);
-        return abi.encodePacked(kind, maxBlock, minProfit, second, first, uint112(amountIn), uint112(amountOut));
+        uint8 kind = wethIsToken1 ? 0x18 : 0x08;
+        return abi.encodePacked(
+            kind, maxBlock, uint96(profit), second, first, uint112(amountIn), uint112(amountOut)
+        );
     }
 }
