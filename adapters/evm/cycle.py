@@ -24,8 +24,7 @@ from adapters.evm.route import (
     V2PaidSwap,
     V2Swap,
     V3Swap,
-    V4Pay,
-    V4Take,
+    V4Loan,
     V4Unlock,
 )
 
@@ -91,7 +90,7 @@ def cycle(
         return tuple(_on_the_pools(hops, base))
     traded = _deliver(hops, Place.SELF, base)
     if source is Source.V4:
-        return (V4Unlock(), V4Take(base, Place.SELF, amount), *traded, V4Pay(base, amount))
+        return (V4Unlock(), V4Loan(base, amount), *traded)
     if source is Source.BALANCER:
         return (BalancerLoan(base, amount), *traded, Transfer(base, Place.BALANCER_VAULT, amount))
     if isinstance(source, Aave):

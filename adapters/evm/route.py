@@ -279,6 +279,18 @@ class V4Settle(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class V4Loan(Step):
+    """Takes `amount` (uint128) of a listed token from the manager, and pays it back after the steps that follow it."""
+
+    token: Address
+    amount: int
+
+    def encode(self, table: _Table, base: Address) -> bytes:
+        """The step's bytes."""
+        return _op(0x15) + table.token(self.token, base) + _uint(self.amount, 128, "amount")
+
+
+@dataclass(frozen=True, slots=True)
 class BalancerSwap(Step):
     """Swaps `amount_in` (uint128) of a listed token on a Balancer V2 pool; 0 for what the frame's last swap gave."""
 

@@ -67,6 +67,7 @@ contract FlashExecutor is Access {
     uint256 private constant DEADLINE = 0x12;
     uint256 private constant PARENT = 0x13;
     uint256 private constant BID = 0x14;
+    uint256 private constant V4_LOAN = 0x15;
 
     // The lower 16 bits of the armed word: where the callback has its `bytes` argument, and what it must answer.
     uint256 private constant V2_CALLBACK = 0x6400;
@@ -192,11 +193,10 @@ contract FlashExecutor is Access {
     /// @dev Runs the route's steps in the outermost frame, and counts the tokens from row `first` on before and after.
     function _runCounted(uint256 first, uint256 counted, uint256 head) private {
         unchecked {
-            uint256 tokens = _byte(COUNTS, head);
-            uint256 steps = TABLE + 20 * ((tokens >> 4) + (tokens & 0x0f));
-            tokens >>= 4;
-            if (tokens == first) _start(steps, counted);
-            else _startCounted(first, tokens, steps, counted);
+            uint256 counts = _byte(COUNTS, head);
+            if (counts < 0x10) return _start(TABLE + 20 * counts, counted);
+            uint256 tokens = counts >> 4;
+            _startCounted(first, tokens, TABLE + 20 * (tokens + (counts & 0x0f)), counted);
         }
     }
 
@@ -253,6 +253,7 @@ contract FlashExecutor is Access {
     /// @param counted COUNTED_WETH where the base asset is the wrapped native token, else 0
     function _run(uint256 rows, uint256 at, uint256 end, uint256 counted) private {
         unchecked {
+            uint256 loan; // the V4 loan step that this frame pays back in the end
             uint256 last; // what the last swap of this frame gave, in its token's smallest unit
             while (at < end) {
                 uint256 word = _word(at);
@@ -273,7 +274,13 @@ contract FlashExecutor is Access {
                         revert IFlashExecutor.UnknownStep(step);
                     }
                 } else if (step < V4_TAKE) {
-                    return _lend(rows, word, at, end, counted);
+                    _lend(rows, word, at, end, counted);
+                    if (loan == 0) return;
+                    at = end;
+                } else if (step == V4_LOAN) {
+                    loan = word; // one a frame: the manager would not let another go unpaid
+                    Pools.takeV4(poolManager, _token(rows, word, counted), address(this), uint128(word >> 112));
+                    at += 18;
                 } else if (step == V4_TAKE) {
                     Pools.takeV4(poolManager, _first(rows, word), _second(rows, word), uint128(word >> 104));
                     at += 19;
@@ -297,12 +304,15 @@ contract FlashExecutor is Access {
                     last = _swapBalancer(rows, word, _word(at + 20), last, counted);
                     at += 52;
                 } else if (step < WRAP) {
-                    return _loan(rows, word, at, end, counted);
+                    _loan(rows, word, at, end, counted);
+                    if (loan == 0) return;
+                    at = end;
                 } else {
                     at += _stepOther(rows, word, at, counted);
                 }
             }
             if (at != end) revert IFlashExecutor.BadRoute();
+            if (loan != 0) Pools.payV4(poolManager, _token(rows, loan, counted), uint128(loan >> 112));
         }
     }
 

@@ -190,8 +190,7 @@ contract GasTest is World {
         route = bytes.concat(
             wethHead(0, none()),
             RouteLib.v4Unlock(),
-            RouteLib.v4Take(RouteLib.WETH, RouteLib.SELF, 100 ether),
-            RouteLib.v4Pay(RouteLib.WETH, 100 ether)
+            RouteLib.v4Loan(RouteLib.WETH, 100 ether)
         );
         if (tip != 0) route = withBid(route, tip);
     }

@@ -115,10 +115,7 @@ contract Handler is World {
         bytes memory hops = bytes.concat(buy(amount, got), RouteLib.v2(1, RouteLib.SELF, one, out));
         if (source == 1) {
             return bytes.concat(
-                RouteLib.v4Unlock(),
-                RouteLib.v4Take(RouteLib.WETH, RouteLib.SELF, amount),
-                hops,
-                RouteLib.v4Pay(RouteLib.WETH, amount)
+                RouteLib.v4Unlock(), RouteLib.v4Loan(RouteLib.WETH, amount), hops
             );
         }
         if (source == 2) {
@@ -193,7 +190,7 @@ contract Handler is World {
         if (which == 6) return RouteLib.v4Take(a, b, much);
         if (which == 7) return RouteLib.v4Pay(a, much);
         if (which == 8) return RouteLib.v4Sync(a);
-        if (which == 9) return RouteLib.v4Settle();
+        if (which == 9) return r % 2 == 0 ? RouteLib.v4Settle() : RouteLib.v4Loan(a, much);
         if (which == 10) return RouteLib.balancerLoan(a, much);
         if (which == 11) return RouteLib.erc3156Loan(a, b, much, much);
         if (which == 12) return RouteLib.wrap(much);

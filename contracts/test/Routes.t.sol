@@ -267,6 +267,51 @@ contract RoutesTest is Market {
         );
     }
 
+    function test_v4_loan_that_pays_itself_back() public {
+        uint256 got = quoteV2(v2Cheap, address(weth), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        bytes memory loan = bytes.concat(RouteLib.v4Unlock(), RouteLib.v4Loan(RouteLib.WETH, IN));
+        exactly(out - IN, none(), list(v2Cheap, v2Dear), bytes.concat(loan, v2Pair(out, got)));
+    }
+
+    function test_v4_loan_around_steps_that_call_back() public {
+        bytes memory loan = bytes.concat(RouteLib.v4Unlock(), RouteLib.v4Loan(RouteLib.WETH, IN));
+        uint256 got = quoteV3(v3Cheap, wethToX(), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        bytes memory hops = bytes.concat(
+            RouteLib.v3(0, 1, wethToX(), IN), RouteLib.v2(1, RouteLib.SELF, isToken1(v2Dear, address(weth)), out)
+        );
+        uint256 state = vm.snapshotState();
+        exactly(
+            out - IN,
+            none(),
+            list(v3Cheap, v2Dear),
+            bytes.concat(loan, hops, RouteLib.transfer(RouteLib.WETH, 0, IN))
+        );
+        vm.revertToState(state);
+        uint256 fee = lender.flashFee(address(weth), 1 ether);
+        got = quoteV2(v2Cheap, address(weth), IN);
+        out = quoteV2(v2Dear, address(x), got);
+        bytes memory within = RouteLib.erc3156Loan(RouteLib.WETH, 2, 1 ether, 1 ether + fee);
+        exactly(
+            out - IN - fee,
+            none(),
+            list(v2Cheap, v2Dear, address(lender)),
+            bytes.concat(loan, within, v2Pair(out, got))
+        );
+    }
+
+    function test_v4_loan_that_cannot_be_paid_back_fails() public {
+        bytes memory route = bytes.concat(
+            wethHead(0, list(stranger)),
+            RouteLib.v4Unlock(),
+            RouteLib.v4Loan(RouteLib.WETH, 1 ether),
+            RouteLib.transfer(RouteLib.WETH, 0, 1)
+        );
+        fails(bytes.concat(route, RouteLib.v4Loan(RouteLib.WETH, 1 ether)), abi.encodeWithSignature("CurrencyNotSettled()"));
+        fails(route, tooLow(address(weth), 0, 1));
+    }
+
     function test_v4_ether_is_wrapped_and_unwrapped() public {
         // Ether to WETH is a hop: buy x with WETH where it is cheap, sell it for ether, wrap.
         uint256 got = quoteV2(v2Cheap, address(weth), IN);

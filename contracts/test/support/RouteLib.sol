@@ -72,6 +72,10 @@ library RouteLib {
         return abi.encodePacked(uint8(0x07), currency, to, uint128(amount));
     }
 
+    function v4Loan(uint8 token, uint256 amount) internal pure returns (bytes memory) {
+        return abi.encodePacked(uint8(0x15), token, uint128(amount));
+    }
+
     function v4Sync(uint8 currency) internal pure returns (bytes memory) {
         return abi.encodePacked(uint8(0x0a), currency);
     }

@@ -27,6 +27,7 @@ from adapters.evm.route import (
     V2PaidSwap,
     V2Swap,
     V3Swap,
+    V4Loan,
     V4Pay,
     V4Settle,
     V4Swap,
@@ -61,6 +62,7 @@ EVERY_STEP: tuple[Step, ...] = (
     V4Swap(Place.NOBODY, X, 3000, 60, C, Place.NOBODY, True, 10),
     V4Sync(Y),
     V4Settle(),
+    V4Loan(X, 19),
     BalancerSwap(bytes(range(32, 64)), X, Place.WETH, Place.POOL_MANAGER, 11),
     V2Flash(A, True, 12),
     V3Swap(B, Place.BALANCER_VAULT, False, 13),
@@ -143,12 +145,7 @@ def test_cycles_on_loans() -> None:
     traded = (V2PaidSwap(Place.WETH, A, B, True, 100, 200), V2Swap(B, Place.SELF, False, 110))
     hops = [V2A, V2B]
     vault = Place.BALANCER_VAULT
-    assert cycle(hops, Source.V4) == (
-        V4Unlock(),
-        V4Take(Place.WETH, Place.SELF, 100),
-        *traded,
-        V4Pay(Place.WETH, 100),
-    )
+    assert cycle(hops, Source.V4) == (V4Unlock(), V4Loan(Place.WETH, 100), *traded)
     assert cycle(hops, Source.BALANCER) == (
         BalancerLoan(Place.WETH, 100),
         *traded,
