@@ -3,12 +3,14 @@ pragma solidity 0.8.37;
 
 /// @title The transient slot that says whether a route runs and who may call back
 /// @dev Zero: nothing runs. `RUNNING`: a route runs, nobody may call back. Anything else: one callback is due, and the
-/// word says which: the upper 224 bits are those of keccak256(caller, route), then follow 16 bits of where the route
-/// goes on (bytes from its start), 8 of where the callback's `bytes` argument has its head (bytes from the start of
-/// its calldata) and 8 of what the caller wants to hear. So a callback is admitted once, from one address, and only
-/// with the route that the operator sent; what else it carries does not count. The word is set right before the call
-/// out and replaced by `RUNNING` in the callback. One slot does for the
-/// lock and for the caller. EIP-1153 has the chain clear it with the transaction, a run clears it at its end.
+/// word says which: the upper 216 bits are those of keccak256(caller, route), then follow 8 bits of whether the wrapped
+/// native token is the base asset, 16 of where the route goes on (bytes from the start of what is carried), 8 of where
+/// the callback's `bytes` argument has its head (bytes from the start of its calldata) and 8 of what the caller wants to
+/// hear. (V2Cycle has these 40 bits for itself; its callback is the one with 0x100.) What is carried is the route from
+/// its 18th byte on. So a callback is admitted once, from one address, and only with the route that the operator sent;
+/// what else it carries does not count. The word is set right before the call out and replaced by `RUNNING` in the
+/// callback. One slot does for the lock and for the caller. EIP-1153 has the chain clear it with the transaction, a run
+/// clears it at its end.
 library Armed {
     uint256 internal constant RUNNING = 1;
     uint256 private constant SLOT = 0;
@@ -26,7 +28,7 @@ library Armed {
     }
 
     /// @dev Writes the route, from calldata, as a `bytes` argument at the memory address `at`, and arms `who`.
-    /// @param low the lower 32 bits of the word
+    /// @param low the lower 40 bits of the word
     function attach(uint256 at, address who, uint256 start, uint256 size, uint256 low) internal {
         assembly ("memory-safe") {
             calldatacopy(add(at, 0x20), start, size)

@@ -25,12 +25,12 @@ contract FlashExecutor is Access {
     address private immutable weth;
 
     // The head of a route, 18 bytes: what the base asset is and whether there is a bid (uint8), last block (uint32),
-    // minimum profit (uint96, in the base asset's smallest unit), tokens (uint4), other addresses (uint4). Then the
-    // table, 20 bytes a row. No function of IFlashExecutor has a selector that begins with a byte below 0x20.
+    // minimum profit and bid (uint96, in the base asset's smallest unit), tokens (uint4), other addresses (uint4). Then
+    // the table, 20 bytes a row. No function of IFlashExecutor has a selector that begins with a byte below 0x20.
     uint256 private constant BASE_IS_ROW = 1; // the table's first token
     uint256 private constant BASE_IS_WETH = 2;
     uint256 private constant HAS_BID = 4;
-    uint256 private constant IS_V2_CYCLE = 8; // and the base asset is the wrapped native token
+    uint256 private constant IS_V2_CYCLE = 8; // no tokens, table and steps: see V2Cycle; the base asset as with 2
     uint256 private constant LAST_ROUTE = type(uint256).max >> 3;
     uint256 private constant COUNTS = 17;
     uint256 private constant TABLE = 18;
@@ -96,9 +96,8 @@ contract FlashExecutor is Access {
 
     /// @notice Goes on with the route that runs (the armed caller), runs the route that is the calldata (operators), or
     /// answers a function of IFlashExecutor.
-    /// @dev A route is no argument of a function: selector, offset and length would cost 344 gas
-    /// of calldata. And one entry serves
-    /// the callbacks of every fork, whatever it called them: what admits a callback is not its name.
+    /// @dev A route is no argument of a function: selector, offset and length would cost 344 gas of calldata. And one entry
+    /// serves the callbacks of every fork, whatever it called them: what admits a callback is not its name.
     fallback() external payable {
         uint256 armed = Armed.word();
         if (armed != 0) {
@@ -111,6 +110,7 @@ contract FlashExecutor is Access {
         }
     }
 
+    /// @dev Does not return.
     function _answer() private {
         bytes memory answer = msg.sig == IFlashExecutor.config.selector
             ? abi.encode(Config(poolManager, balancerVault, aavePool, weth))
@@ -122,6 +122,8 @@ contract FlashExecutor is Access {
 
     // The run from outside.
 
+    /// @dev Does not return. Conditions that nearly always hold share a branch, and the base asset's two readings are
+    /// written out, because each branch, call and return costs every run 20 to 40 gas.
     function _begin(uint256 head) private {
         unchecked {
             bool refused;
@@ -163,7 +165,9 @@ contract FlashExecutor is Access {
                 mstore(0x00, 0x70a08231) // balanceOf(address)
                 mstore(0x20, address())
                 low := 1 // and ether is told apart below
-                if base { low := iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), base, 0x1c, 0x24, 0x00, 0x20))) }
+                if base {
+                    low := iszero(and(gt(returndatasize(), 0x1f), staticcall(gas(), base, 0x1c, 0x24, 0x00, 0x20)))
+                }
                 low := or(low, or(lt(mload(0x00), needed), lt(selfbalance(), etherBefore)))
             }
             if (low) {
@@ -327,7 +331,9 @@ contract FlashExecutor is Access {
             address pool = _row(rows, _byte(1, word));
             if (step == V2_FLASH) {
                 return
-                    Pools.flashV2(pool, word >> 255, uint112(word >> 128), start, size, low + ((16 << 16) | V2_CALLBACK));
+                    Pools.flashV2(
+                        pool, word >> 255, uint112(word >> 128), start, size, low + ((16 << 16) | V2_CALLBACK)
+                    );
             }
             low += (19 << 16) | V3_CALLBACK;
             Pools.swapV3(pool, word >> 255, uint128(word >> 104), _second(rows, word), start, size, low);

@@ -7,10 +7,11 @@ import {Tokens} from "./Tokens.sol";
 
 /// @title Calls to pools, vaults and lenders
 /// @dev Yul, because solc's encoder allocates, copies and checks each argument, the route (which is copied once
-/// here, from calldata) above all. No code size is checked: a call to an
-/// address without code does nothing, and a route that got nothing for its money fails the balance checks.
-/// Every function reverts with the callee's own error. `start` and `size` name the route in calldata, `low` is the
-/// lower half of the armed word (see Armed).
+/// here, from calldata) above all. No code size is checked: a call to an address without code does nothing, and a route
+/// that got nothing for its money fails the balance checks. Calls are written at 0x80, where solc's memory begins: a run
+/// allocates nothing, and known places cost 3 to 6 gas a word less. The selector is at the end of the first word, so that
+/// the arguments begin at 0xa0. Every function reverts with the callee's own error. `start` and `size` name the route in
+/// calldata, `low` is the lower part of the armed word (see Armed).
 library Pools {
     uint256 private constant MIN_PRICE = 0x1000276a4; // TickMath.MIN_SQRT_RATIO + 1
     uint256 private constant MAX_PRICE = 0x00fffd8963efd1fc6a506488495d951d5263988d25; // TickMath.MAX_SQRT_RATIO - 1
@@ -150,8 +151,7 @@ library Pools {
     }
 
     /// @notice `IPoolManager.sync`, a transfer of `amount` to the manager, and `settle`.
-    /// @dev One block for three calls, and one branch for the manager's two: 250 gas less than three functions (V4 no-op,
-    /// measured).
+    /// @dev One block for three calls, and one branch for the manager's two.
     function payV4(address manager, address token, uint256 amount) internal {
         bool paid;
         assembly ("memory-safe") {

@@ -187,11 +187,7 @@ contract GasTest is World {
     // V4.
 
     function noop(uint256 tip) public view returns (bytes memory route) {
-        route = bytes.concat(
-            wethHead(0, none()),
-            RouteLib.v4Unlock(),
-            RouteLib.v4Loan(RouteLib.WETH, 100 ether)
-        );
+        route = bytes.concat(wethHead(0, none()), RouteLib.v4Unlock(), RouteLib.v4Loan(RouteLib.WETH, 100 ether));
         if (tip != 0) route = withBid(route, tip);
     }
 
@@ -307,6 +303,12 @@ contract GasTest is World {
         json = vm.serializeAddress("receipts", "executor", address(executor));
         json = vm.serializeBytes("receipts", "V4-funded no-op", noop(0));
         json = vm.serializeBytes("receipts", "V2-V2, flash swap", v2v2(0));
+        json = vm.serializeBytes("receipts", "V2-V2, flash swap, access list", v2v2(0));
+        AccessListItem[] memory items = accessList(v2v2(0));
+        for (uint256 i = 0; i < items.length; ++i) {
+            json = vm.serializeBytes32("access list", vm.toString(items[i].target), items[i].storageKeys);
+        }
+        json = vm.serializeString("receipts", "access list", json);
         vm.writeJson(json, "cache/receipts.json");
     }
 }

@@ -122,8 +122,7 @@ contract GuardsTest is Market {
         uint256 profit = quoteV2(v2Dear, address(x), got) - IN;
         bool wethIsToken1 = isToken1(v2Cheap, address(weth));
         // The pair gives what the profit and the bid ask for, and fails when that is a wei more than it can.
-        bytes memory route =
-            RouteLib.v2Cycle(ANY_BLOCK, profit - 0.01 ether, v2Cheap, v2Dear, wethIsToken1, IN, got);
+        bytes memory route = RouteLib.v2Cycle(ANY_BLOCK, profit - 0.01 ether, v2Cheap, v2Dear, wethIsToken1, IN, got);
         fails(withBid(route, 0.01 ether + 1), abi.encodeWithSignature("Error(string)", "UniswapV2: K"));
         run(withBid(route, 0.01 ether));
         assertEq(builder.balance, 1 + 0.01 ether);

@@ -367,6 +367,22 @@ contract HostileTest is World {
         fails(head(0, list(stranger), none()), abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, stranger));
     }
 
+    function test_base_asset_that_stops_answering_fails_the_route() public {
+        puppet.add(address(odd), abi.encodeCall(OddToken.set, (OddToken.Mode.NO_BALANCE)));
+        fails(
+            bytes.concat(head(0, list(address(odd)), list(address(puppet))), RouteLib.v2(1, 0xff, true, 1)),
+            abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, address(odd))
+        );
+    }
+
+    function test_wrapped_native_token_without_code_is_no_base_asset() public {
+        bytes memory arguments = abi.encode(owner, operator, address(0), address(0), address(0), stranger);
+        executor = IFlashExecutor(vm.deployCode("FlashExecutor.sol:FlashExecutor", arguments));
+        bytes memory error = abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, stranger);
+        fails(wethHead(0, none()), error);
+        fails(cycle(pair, 0), error);
+    }
+
     function test_token_without_code_does_not_leave() public {
         // Its balance cannot be read, so it cannot be listed; as a transfer's token it would have to be.
         fails(

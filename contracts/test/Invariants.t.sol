@@ -114,9 +114,7 @@ contract Handler is World {
         if (source == 0) return bytes.concat(RouteLib.v2Flash(1, one, out), buy(amount, got));
         bytes memory hops = bytes.concat(buy(amount, got), RouteLib.v2(1, RouteLib.SELF, one, out));
         if (source == 1) {
-            return bytes.concat(
-                RouteLib.v4Unlock(), RouteLib.v4Loan(RouteLib.WETH, amount), hops
-            );
+            return bytes.concat(RouteLib.v4Unlock(), RouteLib.v4Loan(RouteLib.WETH, amount), hops);
         }
         if (source == 2) {
             return bytes.concat(

@@ -283,10 +283,7 @@ contract RoutesTest is Market {
         );
         uint256 state = vm.snapshotState();
         exactly(
-            out - IN,
-            none(),
-            list(v3Cheap, v2Dear),
-            bytes.concat(loan, hops, RouteLib.transfer(RouteLib.WETH, 0, IN))
+            out - IN, none(), list(v3Cheap, v2Dear), bytes.concat(loan, hops, RouteLib.transfer(RouteLib.WETH, 0, IN))
         );
         vm.revertToState(state);
         uint256 fee = lender.flashFee(address(weth), 1 ether);
@@ -294,10 +291,7 @@ contract RoutesTest is Market {
         out = quoteV2(v2Dear, address(x), got);
         bytes memory within = RouteLib.erc3156Loan(RouteLib.WETH, 2, 1 ether, 1 ether + fee);
         exactly(
-            out - IN - fee,
-            none(),
-            list(v2Cheap, v2Dear, address(lender)),
-            bytes.concat(loan, within, v2Pair(out, got))
+            out - IN - fee, none(), list(v2Cheap, v2Dear, address(lender)), bytes.concat(loan, within, v2Pair(out, got))
         );
     }
 
@@ -308,7 +302,10 @@ contract RoutesTest is Market {
             RouteLib.v4Loan(RouteLib.WETH, 1 ether),
             RouteLib.transfer(RouteLib.WETH, 0, 1)
         );
-        fails(bytes.concat(route, RouteLib.v4Loan(RouteLib.WETH, 1 ether)), abi.encodeWithSignature("CurrencyNotSettled()"));
+        fails(
+            bytes.concat(route, RouteLib.v4Loan(RouteLib.WETH, 1 ether)),
+            abi.encodeWithSignature("CurrencyNotSettled()")
+        );
         fails(route, tooLow(address(weth), 0, 1));
     }
 

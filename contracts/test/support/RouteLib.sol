@@ -144,8 +144,6 @@ library RouteLib {
         uint256 amountOut
     ) internal pure returns (bytes memory) {
         uint8 kind = wethIsToken1 ? 0x18 : 0x08;
-        return abi.encodePacked(
-            kind, maxBlock, uint96(profit), second, first, uint112(amountIn), uint112(amountOut)
-        );
+        return abi.encodePacked(kind, maxBlock, uint96(profit), second, first, uint112(amountIn), uint112(amountOut));
     }
 }
