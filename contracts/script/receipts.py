@@ -1,7 +1,8 @@
 """Hold gas figures of snapshots/transactions.json against the receipts of real transactions on anvil.
 
-`forge test --mc GasTest` leaves the state, the calldata and an access list in cache/; this loads them into anvil, sends each route as a
-transaction from the operator, and compares the receipt's gasUsed. Exit 1 when one differs. Standard library only.
+`forge test --mc GasTest` leaves the state, the calldata and an access list in cache/; this loads them into anvil, sends
+each route as a transaction from the operator, and compares the receipt's gasUsed. Exit 1 when one differs. Standard
+library only.
 """
 
 import json

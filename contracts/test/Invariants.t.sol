@@ -200,7 +200,9 @@ contract Handler is World {
     // Strangers.
 
     function strangerCalls(bytes calldata call, address from, uint96 value) external {
-        if (from == owner || from == operator || from == address(0) || from == address(vm)) from = stranger;
+        // The ether that is dealt below would be the executor's own.
+        bool known = from == owner || from == operator || from == address(executor);
+        if (known || from == address(0) || from == address(vm)) from = stranger;
         for (uint256 i = 0; i < 3; ++i) {
             held[i] = balanceOf(tokens[i], address(executor));
         }
