@@ -27,6 +27,7 @@ from adapters.evm.route import (
     V2PaidSwap,
     V2Swap,
     V3Swap,
+    V4Loan,
     V4Pay,
     V4Settle,
     V4Swap,
@@ -152,13 +153,18 @@ def cycle(
     unlock = [V4Unlock()] if any(isinstance(hop, V4Hop) for hop in hops) else []
     if source is Source.V4 and unlock:
         source = Source.POOLS  # what the manager lends for hops of its own is their credit
-    writer = _Writer(base, base if base is Place.WETH else weth, source is Source.V4)
+    # Balancer's vault takes from the executor, to which the manager lends then.
+    through_hand = bool(hops) and isinstance(hops[0], BalancerHop) and base is not ETHER
+    manager_pays = source is Source.V4 and not through_hand
+    writer = _Writer(base, base if base is Place.WETH else weth, manager_pays)
     writer.check(hops)
     if source is Source.POOLS:
         return (*unlock, *writer.on_the_pools(hops))
     amount = hops[0].amount_in
     traded = [*unlock, *writer.deliver(hops, None), *writer.to_base(hops[-1])]
     if source is Source.V4:
+        if not manager_pays:
+            return (V4Unlock(), V4Loan(base, amount), *traded)
         return (V4Unlock(), *traded, V4Pay(base, amount))
     if base is ETHER:
         raise RouteError(f"{source} lends no ether: take Source.POOLS, Source.V4, or WETH as base asset")
@@ -234,12 +240,12 @@ def _lender(hops: Sequence[Hop]) -> int:
 class _Writer:
     """Writes hops as steps. `base` is ETHER for ether, `weth` None where it is not known.
 
-    The base asset is in hand where it is needed, or V4's manager lends it, and pays the first pool itself.
+    The base asset is in hand where it is needed, or V4's manager lends it and pays the first pool itself.
     """
 
     base: Address
     weth: Address | None
-    manager_lends: bool
+    manager_pays: bool
 
     def check(self, hops: Sequence[Hop]) -> None:
         """RouteError where there are fewer than two hops, or they do not join."""
@@ -337,7 +343,7 @@ class _Writer:
 
     def _begin(self, hop: Hop) -> list[Step]:
         """Pays the first hop."""
-        if not self.manager_lends:
+        if not self.manager_pays:
             return self._hand_over(self.base, hop)
         if _converts(self.base, _token_in(hop)):
             return [V4Take(self.base, Place.SELF, hop.amount_in), *self._hand_over(self.base, hop)]

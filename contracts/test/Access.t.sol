@@ -300,7 +300,7 @@ contract AccessTest is World {
     }
 
     function test_unknown_steps() public {
-        uint8[5] memory steps = [0, 0x15, 0x16, 0x7f, 0xff];
+        uint8[5] memory steps = [0, 0x16, 0x17, 0x7f, 0xff];
         for (uint256 i = 0; i < 5; ++i) {
             fails(
                 bytes.concat(wethHead(0, none()), bytes1(steps[i])),
@@ -316,6 +316,7 @@ contract AccessTest is World {
         fails(bytes.concat(head(0, one, one), RouteLib.transfer(1, 0xff, 0)), error);
         fails(bytes.concat(head(0, one, one), RouteLib.v2Paid(1, 0, 0xff, true, 0, 0)), error);
         fails(bytes.concat(head(0, one, one), RouteLib.v4Pay(1, 0)), error);
+        fails(bytes.concat(head(0, one, one), RouteLib.v4Loan(1, 0)), error);
         fails(bytes.concat(head(0, one, one), RouteLib.balancer(0, 1, 0, 0xff, 1)), error);
         fails(bytes.concat(head(0, one, one), RouteLib.aaveLoan(1, 1, 1)), error);
         fails(bytes.concat(head(0, one, one), RouteLib.erc3156Loan(1, 0, 1, 1)), error);
@@ -329,5 +330,10 @@ contract AccessTest is World {
             bytes.concat(head(0, one, one), RouteLib.transfer(RouteLib.SELF, 0xff, 0)),
             abi.encodeWithSelector(IFlashExecutor.NotListed.selector, uint256(RouteLib.SELF))
         );
+    }
+
+    function test_memory_for_calls_is_not_what_solc_uses() public view {
+        // Calls are written from 0x80 on. solc would move its pointer there up if it kept variables in memory.
+        assertEq(bytes5(address(executor).code), hex"6080604052");
     }
 }

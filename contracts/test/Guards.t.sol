@@ -107,6 +107,35 @@ contract GuardsTest is Market {
         assertEq(weth.balanceOf(address(executor)), 1);
     }
 
+    function test_bid_beyond_the_profit_that_is_checked_fails() public {
+        (, bytes memory steps) = profitable();
+        bytes memory route = bytes.concat(wethHead(0.01 ether, list(v2Cheap, v2Dear)), steps);
+        route[0] = bytes1(uint8(6));
+        bytes memory greedy = bytes.concat(route, RouteLib.bid(0.01 ether + 1));
+        fails(greedy, abi.encodeWithSelector(IFlashExecutor.BadRoute.selector));
+        run(bytes.concat(route, RouteLib.bid(0.01 ether)));
+        assertEq(builder.balance, 1 + 0.01 ether);
+    }
+
+    function test_builder_is_paid_out_of_a_v2_cycle() public {
+        uint256 got = quoteV2(v2Cheap, address(weth), IN);
+        uint256 profit = quoteV2(v2Dear, address(x), got) - IN;
+        bool wethIsToken1 = isToken1(v2Cheap, address(weth));
+        // The pair gives what the profit and the bid ask for, and fails when that is a wei more than it can.
+        bytes memory route = RouteLib.v2Cycle(ANY_BLOCK, profit - 0.01 ether, v2Cheap, v2Dear, wethIsToken1, IN, got);
+        fails(withBid(route, 0.01 ether + 1), abi.encodeWithSignature("Error(string)", "UniswapV2: K"));
+        run(withBid(route, 0.01 ether));
+        assertEq(builder.balance, 1 + 0.01 ether);
+        assertEq(weth.balanceOf(address(executor)), 1 + profit - 0.01 ether);
+        assertEq(address(executor).balance, 0);
+    }
+
+    function test_last_block_of_a_v2_cycle() public {
+        bytes memory route = RouteLib.v2Cycle(uint32(block.number), 0, v2Cheap, v2Dear, true, IN, 1);
+        vm.roll(block.number + 1);
+        fails(route, abi.encodeWithSelector(IFlashExecutor.Expired.selector));
+    }
+
     function test_builder_that_refuses_fails_the_route() public {
         (, bytes memory steps) = profitable();
         vm.coinbase(v2Cheap); // a pair takes no ether

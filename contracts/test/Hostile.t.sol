@@ -111,7 +111,7 @@ contract HostileTest is World {
     }
 
     function callback(bytes memory route) internal pure returns (bytes memory) {
-        return abi.encodeWithSignature("uniswapV3SwapCallback(int256,int256,bytes)", 1, 1, route);
+        return abi.encodeWithSignature("uniswapV3SwapCallback(int256,int256,bytes)", 1, 1, carried(route));
     }
 
     function test_pool_that_calls_back_honestly_is_admitted_once() public {
@@ -127,7 +127,7 @@ contract HostileTest is World {
 
     function test_callback_goes_by_any_name() public {
         bytes memory route = pool(RouteLib.transfer(RouteLib.WETH, RouteLib.SELF, 1));
-        puppet.add(address(executor), abi.encodeWithSignature("anyCallback(int256,int256,bytes)", 1, 1, route));
+        puppet.add(address(executor), abi.encodeWithSignature("anyCallback(int256,int256,bytes)", 1, 1, carried(route)));
         run(route);
         assertTrue(puppet.succeeded(0));
     }
@@ -137,7 +137,7 @@ contract HostileTest is World {
         bytes memory other = pool(RouteLib.transfer(RouteLib.WETH, 1, 1 ether));
         puppet.add(address(executor), callback(other));
         puppet.add(address(executor), callback(loot()));
-        puppet.add(address(executor), callback(""));
+        puppet.add(address(executor), callback(bytes.concat(new bytes(17))));
         puppet.add(address(executor), callback(bytes.concat(route, hex"00")));
         puppet.add(address(executor), hex"fa461e33"); // no arguments at all
         run(route);
@@ -184,6 +184,89 @@ contract HostileTest is World {
         run(route);
         assertTrue(waker.paid());
         assertFalse(waker.succeeded(), "called back after the count");
+        assertWhole();
+    }
+
+    // The second pair of a V2 cycle.
+
+    /// @dev `second` is to give 1 ether and the profit for what `pair` gives for 1 ether of WETH.
+    function cycle(address second, uint256 profit) internal view returns (bytes memory) {
+        uint256 got = quoteV2(pair, address(weth), 1 ether);
+        return RouteLib.v2Cycle(ANY_BLOCK, profit, pair, second, isToken1(pair, address(weth)), 1 ether, got);
+    }
+
+    function cycleCallback(bytes memory route) internal view returns (bytes memory) {
+        bytes memory back = new bytes(48);
+        for (uint256 i = 0; i < 48; ++i) {
+            back[i] = route[37 + i];
+        }
+        return abi.encodeWithSignature("uniswapV2Call(address,uint256,uint256,bytes)", executor, 1, 0, back);
+    }
+
+    function test_cycle_admits_its_second_pair_once() public {
+        bytes memory route = cycle(address(puppet), 0);
+        uint256 got = quoteV2(pair, address(weth), 1 ether);
+        weth.transfer(address(puppet), 1 ether);
+        puppet.add(address(weth), abi.encodeCall(IToken.transfer, (address(executor), 1 ether)));
+        puppet.add(address(executor), cycleCallback(route));
+        puppet.add(address(executor), cycleCallback(route));
+        run(route);
+        assertTrue(puppet.succeeded(1));
+        assertFalse(puppet.succeeded(2), "twice");
+        assertEq(puppet.answers(2), NOT_ARMED);
+        assertEq(x.balanceOf(address(puppet)), got, "what the first pair gave");
+        assertWhole();
+    }
+
+    function test_cycle_refuses_another_route_and_another_caller() public {
+        bytes memory route = cycle(address(puppet), 0);
+        Puppet friend = new Puppet();
+        friend.add(address(executor), cycleCallback(route));
+        bytes memory other = cycleCallback(route);
+        other[0xa4 + 35] = bytes1(uint8(other[0xa4 + 35]) ^ 1); // the amounts' bytes
+        puppet.add(address(executor), other);
+        other = cycleCallback(route);
+        other[0xa4] = bytes1(uint8(other[0xa4]) ^ 1); // the first pair's
+        puppet.add(address(executor), other);
+        puppet.add(address(executor), callback(loot()));
+        puppet.add(address(executor), hex"10d1e85c"); // no arguments at all
+        puppet.add(address(executor), wethHead(0, none()));
+        puppet.add(address(friend), hex"01");
+        run(route);
+        for (uint256 i = 0; i < 5; ++i) {
+            assertFalse(puppet.succeeded(i));
+            assertEq(puppet.answers(i), NOT_ARMED);
+        }
+        assertFalse(friend.succeeded(0));
+        assertEq(friend.answers(0), NOT_ARMED);
+        assertWhole();
+    }
+
+    function test_cycle_whose_second_pair_keeps_still_is_over() public {
+        bytes memory route = cycle(address(puppet), 0);
+        run(route); // got nothing, paid nothing
+        vm.prank(address(puppet));
+        (bool ok,) = address(executor).call(cycleCallback(route));
+        assertFalse(ok);
+        assertWhole();
+    }
+
+    function test_cycle_whose_second_pair_gives_nothing_fails() public {
+        bytes memory route = cycle(address(puppet), 0);
+        puppet.add(address(executor), cycleCallback(route));
+        fails(route, tooLow(address(weth), 99 ether, 100 ether));
+        route = cycle(address(0xdead), 1); // nor has it code
+        fails(route, tooLow(address(weth), 100 ether, 100 ether + 1));
+        assertWhole();
+    }
+
+    function test_cycle_whose_first_pair_takes_too_much_pays_it_once() public {
+        // The first pair is the hostile one: it is paid, gives nothing, and cannot call back.
+        puppet.add(address(executor), hex"10d1e85c");
+        address second = address(new Puppet());
+        bytes memory route = RouteLib.v2Cycle(ANY_BLOCK, 0, address(puppet), second, true, 1 ether, 1);
+        Puppet(payable(second)).add(address(executor), cycleCallback(route));
+        fails(route, tooLow(address(weth), 99 ether, 100 ether));
         assertWhole();
     }
 
@@ -282,6 +365,22 @@ contract HostileTest is World {
         odd.set(OddToken.Mode.NO_BALANCE);
         fails(sends(0, 0), abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, address(odd)));
         fails(head(0, list(stranger), none()), abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, stranger));
+    }
+
+    function test_base_asset_that_stops_answering_fails_the_route() public {
+        puppet.add(address(odd), abi.encodeCall(OddToken.set, (OddToken.Mode.NO_BALANCE)));
+        fails(
+            bytes.concat(head(0, list(address(odd)), list(address(puppet))), RouteLib.v2(1, 0xff, true, 1)),
+            abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, address(odd))
+        );
+    }
+
+    function test_wrapped_native_token_without_code_is_no_base_asset() public {
+        bytes memory arguments = abi.encode(owner, operator, address(0), address(0), address(0), stranger);
+        executor = IFlashExecutor(vm.deployCode("FlashExecutor.sol:FlashExecutor", arguments));
+        bytes memory error = abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, stranger);
+        fails(wethHead(0, none()), error);
+        fails(cycle(pair, 0), error);
     }
 
     function test_token_without_code_does_not_leave() public {
@@ -427,7 +526,9 @@ contract HostileTest is World {
     // An operator's leaked key: whatever the route, the funds stay. See also Invariants.t.sol.
 
     function test_leaked_operator_key_moves_no_funds() public {
-        bytes[9] memory routes = [
+        bytes[10] memory routes = [
+            // Pay them to a pair that keeps them, in a cycle whose second pair calls back.
+            cycle(address(puppet), 0),
             // Send them off.
             bytes.concat(wethHead(0, list(stranger)), RouteLib.transfer(RouteLib.WETH, 0, 100 ether)),
             bytes.concat(head(0, list(address(odd), address(x)), list(stranger)), RouteLib.transfer(1, 2, 100 ether)),
@@ -443,7 +544,8 @@ contract HostileTest is World {
             bytes.concat(wethHead(0, none()), RouteLib.v4Unlock(), RouteLib.v4Pay(RouteLib.NOBODY, 1 ether)),
             bytes.concat(wethHead(0, none()), RouteLib.v4Unlock(), RouteLib.v4Pay(RouteLib.WETH, 1 ether))
         ];
-        for (uint256 i = 0; i < 9; ++i) {
+        puppet.add(address(executor), cycleCallback(routes[0]));
+        for (uint256 i = 0; i < 10; ++i) {
             (bool ok,) = send(operator, routes[i]);
             assertFalse(ok, vm.toString(i));
             assertWhole();

@@ -78,7 +78,7 @@ contract Handler is World {
         uint256 out = quoteV2(dear, address(x), got);
         if (out <= amount) return reprice(amount);
         runExactly(
-            out - amount, _bound(bidShare, 0, (out - amount) / 2), steps(source % 4, amount, got, out), source % 4
+            out - amount, _bound(bidShare, 0, (out - amount) / 2), steps(source % 5, amount, got, out), source % 5
         );
         finish();
     }
@@ -88,6 +88,11 @@ contract Handler is World {
         uint256 builderBefore = builder.balance;
         uint256 minProfit = source == 3 ? (profit - bid) / 2 : profit - bid;
         bytes memory route = bytes.concat(wethHead(minProfit, list(cheap, dear, address(lender))), way);
+        if (source == 4) {
+            bool one = isToken1(cheap, address(weth));
+            (uint256 amount, uint256 got) = abi.decode(way, (uint256, uint256));
+            route = RouteLib.v2Cycle(ANY_BLOCK, minProfit, cheap, dear, one, amount, got);
+        }
         (bool ok,) = send(operator, bid == 0 ? route : withBid(route, bid));
         if (ok) {
             ++runs;
@@ -102,18 +107,14 @@ contract Handler is World {
         return RouteLib.v2Paid(RouteLib.WETH, 0, 1, isToken1(cheap, address(x)), amount, got);
     }
 
-    /// @dev From: the pair itself, V4, Balancer, a lender with a fee.
+    /// @dev From: the pair itself, V4, Balancer, a lender with a fee. The amounts of a cycle are no steps.
     function steps(uint8 source, uint256 amount, uint256 got, uint256 out) internal view returns (bytes memory) {
+        if (source == 4) return abi.encode(amount, got);
         bool one = isToken1(dear, address(weth));
         if (source == 0) return bytes.concat(RouteLib.v2Flash(1, one, out), buy(amount, got));
         bytes memory hops = bytes.concat(buy(amount, got), RouteLib.v2(1, RouteLib.SELF, one, out));
         if (source == 1) {
-            return bytes.concat(
-                RouteLib.v4Unlock(),
-                RouteLib.v4Take(RouteLib.WETH, RouteLib.SELF, amount),
-                hops,
-                RouteLib.v4Pay(RouteLib.WETH, amount)
-            );
+            return bytes.concat(RouteLib.v4Unlock(), RouteLib.v4Loan(RouteLib.WETH, amount), hops);
         }
         if (source == 2) {
             return bytes.concat(
@@ -150,11 +151,25 @@ contract Handler is World {
         for (uint256 i = 0; i <= count; ++i) {
             route = bytes.concat(route, step(uint256(keccak256(abi.encode(seed, i))), kind, amount));
         }
-        puppet.add(address(executor), abi.encodeWithSignature("cb(int256,int256,bytes)", 1, 1, route));
+        bytes memory call = abi.encodeWithSignature("cb(int256,int256,bytes)", 1, 1, carried(route));
+        if (seed % 9 == 0) (route, call) = cycle(seed, amount);
+        puppet.add(address(executor), call);
         (bool ok,) = send(operator, route);
         if (ok) ++attacksThatRan;
         if (seed % 11 == 0) puppet = new Puppet();
         finish();
+    }
+
+    /// @dev A V2 cycle over any pools, for any amounts, and what its second pair should carry back.
+    function cycle(uint256 seed, uint128 amount) internal view returns (bytes memory route, bytes memory call) {
+        address[4] memory pools = [cheap, dear, address(puppet), stranger];
+        address first = pools[(seed >> 8) % 4];
+        address second = pools[(seed >> 16) % 4];
+        (uint256 give, uint256 get) = (amount % 200 ether, (seed >> 24) % 1e24);
+        route = RouteLib.v2Cycle(ANY_BLOCK, (seed >> 128) % 1 ether, first, second, seed & 1 == 1, give, get);
+        if (seed & 2 == 2) route = withBid(route, (seed >> 160) % 1 ether);
+        bytes memory back = abi.encodePacked(first, uint112(give), uint112(get));
+        call = abi.encodeWithSignature("uniswapV2Call(address,uint256,uint256,bytes)", executor, 1, 0, back);
     }
 
     function step(uint256 r, uint8 kind, uint128 amount) internal view returns (bytes memory) {
@@ -173,7 +188,7 @@ contract Handler is World {
         if (which == 6) return RouteLib.v4Take(a, b, much);
         if (which == 7) return RouteLib.v4Pay(a, much);
         if (which == 8) return RouteLib.v4Sync(a);
-        if (which == 9) return RouteLib.v4Settle();
+        if (which == 9) return r % 2 == 0 ? RouteLib.v4Settle() : RouteLib.v4Loan(a, much);
         if (which == 10) return RouteLib.balancerLoan(a, much);
         if (which == 11) return RouteLib.erc3156Loan(a, b, much, much);
         if (which == 12) return RouteLib.wrap(much);
@@ -185,7 +200,9 @@ contract Handler is World {
     // Strangers.
 
     function strangerCalls(bytes calldata call, address from, uint96 value) external {
-        if (from == owner || from == operator || from == address(0) || from == address(vm)) from = stranger;
+        // The ether that is dealt below would be the executor's own.
+        bool known = from == owner || from == operator || from == address(executor);
+        if (known || from == address(0) || from == address(vm)) from = stranger;
         for (uint256 i = 0; i < 3; ++i) {
             held[i] = balanceOf(tokens[i], address(executor));
         }

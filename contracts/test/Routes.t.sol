@@ -21,6 +21,36 @@ contract RoutesTest is Market {
         );
     }
 
+    /// @dev WETH to `token` and back as a cycle, to the wei; a wei more than it gives fails in the pair that should give it.
+    function cycles(IToken token) internal returns (bool wethIsToken1) {
+        wethIsToken1 = address(token) < address(weth);
+        address first = v2Pool(uniswapV2, address(weth), address(token), 1000 ether, 3_100_000 ether);
+        address second = v2Pool(sushi, address(weth), address(token), 1000 ether, 3_000_000 ether);
+        uint256 got = quoteV2(first, address(weth), IN);
+        uint256 profit = quoteV2(second, address(token), got) - IN;
+        fails(
+            RouteLib.v2Cycle(ANY_BLOCK, profit + 1, first, second, wethIsToken1, IN, got),
+            abi.encodeWithSignature("Error(string)", "UniswapV2: K")
+        );
+        fails(
+            RouteLib.v2Cycle(ANY_BLOCK, profit, first, second, wethIsToken1, IN, got + 1),
+            abi.encodeWithSignature("Error(string)", "UniswapV2: K")
+        );
+        (bool ok,) = send(operator, RouteLib.v2Cycle(ANY_BLOCK, profit, first, second, !wethIsToken1, IN, got));
+        assertFalse(ok, "the wrong way round");
+        uint256 before = weth.balanceOf(address(executor));
+        run(RouteLib.v2Cycle(ANY_BLOCK, profit, first, second, wethIsToken1, IN, got));
+        assertEq(weth.balanceOf(address(executor)), before + profit);
+        assertEq(token.balanceOf(address(executor)), 0);
+    }
+
+    function test_v2_cycle_in_either_order_of_the_tokens() public {
+        bool[2] memory seen;
+        while (!seen[0] || !seen[1]) {
+            seen[cycles(newToken(1e33)) ? 1 : 0] = true;
+        }
+    }
+
     function test_v2_v2_the_other_way_round_pays_with_transfer_and_swap() public {
         // Base asset x: sell x for WETH where WETH is cheap in x, and back. Token directions are swapped.
         uint256 amount = 9000 ether;
@@ -235,6 +265,48 @@ contract RoutesTest is Market {
                 RouteLib.v4Pay(RouteLib.WETH, IN)
             )
         );
+    }
+
+    function test_v4_loan_that_pays_itself_back() public {
+        uint256 got = quoteV2(v2Cheap, address(weth), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        bytes memory loan = bytes.concat(RouteLib.v4Unlock(), RouteLib.v4Loan(RouteLib.WETH, IN));
+        exactly(out - IN, none(), list(v2Cheap, v2Dear), bytes.concat(loan, v2Pair(out, got)));
+    }
+
+    function test_v4_loan_around_steps_that_call_back() public {
+        bytes memory loan = bytes.concat(RouteLib.v4Unlock(), RouteLib.v4Loan(RouteLib.WETH, IN));
+        uint256 got = quoteV3(v3Cheap, wethToX(), IN);
+        uint256 out = quoteV2(v2Dear, address(x), got);
+        bytes memory hops = bytes.concat(
+            RouteLib.v3(0, 1, wethToX(), IN), RouteLib.v2(1, RouteLib.SELF, isToken1(v2Dear, address(weth)), out)
+        );
+        uint256 state = vm.snapshotState();
+        exactly(
+            out - IN, none(), list(v3Cheap, v2Dear), bytes.concat(loan, hops, RouteLib.transfer(RouteLib.WETH, 0, IN))
+        );
+        vm.revertToState(state);
+        uint256 fee = lender.flashFee(address(weth), 1 ether);
+        got = quoteV2(v2Cheap, address(weth), IN);
+        out = quoteV2(v2Dear, address(x), got);
+        bytes memory within = RouteLib.erc3156Loan(RouteLib.WETH, 2, 1 ether, 1 ether + fee);
+        exactly(
+            out - IN - fee, none(), list(v2Cheap, v2Dear, address(lender)), bytes.concat(loan, within, v2Pair(out, got))
+        );
+    }
+
+    function test_v4_loan_that_cannot_be_paid_back_fails() public {
+        bytes memory route = bytes.concat(
+            wethHead(0, list(stranger)),
+            RouteLib.v4Unlock(),
+            RouteLib.v4Loan(RouteLib.WETH, 1 ether),
+            RouteLib.transfer(RouteLib.WETH, 0, 1)
+        );
+        fails(
+            bytes.concat(route, RouteLib.v4Loan(RouteLib.WETH, 1 ether)),
+            abi.encodeWithSignature("CurrencyNotSettled()")
+        );
+        fails(route, tooLow(address(weth), 0, 1));
     }
 
     function test_v4_ether_is_wrapped_and_unwrapped() public {

@@ -30,12 +30,19 @@ contract VectorsTest is Test {
         agrees(
             "V2-V2 with a bid",
             bytes.concat(
-                R.head(6, 22_000_002, 1e16, rows(address(0), address(0), address(0)), rows(B, A, address(0))),
+                R.head(6, 22_000_002, 1e16 + 5e15, rows(address(0), address(0), address(0)), rows(B, A, address(0))),
                 R.v2Flash(0, false, 3.1e18),
                 R.v2Paid(R.WETH, 1, 0, true, 3e18, 9e21),
                 R.bid(5e15)
             )
         );
+    }
+
+    function test_v2_cycle() public view {
+        agrees("V2 cycle", R.v2Cycle(22_000_002, 1e17, A, B, false, 3e18, 9e21));
+        bytes memory route = bytes.concat(R.v2Cycle(22_000_002, 1e17, B, A, true, 3e18, 9e21), R.bid(4e16));
+        route[0] = bytes1(uint8(route[0]) | 4);
+        agrees("V2 cycle with a bid", route);
     }
 
     function count(uint8 from) internal pure returns (bytes32 out) {
@@ -51,7 +58,7 @@ contract VectorsTest is Test {
         route = bytes.concat(route, R.v2Paid(1, 3, R.SELF, false, 5, 6));
         route = bytes.concat(route, R.v4Take(0, R.SELF, 7), R.v4Pay(1, 8), R.v4Pay(R.NOBODY, 9));
         route = bytes.concat(route, R.v4Swap(R.NOBODY, 0, 3000, 60, 4, R.NOBODY, true, 10));
-        route = bytes.concat(route, R.v4Sync(1), R.v4Settle());
+        route = bytes.concat(route, R.v4Sync(1), R.v4Settle(), R.v4Loan(0, 19));
         route = bytes.concat(route, R.balancer(count(32), 0, R.WETH, R.POOL_MANAGER, 11));
         route = bytes.concat(route, R.v2Flash(2, true, 12), R.v3(3, R.BALANCER_VAULT, false, 13), R.v4Unlock());
         route = bytes.concat(route, R.balancerLoan(0, 14), R.aaveLoan(1, 15, 16), R.erc3156Loan(R.WETH, 4, 17, 18));

@@ -24,6 +24,7 @@ from adapters.evm.route import (
     V2PaidSwap,
     V2Swap,
     V3Swap,
+    V4Loan,
     V4Pay,
     V4Settle,
     V4Swap,
@@ -82,12 +83,21 @@ class Chain:
     through_hand: set[Address] = field(default_factory=set)
 
     def run(self, steps: Sequence[Step], last: int = 0) -> None:
-        """One frame: a step that calls back takes the rest."""
+        """One frame: a step that calls back takes the rest; a loan of V4's is paid back at the frame's end."""
+        loans = []
         for at, step in enumerate(steps):
             if isinstance(step, CALLS_BACK):
-                return self.call_back(step, steps[at + 1 :])
-            last = self.do(step, last)
-        return None
+                self.call_back(step, steps[at + 1 :])
+                break
+            if isinstance(step, V4Loan):
+                need(MANAGER in self.locked, "ManagerLocked")
+                self.take(real(step.token), SELF, step.amount)
+                loans.append(step)
+            else:
+                last = self.do(step, last)
+        need(len(loans) <= 1, "one loan a frame")
+        for loan in loans:
+            self.do_v4(V4Pay(loan.token, loan.amount), last)
 
     def send(self, token: Address, giver: Address, to: Address, amount: int) -> None:
         """A transfer; the executor has no more than it was given, and only what is counted leaves it."""

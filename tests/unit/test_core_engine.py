@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from decimal import Decimal
@@ -16,7 +15,7 @@ from engine.core.engine import Engine
 from engine.core.enums import BreakerKind, CommandKind, OrderReport
 from engine.core.instrument import InstrumentSpec
 from engine.core.risk.limits import HIGHEST
-from tests.core_session import BUY, COIN, MONEY, NO_STRATEGY, SECOND_NS, SELL, START_NS, WIDE, Session, ready
+from tests.core_session import BUY, COIN, MONEY, NO_STRATEGY, SECOND_NS, SELL, START_NS, Session, ready
 
 DAY_NS = 86_400 * SECOND_NS
 
@@ -485,30 +484,3 @@ def test_events_take_no_floats(field: str) -> None:
     }  # fmt: skip
     with pytest.raises(TypeError):
         event.fill(**facts | {field: 1.5})
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"risk": None},
-        {"risk": {}},
-        {"risk": {**WIDE, "currency": None}},
-        {"risk": {**WIDE, "currency": "\u20ac"}},
-        {"risk": {name: value for name, value in WIDE.items() if name != "currency"}},
-        {"risk": {**WIDE, "max_open_orders": None}},
-        {"risk": {**WIDE, "max_open_orders": "1e9"}},
-        {"risk": {**WIDE, "max_order_notional": 1.5}},
-        {"strategy": 7},
-        {"strategy": ["one"]},
-        {"strategy": [{"name": "one"}]},
-    ],
-)
-def test_a_config_that_is_none_is_refused_and_changes_nothing(changed: dict[str, object]) -> None:
-    session = ready()
-    before = session.engine.state.durable_bytes()
-    config = {"mode": "live", "risk": {**WIDE, "max_open_orders": 3}, "strategy": [{"id": "new"}], **changed}
-    with pytest.raises(ValueError, match=r"config|risk\.|ascii|money"):
-        session.engine.process_bytes(
-            event.stamped(event.config(json.dumps(config).encode()), session.seq + 1, START_NS)
-        )
-    assert session.engine.state.durable_bytes() == before

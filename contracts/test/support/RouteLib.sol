@@ -72,6 +72,10 @@ library RouteLib {
         return abi.encodePacked(uint8(0x07), currency, to, uint128(amount));
     }
 
+    function v4Loan(uint8 token, uint256 amount) internal pure returns (bytes memory) {
+        return abi.encodePacked(uint8(0x15), token, uint128(amount));
+    }
+
     function v4Sync(uint8 currency) internal pure returns (bytes memory) {
         return abi.encodePacked(uint8(0x0a), currency);
     }
@@ -126,5 +130,20 @@ library RouteLib {
 
     function bid(uint256 amount) internal pure returns (bytes memory) {
         return abi.encodePacked(uint8(0x14), uint96(amount));
+    }
+
+    /// @dev A whole route: `amountIn` WETH into the first pair, `amountOut` out of it. What the second gives is
+    /// `amountIn` and the profit.
+    function v2Cycle(
+        uint32 maxBlock,
+        uint256 profit,
+        address first,
+        address second,
+        bool wethIsToken1,
+        uint256 amountIn,
+        uint256 amountOut
+    ) internal pure returns (bytes memory) {
+        uint8 kind = wethIsToken1 ? 0x18 : 0x08;
+        return abi.encodePacked(kind, maxBlock, uint96(profit), second, first, uint112(amountIn), uint112(amountOut));
     }
 }

@@ -84,10 +84,25 @@ abstract contract World is Protocols {
         return RouteLib.head(2, ANY_BLOCK, uint96(minProfit), none(), others);
     }
 
-    /// @dev The route with a bid: the flag set, the step added.
+    /// @dev The route with a bid: the flag set, the bid added to the profit it must make, the step added.
     function withBid(bytes memory route, uint256 amount) internal pure returns (bytes memory out) {
         out = bytes.concat(route, RouteLib.bid(amount));
         out[0] = bytes1(uint8(out[0]) | 4);
+        uint256 profit = amount;
+        for (uint256 i = 5; i < 17; ++i) {
+            profit += uint256(uint8(out[i])) << (8 * (16 - i));
+        }
+        for (uint256 i = 5; i < 17; ++i) {
+            out[i] = bytes1(uint8(profit >> (8 * (16 - i))));
+        }
+    }
+
+    /// @dev What a callback carries of a route: all but the head's first 17 bytes.
+    function carried(bytes memory route) internal pure returns (bytes memory out) {
+        out = new bytes(route.length - 17);
+        for (uint256 i = 0; i < out.length; ++i) {
+            out[i] = route[17 + i];
+        }
     }
 
     function send(address from, bytes memory route) internal returns (bool ok, bytes memory answer) {

@@ -27,6 +27,7 @@ from adapters.evm.route import (
     V2PaidSwap,
     V2Swap,
     V3Swap,
+    V4Loan,
     V4Pay,
     V4Settle,
     V4Swap,
@@ -61,6 +62,7 @@ EVERY_STEP: tuple[Step, ...] = (
     V4Swap(Place.NOBODY, X, 3000, 60, C, Place.NOBODY, True, 10),
     V4Sync(Y),
     V4Settle(),
+    V4Loan(X, 19),
     BalancerSwap(bytes(range(32, 64)), X, Place.WETH, Place.POOL_MANAGER, 11),
     V2Flash(A, True, 12),
     V3Swap(B, Place.BALANCER_VAULT, False, 13),
@@ -78,6 +80,19 @@ ROUTES = {
         cycle([V2Hop(A, True, 3 * 10**18, 9 * 10**21), V2Hop(B, False, 9 * 10**21, 31 * 10**17)]),
         bid_wei=5 * 10**15,
     ),
+    "V2 cycle": Route(
+        Place.WETH,
+        22_000_002,
+        10**17,
+        cycle([V2Hop(A, True, 3 * 10**18, 9 * 10**21), V2Hop(B, False, 9 * 10**21, 31 * 10**17)]),
+    ),
+    "V2 cycle with a bid": Route(
+        Place.WETH,
+        22_000_002,
+        6 * 10**16,
+        cycle([V2Hop(B, False, 3 * 10**18, 9 * 10**21), V2Hop(A, True, 9 * 10**21, 31 * 10**17)]),
+        bid_wei=4 * 10**16,
+    ),
     "every step": Route(Place.WETH, 1, 2, EVERY_STEP, tokens=(X, Y)),
     "base asset of its own": Route(
         X, (1 << 32) - 1, (1 << 96) - 1, (Transfer(X, A, (1 << 128) - 1),), tokens=(Y,)
@@ -88,6 +103,25 @@ ROUTES = {
 @pytest.mark.parametrize("name", ROUTES)
 def test_vectors(name: str) -> None:
     assert "0x" + ROUTES[name].encode().hex() == json.loads(VECTORS.read_text())[name]
+
+
+V2A, V2B = V2Hop(A, True, 100, 200), V2Hop(B, False, 200, 110)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        Route(Place.WETH, 1, 9, cycle([V2A, V2B])),  # the pair would keep what min_profit leaves
+        Route(Place.WETH, 1, 10, cycle([V2A, V2B]), bid_wei=1),
+        Route(Place.WETH, 1, 10, cycle([V2A, V2B]), tokens=(X,)),
+        Route(X, 1, 10, cycle([V2A, V2B], base=X)),
+        Route(Place.WETH, 1, 10, cycle([V2A, V2Hop(B, True, 200, 110)])),  # another pair's order of tokens
+        Route(Place.WETH, 1, 10, (V2Flash(B, False, 110), V2PaidSwap(Place.WETH, A, C, True, 100, 200))),
+        Route(Place.WETH, 1, 10, (Deadline(7), *cycle([V2A, V2B]))),
+    ],
+)
+def test_only_two_pairs_whose_profit_is_exact_are_written_short(route: Route) -> None:
+    assert route.encode()[0] & 3  # steps, in WETH or a base asset of its own
 
 
 def refused(step: Step, match: str, base: bytes | Place = Place.WETH, tokens: tuple[bytes, ...] = ()) -> None:
@@ -116,15 +150,19 @@ def test_what_cannot_be_written_is_refused() -> None:
         Route(Place.WETH, 1, 0, (V4Settle(),) * 70_000).encode()
     with pytest.raises(RouteError, match="min_profit"):
         Route(Place.WETH, 1, 1 << 96, ()).encode()
+    with pytest.raises(RouteError, match="min_profit and bid_wei"):
+        Route(Place.WETH, 1, 1 << 95, (), bid_wei=1 << 95).encode()
+    with pytest.raises(RouteError, match="amount_out"):
+        Route(Place.WETH, 1, 1 << 95, cycle([V2A, V2Hop(B, False, 200, 1 << 112)])).encode()
 
 
-@given(st.lists(st.integers(0, 9), max_size=15), st.integers(0, (1 << 96) - 1), st.integers(0, (1 << 96) - 1))
+@given(st.lists(st.integers(0, 9), max_size=15), st.integers(0, (1 << 95) - 1), st.integers(0, (1 << 95) - 1))
 def test_the_table_has_each_address_once(numbers: list[int], min_profit: int, bid_wei: int) -> None:
     steps = tuple(V4Sync(address(1 + number)) for number in numbers)
     route = Route(Place.WETH, 7, min_profit, steps, bid_wei=bid_wei).encode()
     rows = list(dict.fromkeys(numbers))
     assert route[0] == (6 if bid_wei else 2)
-    assert int.from_bytes(route[5:17], "big") == min_profit
+    assert int.from_bytes(route[5:17], "big") == min_profit + bid_wei
     assert route[17] == len(rows)
     table = [route[18 + 20 * row : 38 + 20 * row] for row in range(len(rows))]
     assert table == [address(1 + number) for number in rows]
