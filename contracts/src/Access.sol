@@ -30,7 +30,6 @@ abstract contract Access {
     function _administer() internal returns (bytes memory) {
         bytes4 asked = msg.sig;
         bytes calldata given = msg.data[4:];
-        if (msg.value != 0) revert IFlashExecutor.UnknownCall();
         if (asked == IFlashExecutor.owner.selector) return abi.encode(_owner);
         if (asked == IFlashExecutor.pendingOwner.selector) return abi.encode(_pendingOwner);
         if (asked == IFlashExecutor.isOperator.selector) return abi.encode(_allowed(abi.decode(given, (address))));
