@@ -26,7 +26,7 @@ abstract contract Access {
         }
     }
 
-    /// @dev Answers a call to one of the functions. Only to be called while no route runs.
+    /// @dev Answers a call to one of the functions. Only to be called while no route runs, and without ether.
     function _administer() internal returns (bytes memory) {
         bytes4 asked = msg.sig;
         bytes calldata given = msg.data[4:];
