@@ -238,6 +238,7 @@ contract GuardsTest is Market {
         run(bytes.concat(head(1, tokens, list(address(puppet))), RouteLib.v2(1, RouteLib.SELF, true, 1)));
         assertEq(hoard.balanceOf(address(executor)), most);
         assertEq(hoard.balanceOf(stranger), 0);
+        run(head(0, list(address(new Hoard(stranger, 1))), none())); // of which it has none
     }
 
     // V4: "all that is owed" is what the step V4 take may say, and nothing else.
