@@ -19,7 +19,7 @@ from engine.errors import UserError
 
 ADDRESS_BYTES = 20
 MAX_ROWS = 15  # of tokens, and of other addresses: a nibble each
-MAX_ROUTE_BYTES = 0xFFFF  # where a callback goes on is kept in 16 bits
+MAX_ROUTE_BYTES = 0x7FFF  # where a callback goes on is kept in 16 bits
 
 # Bits of the head's first byte.
 _BASE_IS_ROW = 1
@@ -92,6 +92,13 @@ def _address(address: bytes) -> bytes:
     return bytes(address)
 
 
+def _pool(address: Address) -> bytes:
+    """The address of a pair or pool of V2 or V3, which the contract looks for in the table alone."""
+    if isinstance(address, Place):
+        raise RouteError(f"{address.name} is no pair or pool of V2 or V3: name the pool's address")
+    return _address(address)
+
+
 def _uint(value: int, bits: int, name: str) -> bytes:
     if not 0 <= value < 1 << bits:
         raise RouteError(f"{name} is {value}; it must be at least 0 and below 2^{bits}")
@@ -141,7 +148,7 @@ class V2Swap(Step):
 
     def encode(self, table: _Table, base: Address) -> bytes:
         """The step's bytes."""
-        where = table.index(self.pair) + table.index(self.to)
+        where = table.index(_pool(self.pair)) + table.index(self.to)
         return _op(0x02, self.take_token1) + where + _uint(self.amount_out, 112, "amount_out")
 
 
@@ -158,7 +165,7 @@ class V2PaidSwap(Step):
 
     def encode(self, table: _Table, base: Address) -> bytes:
         """The step's bytes."""
-        where = table.token(self.token, base) + table.index(self.pair) + table.index(self.to)
+        where = table.token(self.token, base) + table.index(_pool(self.pair)) + table.index(self.to)
         amounts = _uint(self.amount_in, 112, "amount_in") + _uint(self.amount_out, 112, "amount_out")
         return _op(0x03, self.take_token1) + where + amounts
 
@@ -174,7 +181,9 @@ class V2Flash(Step):
     def encode(self, table: _Table, base: Address) -> bytes:
         """The step's bytes."""
         return (
-            _op(0x04, self.take_token1) + table.index(self.pair) + _uint(self.amount_out, 112, "amount_out")
+            _op(0x04, self.take_token1)
+            + table.index(_pool(self.pair))
+            + _uint(self.amount_out, 112, "amount_out")
         )
 
 
@@ -189,7 +198,7 @@ class V3Swap(Step):
 
     def encode(self, table: _Table, base: Address) -> bytes:
         """The step's bytes."""
-        where = table.index(self.pool) + table.index(self.to)
+        where = table.index(_pool(self.pool)) + table.index(self.to)
         return _op(0x05, self.zero_for_one) + where + _uint(self.amount_in, 128, "amount_in")
 
 
@@ -374,7 +383,7 @@ class Unwrap(Step):
 
 @dataclass(frozen=True, slots=True)
 class Deadline(Step):
-    """Fails the route when the block's time is later than this."""
+    """Fails the route when the block's time is later than this; comes before any step that calls back."""
 
     time_s: int
 
@@ -385,7 +394,7 @@ class Deadline(Step):
 
 @dataclass(frozen=True, slots=True)
 class ParentBlock(Step):
-    """Fails the route when the block before is not this one."""
+    """Fails the route when the block before is not this one; comes before any step that calls back."""
 
     block_hash: bytes
 
@@ -394,6 +403,10 @@ class ParentBlock(Step):
         if len(self.block_hash) != 32:
             raise RouteError(f"a block hash has 32 bytes, and not {len(self.block_hash)}")
         return _op(0x13) + self.block_hash
+
+
+_GUARDS = (Deadline, ParentBlock)
+_CALL_BACK = (V2Flash, V3Swap, V4Unlock, BalancerLoan, AaveLoan, Erc3156Loan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +430,7 @@ class Route:
         """The calldata of the operator's transaction."""
         if isinstance(self.base, Place) and self.base is not Place.WETH:
             raise RouteError(f"{self.base.name} is no base asset: name WETH or a token's address")
+        self._check_guards()
         kind, body = self._v2_cycle() or self._table_and_steps()
         profit = _uint(self.min_profit, 96, "min_profit")
         if self.bid_wei:
@@ -427,6 +441,18 @@ class Route:
         if len(route) > MAX_ROUTE_BYTES:
             raise RouteError(f"the route has {len(route)} bytes, at most {MAX_ROUTE_BYTES} can be run")
         return route
+
+    def _check_guards(self) -> None:
+        """What follows a step that calls back runs only if its callee does: a guard there might not hold."""
+        caller: Step | None = None
+        for step in self.steps:
+            if caller is not None and isinstance(step, _GUARDS):
+                raise RouteError(
+                    f"{type(step).__name__} comes after {type(caller).__name__}, whose callee may keep still and skip it: "
+                    "put it first"
+                )
+            if isinstance(step, _CALL_BACK):
+                caller = step
 
     def _table_and_steps(self) -> tuple[int, bytes]:
         listed = self.tokens if isinstance(self.base, Place) else (self.base, *self.tokens)
@@ -454,4 +480,4 @@ class Route:
             return None
         amounts = _uint(first.amount_in, 112, "amount_in") + _uint(first.amount_out, 112, "amount_out")
         kind = _IS_V2_CYCLE | (_WETH_IS_TOKEN1 if last.take_token1 else 0)
-        return kind, _address(last.pair) + _address(first.pair) + amounts
+        return kind, _pool(last.pair) + _pool(first.pair) + amounts

@@ -32,6 +32,7 @@ contract FlashExecutor is Access {
     uint256 private constant HAS_BID = 4;
     uint256 private constant IS_V2_CYCLE = 8; // no tokens, table and steps: see V2Cycle; the base asset as with 2
     uint256 private constant LAST_ROUTE = type(uint256).max >> 3;
+    uint256 private constant LONGEST = 0x7fff; // bytes; where a callback goes on has 16 bits of the armed word
     uint256 private constant COUNTS = 17;
     uint256 private constant TABLE = 18;
 
@@ -112,6 +113,7 @@ contract FlashExecutor is Access {
 
     /// @dev Does not return.
     function _answer() private {
+        if (msg.value != 0) revert IFlashExecutor.UnknownCall();
         bytes memory answer = msg.sig == IFlashExecutor.config.selector
             ? abi.encode(Config(poolManager, balancerVault, aavePool, weth))
             : _administer();
@@ -129,10 +131,12 @@ contract FlashExecutor is Access {
             bool refused;
             bool permitted = _allowed(msg.sender);
             assembly ("memory-safe") {
-                refused := or(iszero(permitted), gt(number(), shr(224, calldataload(1))))
+                let late := gt(number(), shr(224, calldataload(1)))
+                refused := or(iszero(permitted), or(late, gt(calldatasize(), LONGEST)))
             }
             if (refused) {
                 if (!permitted) revert IFlashExecutor.Unauthorized();
+                if (msg.data.length > LONGEST) revert IFlashExecutor.BadRoute();
                 revert IFlashExecutor.Expired();
             }
             uint256 profit = _word(5) >> 160;
@@ -154,6 +158,8 @@ contract FlashExecutor is Access {
                 if (head & (BASE_IS_ROW << 248) == 0 || _byte(COUNTS, head) < 0x10) revert IFlashExecutor.BadRoute();
                 base = _row(TABLE, 0);
                 before = Tokens.balance(base);
+                // The sum below must not wrap. The wrapped native token's cannot: there is not that much ether.
+                if (before + profit < profit) revert IFlashExecutor.BalanceTooLow(base, before, type(uint256).max);
                 _runCounted(1, 0, head);
             }
 
@@ -286,7 +292,7 @@ contract FlashExecutor is Access {
                     Pools.takeV4(poolManager, _token(rows, word, counted), address(this), uint128(word >> 112));
                     at += 18;
                 } else if (step == V4_TAKE) {
-                    Pools.takeV4(poolManager, _first(rows, word), _second(rows, word), uint128(word >> 104));
+                    Pools.takeOwedV4(poolManager, _first(rows, word), _second(rows, word), uint128(word >> 104));
                     at += 19;
                 } else if (step == V4_PAY) {
                     // Ether needs no listing: it is counted in every run.
@@ -417,13 +423,13 @@ contract FlashExecutor is Access {
                 Tokens.approve(token, lender, _word(at + 18) >> 128);
                 low += (34 << 16) | AAVE_CALLBACK;
                 Pools.loanAave(lender, token, uint128(word >> 112), start, end - start, low);
-            } else {
-                lender = _second(rows, word);
-                Tokens.approve(token, lender, _word(at + 19) >> 128);
-                low += (35 << 16) | ERC3156_CALLBACK;
-                Pools.loanErc3156(lender, token, uint128(word >> 104), start, end - start, low);
+                return Tokens.clearAllowance(token, lender);
             }
-            Tokens.clearAllowance(token, lender);
+            lender = _second(rows, word);
+            Tokens.approveChecked(token, lender, _word(at + 19) >> 128);
+            low += (35 << 16) | ERC3156_CALLBACK;
+            Pools.loanErc3156(lender, token, uint128(word >> 104), start, end - start, low);
+            Tokens.clearChecked(token, lender);
         }
     }
 

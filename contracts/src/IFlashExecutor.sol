@@ -34,14 +34,15 @@ interface IFlashExecutor {
 
     /// @notice The token reverted, returned something but true, or has no code.
     error TransferFailed(address token);
-    /// @notice As above, for an approval.
+    /// @notice As above, for an approval; or the allowance of a lender that the route names was not zero before, not what
+    /// was approved after, or is not zero in the end.
     error ApproveFailed(address token);
     /// @notice The token does not answer `balanceOf` or `allowance` with a number.
     error NotAToken(address token);
 
     // Routes.
 
-    /// @notice The route has no base asset, or does not end with its last step.
+    /// @notice The route has no base asset, is longer than 32,767 bytes, or does not end with its last step.
     error BadRoute();
     /// @notice The route has a step that does not exist.
     error UnknownStep(uint256 step);
@@ -53,7 +54,8 @@ interface IFlashExecutor {
     error NotListed(uint256 index);
     /// @notice A route runs, and the caller may not call back or brings another route.
     error NotArmed();
-    /// @notice The executor would end with less of `token` (zero: ether) than it must, in its smallest unit.
+    /// @notice The executor would end with less of `token` (zero: ether) than it must, in its smallest unit; `needed` is
+    /// the largest number where the balance before and the profit come to more.
     error BalanceTooLow(address token, uint256 balance, uint256 needed);
     /// @notice A builder is bid for, and the base asset is neither ether nor the wrapped native token.
     error BidNotInEther();

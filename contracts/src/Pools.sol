@@ -138,9 +138,13 @@ library Pools {
         }
     }
 
-    /// @notice `IPoolManager.take`; an `amount` of zero means all that the manager owes.
+    /// @notice `takeV4`; an `amount` of zero means all that the manager owes.
+    function takeOwedV4(address manager, address currency, address to, uint256 amount) internal {
+        takeV4(manager, currency, to, amount == 0 ? _creditV4(manager, currency) : amount);
+    }
+
+    /// @notice `IPoolManager.take`.
     function takeV4(address manager, address currency, address to, uint256 amount) internal {
-        if (amount == 0) amount = _creditV4(manager, currency);
         assembly ("memory-safe") {
             mstore(0x80, 0x0b0d9c09) // take(address,address,uint256)
             mstore(0xa0, currency)

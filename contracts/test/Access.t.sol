@@ -252,10 +252,14 @@ contract AccessTest is World {
     function test_functions_take_no_ether_and_bad_arguments() public {
         vm.deal(owner, 1);
         vm.startPrank(owner);
-        (bool ok, bytes memory answer) =
-            address(executor).call{value: 1}(abi.encodeWithSelector(IFlashExecutor.owner.selector));
-        assertFalse(ok);
-        assertEq(answer, abi.encodeWithSelector(IFlashExecutor.UnknownCall.selector));
+        bool ok;
+        bytes memory answer;
+        bytes4[2] memory views = [IFlashExecutor.owner.selector, IFlashExecutor.config.selector];
+        for (uint256 i = 0; i < 2; ++i) {
+            (ok, answer) = address(executor).call{value: 1}(abi.encodeWithSelector(views[i]));
+            assertFalse(ok);
+            assertEq(answer, abi.encodeWithSelector(IFlashExecutor.UnknownCall.selector));
+        }
         (ok,) = address(executor).call(abi.encodePacked(IFlashExecutor.setOperator.selector, uint256(uint160(owner))));
         assertFalse(ok, "half of the arguments");
         (ok,) = address(executor)

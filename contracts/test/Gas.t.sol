@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {World} from "./support/World.sol";
 import {RouteLib} from "./support/RouteLib.sol";
 import {RouterArbitrage, Hop, PlainArbitrage} from "./support/Plain.sol";
+import {Lender} from "./support/Hostile.sol";
 import "./support/Interfaces.sol";
 
 struct AccessListItem {
@@ -241,7 +242,7 @@ contract GasTest is World {
         assertLt(gas, throughRouters("V2-V3-V2, routers", 0, way));
     }
 
-    // Borrowed from Balancer and Aave, V2 to V2.
+    // Borrowed from Balancer, Aave and an ERC-3156 lender, V2 to V2.
 
     function hopsInHand() internal view returns (uint256 out, bytes memory steps) {
         uint256 got = quoteV2(cheap, address(weth), AMOUNT);
@@ -274,6 +275,16 @@ contract GasTest is World {
             withBid(bytes.concat(wethHead(out - AMOUNT - premium - TIP, list(cheap, dear)), steps), TIP)
         );
         assertLt(gas, throughRouters("Aave-funded V2-V2, routers", 2, hops(hop(0, cheap), hop(1, dear))));
+    }
+
+    function test_erc3156() public {
+        (uint256 out, bytes memory way) = hopsInHand();
+        Lender lender = new Lender();
+        weth.transfer(address(lender), 1000 ether);
+        uint256 fee = lender.flashFee(address(weth), AMOUNT);
+        bytes memory start = wethHead(out - AMOUNT - fee, list(cheap, dear, address(lender)));
+        bytes memory loan = RouteLib.erc3156Loan(RouteLib.WETH, 2, AMOUNT, AMOUNT + fee);
+        gasOf("ERC-3156-funded V2-V2", address(executor), bytes.concat(start, loan, way));
     }
 
     // The same through the public routers.

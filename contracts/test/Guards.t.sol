@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Market} from "./support/Market.sol";
 import {RouteLib} from "./support/RouteLib.sol";
+import {Hoard, Puppet} from "./support/Hostile.sol";
 import "./support/Interfaces.sol";
 
 /// @title Sources within sources, any amount, and what guards a route: profit, blocks, deadline, the builder's payment
@@ -202,5 +203,106 @@ contract GuardsTest is Market {
             abi.encodeWithSelector(IFlashExecutor.WrongParent.selector)
         );
         run(bytes.concat(start, RouteLib.parent(keccak256("parent")), steps));
+    }
+
+    /// @dev A pool that pays 1 WETH for nothing, and calls nobody back.
+    function giver() internal returns (address pool) {
+        Puppet puppet = new Puppet();
+        weth.transfer(address(puppet), 1 ether);
+        puppet.add(address(weth), abi.encodeCall(IToken.transfer, (address(executor), 1 ether)));
+        return address(puppet);
+    }
+
+    function test_guards_hold_only_ahead_of_a_step_that_calls_back() public {
+        bytes memory start = wethHead(1 ether, list(giver()));
+        bytes memory swap = RouteLib.v3(0, RouteLib.SELF, true, 1);
+        bytes memory late = RouteLib.deadline(uint32(block.timestamp) - 1);
+        bytes memory orphan = RouteLib.parent(bytes32(uint256(1)));
+        fails(bytes.concat(start, late, swap), abi.encodeWithSelector(IFlashExecutor.Expired.selector));
+        fails(bytes.concat(start, orphan, swap), abi.encodeWithSelector(IFlashExecutor.WrongParent.selector));
+        run(bytes.concat(start, swap, late, orphan)); // the pool keeps still, and pays all the same
+    }
+
+    function test_profit_beyond_the_largest_number_fails() public {
+        uint256 most = type(uint256).max;
+        Hoard hoard = new Hoard(address(executor), most - 1);
+        bytes memory send = RouteLib.transfer(0, 1, 1 ether);
+        address[] memory tokens = list(address(hoard));
+        fails(bytes.concat(head(2, tokens, list(stranger)), send), tooLow(address(hoard), most - 1, most));
+        uint256 left = most - 1 - 1 ether;
+        fails(bytes.concat(head(0, tokens, list(stranger)), send), tooLow(address(hoard), left, most - 1));
+        fails(bytes.concat(head(1, tokens, list(stranger)), send), tooLow(address(hoard), left, most));
+        Puppet puppet = new Puppet();
+        hoard.transfer(address(puppet), 1);
+        puppet.add(address(hoard), abi.encodeCall(IToken.transfer, (address(executor), 1)));
+        run(bytes.concat(head(1, tokens, list(address(puppet))), RouteLib.v2(1, RouteLib.SELF, true, 1)));
+        assertEq(hoard.balanceOf(address(executor)), most);
+        assertEq(hoard.balanceOf(stranger), 0);
+        run(head(0, list(address(new Hoard(stranger, 1))), none())); // of which it has none
+    }
+
+    // V4: "all that is owed" is what the step V4 take may say, and nothing else.
+
+    function v4Sells(uint8 to, uint256 amount) internal view returns (bytes memory) {
+        bool zeroForOne = wethToX();
+        (uint8 c0, uint8 c1) = zeroForOne ? (RouteLib.WETH, uint8(0)) : (uint8(0), RouteLib.WETH);
+        return RouteLib.v4Swap(c0, c1, 3000, 60, RouteLib.NOBODY, to, zeroForOne, amount);
+    }
+
+    function test_v4_swap_and_loan_of_nothing_take_nothing() public {
+        weth.transfer(address(executor), 10 ether);
+        bytes memory start = RouteLib.head(2, ANY_BLOCK, 0, list(address(x)), list(stranger, giver()));
+        bytes memory credit = bytes.concat(RouteLib.v2(2, RouteLib.SELF, true, 1), RouteLib.v4Unlock());
+        credit = bytes.concat(start, credit, v4Sells(RouteLib.NOBODY, 0.9 ether));
+        bytes memory nothing = v4Sells(1, 1); // the fee is all of it
+        bytes memory pay = RouteLib.v4Pay(RouteLib.WETH, 0.9 ether + 1);
+        bytes memory unsettled = abi.encodeWithSignature("CurrencyNotSettled()");
+        fails(bytes.concat(credit, nothing, pay), unsettled);
+        fails(bytes.concat(credit, RouteLib.v4Loan(0, 0), RouteLib.v4Pay(RouteLib.WETH, 0.9 ether)), unsettled);
+        uint256 before = x.balanceOf(address(executor));
+        run(bytes.concat(credit, nothing, RouteLib.v4Take(0, RouteLib.SELF, 0), pay));
+        assertGt(x.balanceOf(address(executor)), before + 2000 ether);
+        assertEq(x.balanceOf(stranger), 0);
+    }
+
+    // Long routes: where a callback goes on is kept in 16 bits.
+
+    /// @dev So many bytes of steps that do nothing, of 5 and 13 bytes.
+    function padding(uint256 size) internal pure returns (bytes memory out) {
+        out = new bytes(size);
+        uint256 fives = 5 * (8 * size % 13);
+        for (uint256 i = 0; i < fives; i += 5) {
+            (out[i], out[i + 1]) = (0x12, 0xff); // a deadline to come
+        }
+        for (uint256 i = fives; i < size; i += 13) {
+            out[i] = 0x14; // a bid without the flag
+        }
+    }
+
+    function test_longest_route() public {
+        bytes memory loan = bytes.concat(RouteLib.v4Unlock(), RouteLib.v4Loan(RouteLib.WETH, 1 ether));
+        uint256 room = 32_767 - 18 - loan.length;
+        run(bytes.concat(wethHead(0, none()), padding(room), loan));
+        fails(
+            bytes.concat(wethHead(0, none()), padding(room + 1), loan),
+            abi.encodeWithSelector(IFlashExecutor.BadRoute.selector)
+        );
+    }
+
+    function test_callback_cannot_be_made_to_go_on_in_the_table() public {
+        // In 16 bits, 65,536 + 62 is 62, where the table's last row has the bytes of a step; bit 16 is the one that says
+        // that WETH is counted, which it is not here.
+        weth.transfer(address(executor), 10 ether);
+        Puppet puppet = new Puppet();
+        bytes memory step = RouteLib.transfer(RouteLib.WETH, 2, 10 ether);
+        address row = address(bytes20(bytes.concat(hex"00", step)));
+        bytes memory route = RouteLib.head(1, ANY_BLOCK, 0, list(address(x)), list(address(puppet), stranger, row));
+        uint256 at = 65_536 + 62 + 1; // the flash swap's place: 17 bytes are not carried, 16 are its own
+        route = bytes.concat(route, padding(at - route.length), RouteLib.v2Flash(1, true, 1));
+        string memory callback = "uniswapV2Call(address,uint256,uint256,bytes)";
+        puppet.add(address(executor), abi.encodeWithSignature(callback, executor, 0, 1, carried(route)));
+        fails(route, abi.encodeWithSelector(IFlashExecutor.BadRoute.selector));
+        assertEq(weth.balanceOf(address(executor)), 10 ether + 1);
+        assertEq(weth.balanceOf(stranger), 0);
     }
 }

@@ -41,7 +41,9 @@ contract OddToken {
         REENTER,
         STICKY_ALLOWANCE,
         NO_BALANCE,
-        NO_ALLOWANCE
+        NO_ALLOWANCE,
+        ADDING,
+        ALLOWS_ALL
     }
 
     mapping(address => uint256) internal balances;
@@ -82,11 +84,13 @@ contract OddToken {
 
     function allowance(address who, address spender) external view returns (uint256) {
         if (mode == Mode.NO_ALLOWANCE) done();
+        if (mode == Mode.ALLOWS_ALL) return type(uint256).max;
         return allowances[who][spender];
     }
 
     function approve(address spender, uint256 amount) external returns (bool) {
         if (mode == Mode.RETURN_FALSE) return false;
+        if (mode == Mode.ADDING) amount += allowances[msg.sender][spender];
         allowances[msg.sender][spender] = amount;
         return finish();
     }
@@ -199,6 +203,26 @@ contract Liar {
     }
 
     function transfer(address, uint256) external pure returns (bool) {
+        return true;
+    }
+}
+
+/// @notice A token of which `to` holds so many that a sum with them may wrap.
+contract Hoard {
+    mapping(address => uint256) public balanceOf;
+
+    constructor(address to, uint256 amount) {
+        balanceOf[to] = amount;
+        unchecked {
+            balanceOf[msg.sender] = type(uint256).max - amount;
+        }
+    }
+
+    function transfer(address to, uint256 amount) external returns (bool) {
+        balanceOf[msg.sender] -= amount;
+        unchecked {
+            balanceOf[to] += amount;
+        }
         return true;
     }
 }

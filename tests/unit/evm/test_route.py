@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -146,14 +147,51 @@ def test_what_cannot_be_written_is_refused() -> None:
     refused(V4Settle(), "16 tokens", tokens=tuple(address(n) for n in range(16)))
     with pytest.raises(RouteError, match="16 other addresses"):
         Route(Place.WETH, 1, 0, tuple(V4Sync(address(n)) for n in range(16))).encode()
-    with pytest.raises(RouteError, match="at most 65535"):
-        Route(Place.WETH, 1, 0, (V4Settle(),) * 70_000).encode()
+    with pytest.raises(RouteError, match="at most 32767"):
+        Route(Place.WETH, 1, 0, (V4Settle(),) * (32_767 - 17)).encode()
+    assert len(Route(Place.WETH, 1, 0, (V4Settle(),) * (32_767 - 18)).encode()) == 32_767
     with pytest.raises(RouteError, match="min_profit"):
         Route(Place.WETH, 1, 1 << 96, ()).encode()
     with pytest.raises(RouteError, match="min_profit and bid_wei"):
         Route(Place.WETH, 1, 1 << 95, (), bid_wei=1 << 95).encode()
     with pytest.raises(RouteError, match="amount_out"):
         Route(Place.WETH, 1, 1 << 95, cycle([V2A, V2Hop(B, False, 200, 1 << 112)])).encode()
+
+
+@pytest.mark.parametrize("place", Place)
+@pytest.mark.parametrize(
+    "steps",
+    [
+        lambda place: (V2Swap(place, B, True, 1),),
+        lambda place: (V2PaidSwap(Place.WETH, place, B, True, 1, 1),),
+        lambda place: (V2Flash(place, True, 1),),
+        lambda place: (V3Swap(place, B, True, 1),),
+        lambda place: (V2Flash(place, False, 11), V2PaidSwap(Place.WETH, A, place, True, 10, 1)),
+        lambda place: (V2Flash(B, False, 11), V2PaidSwap(Place.WETH, place, B, True, 10, 1)),
+    ],
+)
+def test_a_place_is_no_pair_or_pool(steps: Callable[[Place], tuple[Step, ...]], place: Place) -> None:
+    with pytest.raises(RouteError, match=f"{place.name} is no pair or pool"):
+        Route(Place.WETH, 1, 1, steps(place)).encode()
+
+
+CALLING_BACK: tuple[Step, ...] = (
+    V2Flash(A, True, 12),
+    V3Swap(B, Place.SELF, False, 13),
+    V4Unlock(),
+    BalancerLoan(Place.WETH, 14),
+    AaveLoan(Place.WETH, 15, 16),
+    Erc3156Loan(Place.WETH, C, 17, 18),
+)
+
+
+@pytest.mark.parametrize("guard", [Deadline(7), ParentBlock(bytes(32))])
+@pytest.mark.parametrize("caller", CALLING_BACK)
+def test_guards_come_before_what_calls_back(guard: Step, caller: Step) -> None:
+    for behind in ((caller, guard), (Wrap(1), caller, Wrap(2), guard), (guard, caller, guard)):
+        with pytest.raises(RouteError, match=f"{type(guard).__name__} comes after {type(caller).__name__}"):
+            Route(Place.WETH, 1, 0, behind).encode()
+    assert Route(Place.WETH, 1, 0, (Wrap(1), guard, caller, Wrap(2))).encode()
 
 
 @given(st.lists(st.integers(0, 9), max_size=15), st.integers(0, (1 << 95) - 1), st.integers(0, (1 << 95) - 1))
