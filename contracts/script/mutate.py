@@ -5,7 +5,7 @@ bit operation is turned into another (in Solidity and in Yul), the owner's modif
 left out. A mutant that does not compile is no mutant. The quick tests run first, the gas bars and a short run of the
 invariants after them. Results are kept in cache/mutants.json: a run that was stopped goes on where it was.
 
-    python3 script/mutate.py [--json] [--only TEXT] [--sample N] [--seconds S] [--again]
+    python3 script/mutate.py [--json] [--only TEXT] [--sample N] [--part K/N] [--seconds S] [--again]
 
 Standard library only.
 """
@@ -232,6 +232,12 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only mutants of lines that contain this")
     parser.add_argument("--sample", type=int, default=0, help="only so many, drawn with a fixed seed")
     parser.add_argument(
+        "--part",
+        default="1/1",
+        metavar="K/N",
+        help="only every N-th, from the K-th on: one of N machines' share",
+    )
+    parser.add_argument(
         "--seconds", type=float, default=0, help="stop after so long, and report what was judged"
     )
     parser.add_argument("--again", action="store_true", help="forget earlier results")
@@ -239,7 +245,8 @@ def main() -> int:
     known = {} if asked.again or not RESULTS.exists() else json.loads(RESULTS.read_text())
     chosen = [each for each in mutants() if asked.only in each.before]
     random.Random(1).shuffle(chosen)
-    chosen = chosen[: asked.sample or len(chosen)]
+    share, _, shares = asked.part.partition("/")
+    chosen = chosen[: asked.sample or len(chosen)][int(share) - 1 :: int(shares)]
     work = copy()
     if forge(work, ["build", "--quiet"]).returncode or forge(work, QUICK).returncode:
         sys.stderr.write("penstock: the tests fail without a mutant already: run make contracts-test\n")
