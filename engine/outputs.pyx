@@ -105,9 +105,10 @@ cdef class Outputs:
         """Cancels first, as urgent as any command; then orders, and a command that has come meanwhile overtakes each of those.
         Once more it is looked for before all that is kept about what was sent."""
         cdef Approved approved
-        cdef bint are_several = len(approvals) > 1 and self.executor is not None, was_sent = False
-        if are_several:
+        cdef bint begins_batch = self.executor is not None and not self.executor.in_batch, was_sent = False
+        if begins_batch:
             self.executor.in_batch = True
+        if len(approvals) > 1 and self.executor is not None:
             self.executor.expect(approvals)
         try:
             for approved in approvals:
@@ -123,7 +124,7 @@ cdef class Outputs:
             if was_sent:
                 self.let_overtake()
         finally:
-            if are_several:
+            if begins_batch:
                 self.executor.end_batch()
         return 0
 

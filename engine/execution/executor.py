@@ -145,7 +145,7 @@ class Executor:
         self._expected.update([each.order_no for each in approvals if not each.is_cancel])
 
     def end_batch(self) -> None:
-        """All that one event asked for was submitted."""
+        """All that one event asked for was submitted, and what a command asked for meanwhile."""
         self.in_batch = False
         self._follow_soon()
 
