@@ -20,6 +20,7 @@
 #define LOG_STEM_MAX 64
 #define LOG_PAGE 4096ull
 #define LOG_AHEAD (64 * LOG_PAGE) /* how far ahead of the appender pages are populated */
+#define LOG_NEAR (16 * LOG_PAGE)  /* and how far they are kept writable */
 
 typedef struct {
     int fd;
@@ -102,6 +103,14 @@ static inline void log_segment_populate(log_segment_t *segment, uint64_t used) {
     uint64_t bytes = segment->mapped - from < LOG_AHEAD ? segment->mapped - from : LOG_AHEAD;
     madvise(segment->base + from, bytes, MADV_POPULATE_WRITE);
     segment->populated = from + bytes;
+}
+
+/* Makes the pages right ahead of `used` writable again where the system has written them out meanwhile: it takes the right to
+ * write away for that, and an append would wait for the page fault that gives it back. */
+static inline void log_segment_refresh(log_segment_t *segment, uint64_t used) {
+    uint64_t from = used & ~(LOG_PAGE - 1);
+    uint64_t bytes = segment->mapped - from < LOG_NEAR ? segment->mapped - from : LOG_NEAR;
+    madvise(segment->base + from, bytes, MADV_POPULATE_WRITE);
 }
 
 /* Makes a prepared segment part of the log: its records start at `first_index`. */

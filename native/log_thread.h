@@ -134,10 +134,15 @@ static inline uint32_t log_advance(log_writer_t *log) {
     return done;
 }
 
-/* Keeps pages populated ahead of the appender, as far as the cursor says where it is. */
+/* Keeps pages populated ahead of the appender, and the next ones writable, as far as the cursor says where it is. */
 static inline void log_populate(log_writer_t *log) {
     log_segment_t *segment = log_slot(log, log->at_number);
-    if (segment->base) log_segment_populate(segment, log->at_offset);
+    if (segment->base == NULL) return;
+    log_segment_populate(segment, log->at_offset);
+    int64_t now_ns = log_clock_ns(CLOCK_MONOTONIC);
+    if (now_ns - log->refreshed_ns < LOG_REFRESH_NS) return;
+    log_segment_refresh(segment, log->at_offset);
+    log->refreshed_ns = now_ns;
 }
 
 /* One group commit. */

@@ -12,6 +12,7 @@
 #define LOG_BATCH 16384u           /* records chained between two syncs */
 #define LOG_PUSH (1ull << 20)      /* bytes after which writing is started ahead of the sync */
 #define LOG_MARK_NS 20000000ll     /* how often the durable mark is renewed */
+#define LOG_REFRESH_NS 2000000ll   /* how often the pages ahead of the appender are made sure of */
 #define LOG_RETRY_NS 50000000ll    /* how often a failed allocation is tried again */
 #define LOG_IDLE_POLLS 256u        /* after so many polls without a record the thread polls less often */
 
@@ -66,6 +67,7 @@ typedef struct {
     uint64_t kept_to; /* the budget that was last kept */
     uint64_t marked; /* the durable mark as last written */
     int64_t marked_ns;
+    int64_t refreshed_ns;
     int64_t retry_ns;
     uint8_t hash[LOG_HASH];
     int ended;
