@@ -107,4 +107,15 @@ contract ApprovalsTest is World {
             )
         );
     }
+
+    function test_aave_is_allowed_what_the_route_says_and_no_more() public {
+        bytes memory arguments = abi.encode(owner, operator, address(0), address(0), address(puppet), address(weth));
+        executor = IFlashExecutor(vm.deployCode("FlashExecutor.sol:FlashExecutor", arguments));
+        weth.transfer(address(executor), 100 ether);
+        puppet.add(address(weth), abi.encodeCall(IToken.transferFrom, (address(executor), stranger, 10 ether + 1)));
+        run(bytes.concat(wethHead(0, none()), RouteLib.aaveLoan(RouteLib.WETH, 1, 10 ether)));
+        assertFalse(puppet.succeeded(0));
+        assertEq(weth.balanceOf(address(executor)), 100 ether);
+        assertEq(weth.allowance(address(executor), address(puppet)), 0);
+    }
 }

@@ -375,6 +375,16 @@ contract HostileTest is World {
         );
     }
 
+    function test_base_asset_that_stops_answering_fails_the_route_however_little_is_held() public {
+        OddToken little = new OddToken(1); // less than the selector that stands where the answer would
+        little.transfer(address(executor), 1);
+        puppet.add(address(little), abi.encodeCall(OddToken.set, (OddToken.Mode.NO_BALANCE)));
+        fails(
+            bytes.concat(head(0, list(address(little)), list(address(puppet))), RouteLib.v2(1, 0xff, true, 1)),
+            abi.encodeWithSelector(IFlashExecutor.NotAToken.selector, address(little))
+        );
+    }
+
     function test_wrapped_native_token_without_code_is_no_base_asset() public {
         bytes memory arguments = abi.encode(owner, operator, address(0), address(0), address(0), stranger);
         executor = IFlashExecutor(vm.deployCode("FlashExecutor.sol:FlashExecutor", arguments));
