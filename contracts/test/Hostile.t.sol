@@ -347,9 +347,14 @@ contract HostileTest is World {
 
     function test_token_tempers() public {
         bytes memory failed = abi.encodeWithSelector(IFlashExecutor.TransferFailed.selector, address(odd));
-        OddToken.Mode[4] memory bad =
-            [OddToken.Mode.RETURN_FALSE, OddToken.Mode.RETURN_TWO, OddToken.Mode.RETURN_SHORT, OddToken.Mode.PAUSED];
-        for (uint256 i = 0; i < 4; ++i) {
+        OddToken.Mode[5] memory bad = [
+            OddToken.Mode.RETURN_FALSE,
+            OddToken.Mode.RETURN_TWO,
+            OddToken.Mode.RETURN_SHORT,
+            OddToken.Mode.PAUSED,
+            OddToken.Mode.REVERT_ONE // its data would be a yes
+        ];
+        for (uint256 i = 0; i < 5; ++i) {
             odd.set(bad[i]);
             fails(sends(0, 0), failed);
             fails(
@@ -506,6 +511,8 @@ contract HostileTest is World {
         fails(bytes.concat(head(0, tokens, tokens), RouteLib.balancer(0, 0, 0, 0xff, 1)), error);
         fails(bytes.concat(head(0, tokens, tokens), RouteLib.aaveLoan(0, 1, 1)), error);
         fails(bytes.concat(head(0, tokens, tokens), RouteLib.erc3156Loan(0, 0, 1, 1)), error);
+        odd.set(OddToken.Mode.REVERT_ONE);
+        fails(bytes.concat(head(0, tokens, tokens), RouteLib.aaveLoan(0, 1, 1)), error);
         odd.set(OddToken.Mode.NO_ALLOWANCE);
         fails(
             bytes.concat(head(0, tokens, list(address(puppet))), RouteLib.erc3156Loan(0, 1, 1, 1)),

@@ -43,7 +43,8 @@ contract OddToken {
         NO_BALANCE,
         NO_ALLOWANCE,
         ADDING,
-        ALLOWS_ALL
+        ALLOWS_ALL,
+        REVERT_ONE
     }
 
     mapping(address => uint256) internal balances;
@@ -124,6 +125,12 @@ contract OddToken {
 
     function finish() internal view returns (bool) {
         if (mode == Mode.NO_RETURN) done();
+        if (mode == Mode.REVERT_ONE) {
+            assembly {
+                mstore(0, 1)
+                revert(0, 32)
+            }
+        }
         if (mode == Mode.RETURN_TWO) {
             assembly {
                 mstore(0, 2)
