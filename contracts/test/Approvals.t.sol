@@ -117,5 +117,10 @@ contract ApprovalsTest is World {
         assertFalse(puppet.succeeded(0));
         assertEq(weth.balanceOf(address(executor)), 100 ether);
         assertEq(weth.allowance(address(executor), address(puppet)), 0);
+        puppet.add(address(weth), abi.encodeCall(IToken.transferFrom, (address(executor), stranger, 10 ether)));
+        fails(
+            bytes.concat(wethHead(0, none()), RouteLib.aaveLoan(RouteLib.WETH, 1, 10 ether)),
+            tooLow(address(weth), 90 ether, 100 ether)
+        );
     }
 }

@@ -339,6 +339,11 @@ contract HostileTest is World {
         assertWhole();
     }
 
+    function test_take_ahead_of_an_unlock_is_no_swap() public {
+        (bool ok,) = send(operator, bytes.concat(wethHead(0, list(address(puppet))), RouteLib.v4Take(0, 0xff, 1)));
+        assertFalse(ok);
+    }
+
     // Tokens.
 
     function sends(uint256 amount, uint256 minProfit) internal view returns (bytes memory) {
