@@ -242,10 +242,12 @@ def main() -> int:
     )
     parser.add_argument("--again", action="store_true", help="forget earlier results")
     asked = parser.parse_args()
+    share, _, shares = asked.part.partition("/")
+    if not (share.isdecimal() and shares.isdecimal() and 1 <= int(share) <= int(shares)):
+        parser.error(f"--part is {asked.part}: name the share and how many there are, as in 1/2")
     known = {} if asked.again or not RESULTS.exists() else json.loads(RESULTS.read_text())
     chosen = [each for each in mutants() if asked.only in each.before]
     random.Random(1).shuffle(chosen)
-    share, _, shares = asked.part.partition("/")
     chosen = chosen[: asked.sample or len(chosen)][int(share) - 1 :: int(shares)]
     work = copy()
     if forge(work, ["build", "--quiet"]).returncode or forge(work, QUICK).returncode:
