@@ -168,7 +168,9 @@ cdef class ControlServer(Lookout):
 
     cdef _read(self, _Client client):
         cdef char data[READ_MOST]
-        cdef ssize_t size = recv(client.file, data, READ_MOST, MSG_DONTWAIT)
+        # What is only looked at need not be given back to the system yet, and the way there is rehearsed.
+        cdef bint is_quick = self._quick is not None and not client.received
+        cdef ssize_t size = recv(client.file, data, READ_MOST, MSG_DONTWAIT | (MSG_PEEK if is_quick else 0))
         cdef uint64_t seq
         if size < 0:
             if errno != EAGAIN and errno != EINTR:
@@ -178,12 +180,15 @@ cdef class ControlServer(Lookout):
             self._drop(client, "disconnect" if client.received else "")
             return
         begun = None
-        if self._quick is not None and not client.received:
+        if is_quick:
             try:
                 seq = self._quick.take(data, size, self._answers)
                 begun = seq or None
             except Exception as error:  # as in _ask
                 begun = error
+            if recv(client.file, data, size, MSG_DONTWAIT) != size:  # it was there a moment ago
+                self._drop(client, "disconnect")
+                return
         client.received += data[:size]
         self._take_request(client, begun)
 
