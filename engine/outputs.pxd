@@ -1,12 +1,13 @@
 """What comes out of the core: journaled, and then acted on."""
 
 from engine.core.engine cimport Engine
+from engine.core.outlet cimport Outlet
 from engine.core.risk.gate cimport Approved
 from engine.execution.executor cimport Executor
 from native.log_writer cimport LogWriter
 
 
-cdef class Outputs:
+cdef class Outputs(Outlet):
     cdef readonly Engine core
     cdef readonly LogWriter journal
     cdef readonly dict stages
@@ -15,6 +16,8 @@ cdef class Outputs:
     cdef object rim
     cdef Executor executor             # where approvals go; without one, to the rim
     cdef bint busy
+    cdef size_t kept                   # how much of the core's output is in the journal
+    cdef public bint is_followed       # more was read with what is in process, and waits behind it
 
     cdef int tell(self, str what, error) except -1
     cdef int lose_journal(self) except -1

@@ -9,7 +9,7 @@ from engine.core.describe import describe
 from native.log_writer import LogError
 
 
-cdef class Outputs:
+cdef class Outputs(Outlet):
     """The side of a sequencer that faces outwards: the rim, the executor, the journal, and what is counted."""
 
     def __cinit__(self, *_, **__):
@@ -56,20 +56,26 @@ cdef class Outputs:
 
     cdef int keep_outputs(self) except -1:
         """Each output is a record of its own; a cancel may use the room that is held back for it."""
-        cdef size_t at = 0
         cdef const event_t* record
         cdef int status
-        if self.journal is None:
-            return 0
-        while at < self.core.out_length:
-            record = <const event_t*>(self.core.out + at)
+        while self.journal is not None and self.kept < self.core.out_length:
+            record = <const event_t*>(self.core.out + self.kept)
             if record.kind == ACTION_CANCEL:
                 status = self.journal.append_parts_reserved(record, sizeof(event_t), record + 1, record.length)
             else:
                 status = self.journal.append_parts(record, sizeof(event_t), record + 1, record.length)
             if status != LOG_OK:
                 self.lose_journal()
-            at += sizeof(event_t) + record.length
+            self.kept += sizeof(event_t) + record.length
+        return 0
+
+    cdef int let_out(self) except -1:
+        """As Outlet.let_out: of a command that cancels all, the first cancel is out while the core decides on the others."""
+        cdef Approved approved
+        if self.executor is not None:
+            self.keep_outputs()
+            for approved in self.core.gate.take():
+                self.let_go(approved)
         return 0
 
     cdef int hand_out(self, bytes outputs) except -1:
@@ -82,6 +88,8 @@ cdef class Outputs:
         self.send(self.core.gate.take())
         while at < <size_t>len(outputs):
             record = <const event_t*>(start + at)
+            if self.is_followed:
+                self.let_overtake()
             if record.kind == ACTION_RESYNC:
                 self.rim.on_resync(record.instrument, (<const resync_t*>(record + 1)).attempt)
             elif record.kind == ACTION_QUERY:
@@ -102,13 +110,13 @@ cdef class Outputs:
         return 0
 
     cdef int send(self, list approvals) except -1:
-        """Cancels first, as urgent as any command; then orders, and a command that has come meanwhile overtakes each of those.
-        Once more it is looked for before all that is kept about what was sent."""
+        """Cancels first, as urgent as any command; then orders, and a command that has come meanwhile overtakes each of those:
+        the first one, too, where more was read. Once more it is looked for before all that is kept about what was sent."""
         cdef Approved approved
         cdef bint begins_batch = self.executor is not None and not self.executor.in_batch, was_sent = False
         if begins_batch:
             self.executor.in_batch = True
-        if len(approvals) > 1 and self.executor is not None:
+        if (len(approvals) > 1 or self.is_followed) and self.executor is not None:
             self.executor.expect(approvals)
         try:
             for approved in approvals:
@@ -117,7 +125,7 @@ cdef class Outputs:
                     was_sent = not approved.is_rehearsal
             for approved in approvals:
                 if not approved.is_cancel:
-                    if was_sent:
+                    if was_sent or self.is_followed:
                         self.let_overtake()
                     self.let_go(approved)
                     was_sent = not approved.is_rehearsal

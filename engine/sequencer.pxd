@@ -12,6 +12,10 @@ from native.histogram cimport Histogram
 from native.log_writer cimport LogWriter
 
 
+cdef enum:
+    REHEARSAL_PARTS = 3
+
+
 cdef class Sequencer(Outputs):
     cdef readonly FrameDecoder decoder
     cdef readonly LogWriter tape
@@ -41,6 +45,8 @@ cdef class Sequencer(Outputs):
     cdef bint is_behind(self, uint16_t source) noexcept
     cdef int64_t lag_of(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except? -1
     cpdef rehearse(self, int32_t instrument)
+    cdef int rehearse_part(self, int32_t instrument, int part) except -1
+    cpdef heed(self)
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL
     cdef event_t* document_event(self, const event_t* raw, bytes decoded) except NULL
     cdef int run(self, const event_t* event, int64_t began_ns) except -1

@@ -72,6 +72,7 @@ cdef class Sequencer(Outputs):
     def bind_commands(self, Lookout lookout not None) -> None:
         """Have commands overtake market data: looked for between two frames of one read."""
         self.lookout = lookout
+        self.core.outlet = self
 
     def now_ns(self) -> int:
         """Our clock, UTC."""
@@ -286,16 +287,26 @@ cdef class Sequencer(Outputs):
     cpdef rehearse(self, int32_t instrument):
         """Go the way of an order on an instrument up to its first byte, that of a cancel where an order is open, and that
         of a command; with nothing changed, recorded or sent."""
+        cdef int part
+        for part in range(REHEARSAL_PARTS):
+            self.rehearse_part(instrument, part)
+
+    cdef int rehearse_part(self, int32_t instrument, int part) except -1:
+        """One of REHEARSAL_PARTS: a command's way, an order's, a cancel's."""
         cdef bint is_known = 0 <= instrument < <int32_t>self.core.c.totals.instruments
         if self.busy or self.journal_failed or self.executor is None or not is_known:
-            return
-        if self.lookout is not None:
-            self.lookout.rehearse()
-        self.core.rehearse(instrument)
-        self.core.rehearse_cancel(instrument)
+            return 0
+        if part == 0:
+            if self.lookout is not None:
+                self.lookout.rehearse()
+            return 0
+        if part == 1:
+            self.core.rehearse(instrument)
+        else:
+            self.core.rehearse_cancel(instrument)
         if self.journal is not None:
             self.journal.expect()
-        self.hand_out(b"")
+        return self.hand_out(b"")
 
     # The steps.
 
@@ -367,12 +378,13 @@ cdef class Sequencer(Outputs):
         if self.core.out_length:
             outputs = self.core.out[:self.core.out_length]
             self.keep_outputs()
+            self.kept = 0
             kept_ns = steady_ns()
             self.hand_out(outputs)
             self.core.chain()
             self.journal_ns.add(kept_ns - core_ended_ns)
             if self.executor is not None and self.executor.went_ns:
-                self.out_ns.add(self.executor.went_ns - core_ended_ns)
+                self.out_ns.add(max(self.executor.went_ns - core_ended_ns, 0))
                 self.executor.went_ns = 0
         if self.core.errors:
             failed, self.core.errors[:] = list(self.core.errors), []
@@ -420,6 +432,12 @@ cdef class Sequencer(Outputs):
             except Exception as error:  # whatever it is, the feed goes on
                 self.tell("a command could not be obeyed", error)
         return 0
+
+    cpdef heed(self):
+        """Have a command that has come carried out now; for whoever keeps the loop from its next turn for some time."""
+        if not self.busy:
+            self.heed_flag()
+            self.heed_commands(steady_ns())
 
     cdef int let_overtake(self) except -1:
         """As Outputs.let_overtake, and the halt flag. What waits for the event in process waits on; durations are the event's."""

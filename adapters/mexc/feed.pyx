@@ -228,6 +228,7 @@ cdef class FeedListener(WSListener):
             if self.native.is_behind(self.source) and unread_bytes(transport) > UNREAD_MOST:
                 self.fall_behind()
         else:
+            self.native.is_followed = is_followed
             self.native.ingest_frame(self.source, payload, size, clock_ns(CLOCK_REALTIME))
         if not is_followed:
             self.acknowledge()
@@ -298,6 +299,7 @@ cdef class FeedListener(WSListener):
         cdef size_t size = (<size_t*>(self.held + self.held_at))[0]
         cdef const char* frame = self.held + self.held_at + sizeof(size_t)
         self.held_at += entry_bytes(size)
+        self.native.is_followed = self.held_at < self.held_used
         self.native.ingest_frame(self.source, frame, size, clock_ns(CLOCK_REALTIME))
         return 0
 

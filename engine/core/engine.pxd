@@ -6,6 +6,7 @@ from engine.core.audience cimport Audience
 from engine.core.event cimport (
     book_t, breaker_t, command_t, conflation_t, event_t, feed_t, health_t, malformed_t, timer_t, trades_t,
 )
+from engine.core.outlet cimport Outlet
 from engine.core.state.books cimport Book
 from engine.core.state.state cimport order_t
 from engine.core.strategy cimport Trade
@@ -15,6 +16,7 @@ cdef class Engine(Audience):
     cdef readonly uint64_t events
     cdef readonly uint64_t refused       # journaled inputs that were refused at a restart, as they were when they came
     cdef Trade trade
+    cdef Outlet outlet                   # of what cannot wait; None: all leaves at the end of an event
 
     cdef int process(self, const event_t* event) except -1
     cdef int apply(self, const event_t* record) except -1

@@ -350,6 +350,7 @@ cdef class Engine(Audience):
     cdef int ask_all(self, uint16_t kind) except -1:
         """A QUERY for every UNKNOWN order, or a CANCEL for every open one, in the order they were placed."""
         cdef order_t* order
+        cdef bint is_first = True
         for number in self.open_numbers():
             order = find_order(self.c, number)
             if kind == ACTION_QUERY:
@@ -357,6 +358,9 @@ cdef class Engine(Audience):
                     self.ask(kind, order)
             elif not order.cancel_pending:
                 self.release_cancel(order)
+                if is_first and self.outlet is not None:
+                    self.outlet.let_out()  # the others are decided while it is on its way
+                is_first = False
         return 0
 
     cdef int obey(self, const command_t* command, int32_t instrument) except -1:

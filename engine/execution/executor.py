@@ -177,13 +177,20 @@ class Executor:
 
     def _submit_cancel(self, approved: Approved) -> None:
         """A cancel that overtook its order's own request would find nothing: such a one waits for the answer."""
-        is_out = approved.order_no not in self._places and approved.order_no not in self._expected
+        is_out = approved.order_no not in self._expected and self._is_out(approved.order_no)
         may_go = is_out and self._cancel_lane.try_enter()
         if may_go and self._take_quick(approved):
             return
         if approved.is_rehearsal:
             return self._cancel_lane.leave() if may_go else None
         self._follow_cancel(approved, self._begin_cancel(approved) if may_go else None)
+
+    def _is_out(self, order_no: int) -> bool:
+        """Whether the venue has the order: its request was answered, or another feed told of it before that."""
+        if order_no not in self._places:
+            return True
+        order = self._sequencer.core.order(order_no)
+        return order is not None and bool(order.venue_order_id)
 
     def _follow_place(self, sending: _Sending, begun: Awaitable[Evidence] | None) -> None:
         task = self._start(self._place(sending, begun), sending.approved)
@@ -201,6 +208,7 @@ class Executor:
         self._is_follow_due = False
         gone, self._gone = self._gone, []
         for approved, begin, began_ns, sent_ns in gone:
+            self._sequencer.heed()
             try:
                 begun = begin()
             except Exception as error:  # noqa: BLE001 - as in _begin
@@ -295,6 +303,7 @@ class Executor:
             begun = self._begin(sending)
         try:
             evidence = await begun
+            self._sequencer.heed()
             if sending.redeemed:
                 self._sequencer.observe("send", sending.sent_ns - sending.began_ns)
                 self._sequencer.observe("acknowledge", time.perf_counter_ns() - sending.sent_ns)
@@ -325,12 +334,13 @@ class Executor:
         if begun is None:
             self._follow_gone()
             placing = self._places.get(approved.order_no)
-            if placing is not None:
+            if placing is not None and not self._is_out(approved.order_no):
                 await asyncio.wait({placing})
             await self._cancel_lane.enter()
             begun = self._begin_cancel(approved)
         try:
             evidence = await begun
+            self._sequencer.heed()
         finally:
             self._cancel_lane.leave()
         if evidence is None:
@@ -343,6 +353,7 @@ class Executor:
         approved.redeem(self._sequencer.core.halt_epoch, self._sequencer.now_ns())
 
     def _report(self, approved: Approved, evidence: Evidence) -> None:
+        self._sequencer.heed()
         self._sequencer.ingest(update_event(approved.order_no, approved.instrument, evidence))
 
 

@@ -73,6 +73,9 @@ class ExecutionPort(Protocol):
     def now_ns(self) -> int:
         """Our clock, UTC."""
 
+    def heed(self) -> Any:
+        """Have an operator's command that has come carried out now."""
+
 
 def reference(run_id: str, order: OrderView) -> OrderRef:
     """How to name one of the core's orders to a venue."""

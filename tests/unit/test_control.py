@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -387,6 +388,24 @@ def test_a_command_overtakes_the_frames_behind_the_one_in_process(tmp_path: Path
             link.sendall(frame(msgspec.msgpack.encode(Request("one", "halt"))))
             for _ in range(2_000):  # without a turn of the loop
                 core.sequencer.ingest_frame_bytes(1, b"no frame")
+            assert core.session.engine.is_halted
+
+    Core(tmp_path).talk(body)
+
+
+def test_a_command_is_heeded_between_two_turns_of_the_loop(tmp_path: Path) -> None:
+    async def body(core: Core) -> None:
+        with control.reachable(tmp_path) as address, socket.socket(socket.AF_UNIX) as link:
+            link.connect(address)
+            core.server.work()
+            core.sequencer.heed()
+            assert not core.session.engine.is_halted
+            link.sendall(frame(msgspec.msgpack.encode(Request("one", "halt"))))
+            until = time.monotonic() + 2
+            while (
+                not core.session.engine.is_halted and time.monotonic() < until
+            ):  # it is looked for now and then
+                core.sequencer.heed()
             assert core.session.engine.is_halted
 
     Core(tmp_path).talk(body)

@@ -41,6 +41,7 @@ class Lane(QuickLane):
         self.core: Any = None
         self.told: list[tuple[str, int]] = []
         self.meanwhile: Callable[[], object] = lambda: None
+        self.pending: list[int] = []  # of how many orders a cancel was decided on, as each went
 
     def take(self, approved: Approved) -> Callable[[], Awaitable[Evidence]] | None:
         try:
@@ -48,6 +49,8 @@ class Lane(QuickLane):
         except ApprovalVoid:
             return None
         self.told.append(("cancel" if approved.is_cancel else "order", approved.order_no))
+        orders = (self.core.order(number) for number in range(1, approved.order_no + 8))
+        self.pending.append(sum(order is not None and order.cancel_pending for order in orders))
         self.meanwhile()
         report = OrderReport.CANCELED if approved.is_cancel else OrderReport.WORKING
 
@@ -58,12 +61,14 @@ class Lane(QuickLane):
 
 
 class Desk:
-    """A session with one order open, whose strategy sends two more in one event."""
+    """A session with orders open, one if nothing else is said, whose strategy sends more in one event."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, orders: int = 1) -> None:
         self.session = ready()
-        self.open_no, _ = self.session.place(BUY, 9_000, 100)
-        self.session.update(self.open_no, OrderReport.WORKING, venue_order_id="v1")
+        self.numbers = [self.session.place(BUY, 9_000 + at, 100)[0] for at in range(orders)]
+        for number in self.numbers:
+            self.session.update(number, OrderReport.WORKING, venue_order_id=f"v{number}")
+        self.open_no = self.numbers[0]
         self.session.engine.gate.take()
         self.journal = LogWriter(run_dir, stem=JOURNAL_STEM, run_id=RUN_ID, chained=True, sync=False)
         self.sequencer = Sequencer(
@@ -209,3 +214,29 @@ def test_a_command_is_obeyed_right_behind_the_last_order_of_an_event(tmp_path: P
     desk.send(tmp_path, "cancel_all", lambda one: [one.buy(0, 9_100, 100)])
     (first,) = desk.session.puppets[0].result
     assert desk.told_at_once == [("order", first), ("cancel", desk.open_no)]
+
+
+def test_the_first_cancel_of_all_is_out_before_the_others_are_decided(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, orders=3)
+    desk.send(tmp_path, "cancel_all", lambda one: [one.buy(0, 9_100, 100)])
+    (first,) = desk.session.puppets[0].result
+    assert desk.told_at_once == [("order", first), *(("cancel", number) for number in desk.numbers)]
+    assert desk.lane.pending[1] == 1, "the others were not decided on yet"
+    assert desk.lane.pending[2] > 1
+    told = [describe(record.raw) for record in read_log(tmp_path, JOURNAL_STEM)]
+    canceled = [each["order_no"] for each in told if each["kind"] == "CANCEL"]
+    assert canceled == [*desk.numbers, first], "each once, in the order in which they were placed"
+
+
+def test_a_command_overtakes_the_only_order_of_a_frame_that_others_wait_behind(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+
+    def decide(one: Puppet) -> list[int]:
+        desk.sequencer.is_followed = True
+        desk.lane.meanwhile()  # the command comes while the strategy decides
+        return [one.buy(0, 9_100, 100)]
+
+    desk.send(tmp_path, "cancel_all", decide)
+    (first,) = desk.session.puppets[0].result
+    assert desk.told_at_once == [("cancel", desk.open_no), ("order", first)]
+    assert desk.lane.told[2:] == [("late cancel", first)], "it waited for its order's answer"

@@ -131,6 +131,9 @@ class Recorder:
     def now_ns(self) -> int:
         return time.time_ns()
 
+    def heed(self) -> None:
+        """No commands come here."""
+
     def instrument_of(self, symbol: str) -> int:
         return self.symbols.index(symbol) if symbol in self.symbols else -1
 

@@ -10,6 +10,7 @@ from engine.adapter import Evidence, OrderRef, PlaceTicket
 from engine.core.enums import OrderReport
 from engine.core.risk.gate import Approved
 from engine.execution.executor import ExecutorLimits
+from engine.execution.ports import update_event
 from engine.execution.quick_lane import QuickLane
 from tests.unit.mexc.scripted import RUN_ID, Bench
 
@@ -159,6 +160,36 @@ class TestExecutor:
             assert begun == [f"{RUN_ID}-1"]
             await bench.until(lambda: bench.recorder.reports(1))
             assert bench.recorder.reports(1) == ["CANCELED"]
+
+        bench_run(body)
+
+    def test_a_cancel_does_not_wait_for_an_answer_that_a_feed_has_told_already(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            released = asyncio.Event()
+            canceled: list[str] = []
+
+            async def slow(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+                before_send()
+                await released.wait()
+                return Evidence(report=OrderReport.WORKING, venue_order_id="v1")
+
+            async def cancel(order: OrderRef) -> Evidence:
+                canceled.append(order.venue_order_id)
+                return Evidence(report=OrderReport.CANCELED)
+
+            bench.adapter.on_place, bench.adapter.cancel = slow, cancel
+            for order_no in (1, 2):
+                bench.executor.submit(bench.approved(order_no))
+            bench.executor.submit(bench.approved(2, is_cancel=True))
+            await asyncio.sleep(0.01)
+            assert canceled == [], "the venue may not know the order yet"
+            told = Evidence(report=OrderReport.WORKING, venue_order_id="v1")
+            bench.recorder.ingest(update_event(1, 0, told))
+            bench.executor.submit(bench.approved(1, is_cancel=True))
+            await bench.until(lambda: canceled)
+            assert canceled == ["v1"] and not released.is_set()
+            released.set()
+            await bench.until(lambda: not bench.executor.under_way)
 
         bench_run(body)
 
