@@ -2,7 +2,7 @@
 
 A processor that was asleep, and code that has not run for a second, cost several times what the code itself does (figures:
 docs/benchmarks.md). So around an opening the loop stays awake, and the way of an order is rehearsed up to its first byte;
-while it polls after frames the same is done for every instrument in turn.
+while it polls after frames the same is done for every instrument in turn. One part at a time: what comes in waits for its end.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -11,18 +11,23 @@ from cpython.object cimport PyObject
 
 from engine.clock cimport steady_ns, wall_ns
 from engine.libuv cimport EACH_IDLE, EachTurn, Libuv, about_of
-from engine.sequencer cimport Sequencer
+from engine.loopback cimport Loopback
+from engine.sequencer cimport REHEARSAL_PARTS, Sequencer
 
 import asyncio
 
+
 cdef int64_t spin_ns = 3_000_000
 cdef int64_t look_ns = 50_000_000
-cdef int64_t rehearse_ns = 50_000
+cdef int64_t rehearse_ns = 15_000
 SPIN_NS = spin_ns
 IDLE_CHECK_S = 0.001
 LOOK_S = look_ns / 1e9
 REHEARSE_NS = rehearse_ns
 REHEARSED_AT_ONCE = 4
+
+cdef enum:
+    SYSTEMS_SHARE = 4          # once in so many rounds: it takes longer than all other parts
 
 ctypedef struct awake_t:
     int64_t due_ns          # when the next rehearsal is
@@ -52,21 +57,25 @@ cdef class Awake:
     cdef int64_t since_ns            # frames before this do not count
     cdef int64_t look_at_ns
     cdef int32_t instrument
+    cdef int part                    # of a rehearsal, the next one; REHEARSAL_PARTS: the system's
+    cdef unsigned int rounds         # of all parts
     cdef list opening
     cdef bint is_awake
+    cdef Loopback loopback
 
     def __init__(self, Sequencer sequencer not None):
         self.sequencer = sequencer
         self.opening = []
 
     async def keep(self, *, int64_t around_ms, bint after_frames):
-        """Poll from `around_ms` before an opening until as long after it, 0: never, and rehearse every REHEARSE_NS.
+        """Poll from `around_ms` before an opening until as long after it, 0: never, and rehearse a part every REHEARSE_NS.
 
         With `after_frames` poll also until SPIN_NS after the newest frame, and rehearse one instrument after another.
         """
         self.loop = asyncio.get_running_loop()
         self.ended = self.loop.create_future()
         self.next_turn = self.turn
+        self.loopback = Loopback()
         self.around_ns, self.after_frames = around_ms * 1_000_000, after_frames
         self.since_ns = self.sequencer.frame_ended_ns
         self.bind(self.loop)
@@ -75,6 +84,7 @@ cdef class Awake:
             await self.ended
         finally:
             self.rest()
+            self.loopback.close()
             if self.each_turn is not None:
                 self.each_turn.close()
 
@@ -122,9 +132,10 @@ cdef class Awake:
         return 0
 
     cpdef rehearse_after(self, int32_t instrument):
-        """After a frame: rehearse on its instrument, and do not sleep before the next."""
-        self.sequencer.rehearse(instrument)
-        if self.after_frames and not self.is_awake and self.ended is not None and not self.ended.done():
+        """After a frame: rehearse on its instrument, or do not sleep before the next one, which rehearses as well."""
+        if not self.after_frames or self.ended is None or self.ended.done():
+            self.sequencer.rehearse(instrument)
+        elif not self.is_awake:
             self.rest()
             self.turn()
 
@@ -139,12 +150,18 @@ cdef class Awake:
                 and now_ns < self.sequencer.frame_ended_ns + spin_ns) or len(self.opening) > 0
 
     cdef int rehearse(self) except -1:
-        """What opens, else the instrument whose turn it is."""
+        """The next part: with what opens, else with the instrument whose turn it is."""
         cdef int32_t count = <int32_t>self.sequencer.core.c.totals.instruments
-        if self.opening:
-            for instrument in self.opening[:REHEARSED_AT_ONCE]:
-                self.sequencer.rehearse(instrument)
-        elif count:
-            self.instrument = (self.instrument + 1) % count
-            self.sequencer.rehearse(self.instrument)
+        cdef int32_t opening = <int32_t>min(len(self.opening), REHEARSED_AT_ONCE)
+        if self.part == REHEARSAL_PARTS:
+            self.part = 0
+            self.rounds += 1
+            if self.rounds % SYSTEMS_SHARE == 0:
+                self.loopback.rehearse()
+            return 0
+        if opening or count:
+            if self.part == 0:
+                self.instrument = (self.instrument + 1) % (opening or count)
+            self.sequencer.rehearse_part(self.opening[self.instrument % opening] if opening else self.instrument, self.part)
+        self.part += 1
         return 0

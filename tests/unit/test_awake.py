@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,10 +33,19 @@ class Ear(QuickLane):
 
     def __init__(self) -> None:
         self.heard: list[int] = []
+        self.enough = 0
+        self.event = asyncio.Event()
+
+    def event_after(self, count: int) -> asyncio.Event:
+        """Is set once so many were heard."""
+        self.enough = count
+        return self.event
 
     def take(self, approved: Approved) -> None:
         assert approved.is_rehearsal and approved.expires_ns == 0
         self.heard.append(approved.instrument)
+        if len(self.heard) == self.enough:
+            self.event.set()
 
 
 class Stage:
@@ -162,16 +172,23 @@ def test_a_frame_wakes_a_loop_that_sleeps() -> None:
     async def main() -> None:
         awake = Awake(stage.sequencer)
         awake.rehearse_after(1)
-        assert stage.ear.heard == [1], "before it is kept awake it rehearses all the same"
+        assert stage.ear.heard == [1], "before it is kept awake it rehearses at once"
+        rehearsed = stage.ear.event_after(3)
         work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames=True))
         stage.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon, awake.rehearse_after)
         await asyncio.sleep(0)
         stage.frame(1)
-        for _ in range(5):  # turns of the loop, which take no time
-            await asyncio.sleep(0)
-        assert stage.ear.heard[:3] == [1, 1, 1], "one after the frame, and one more since it is awake"
+        async with asyncio.timeout(5):
+            await rehearsed.wait()
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
+
+
+def test_the_connection_to_ourselves_is_closed_with_the_rest() -> None:
+    stage = Stage(0)
+    before = os.listdir("/proc/self/fd")
+    keep_awake(stage, lambda: len(stage.ear.heard) >= 40, stage.frame, around_ms=0, after_frames=True)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
