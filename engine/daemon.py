@@ -25,7 +25,7 @@ from engine.adapter import Adapter, AdapterError
 from engine.awake import Awake
 from engine.config import Config, config_hash, load, resolve
 from engine.console.halt_flag import HaltFlag
-from engine.console.publish import Publisher
+from engine.console.publish import Publisher, latency_us
 from engine.console.status import encode
 from engine.console.status_page import StatusPage
 from engine.control import CommandRefused, Reply, Request
@@ -409,9 +409,13 @@ class Daemon(Rim):
             for first in range(0, len(publisher.core.books), BOOKS_AT_ONCE):
                 books += publisher.book_rows(first, BOOKS_AT_ONCE)
                 await asyncio.sleep(0)
-            adapter, rss_mb = self._adapter.status(), anonymous_memory_mb()
+            adapter = self._adapter.status()
             await asyncio.sleep(0)
-            document = publisher.document(adapter, time.monotonic() - self._started, rss_mb, books)
+            rss_mb = anonymous_memory_mb()
+            await asyncio.sleep(0)
+            latency = latency_us(self.sequencer)
+            await asyncio.sleep(0)
+            document = publisher.document(adapter, time.monotonic() - self._started, rss_mb, books, latency)
             await asyncio.sleep(0)
             self._page.write(encode(document))
             await asyncio.sleep(STATUS_INTERVAL_S)

@@ -169,9 +169,14 @@ class Publisher:
         return [self._book(book, now_ns) for book in some if self.core.has_feed(book.instrument)]
 
     def document(
-        self, adapter: AdapterStatus | None, seconds: float, rss_mb: float, books: list[Book] | None = None
+        self,
+        adapter: AdapterStatus | None,
+        seconds: float,
+        rss_mb: float,
+        books: list[Book] | None = None,
+        latency: dict[str, Latency] | None = None,
     ) -> Status:
-        """The document as of now; `books` may have been made ahead, a few at a time."""
+        """The document as of now; `books`, a few at a time, and `latency` may have been made ahead."""
         core, now_ns = self.core, self._sequencer.now_ns()
         counts, money = core.counts(), core.money()
         return Status(
@@ -196,7 +201,7 @@ class Publisher:
             equity=money_text(money["equity"]),
             realised_pnl=money_text(money["realised_pnl"]),
             gate=GateCounts(intents=counts["intents"], approved=counts["approved"], denied=counts["denied"]),
-            latency_us=latency_us(self._sequencer),
+            latency_us=latency_us(self._sequencer) if latency is None else latency,
             journal=self._journal(),
             tape=self._tape(),
             rss_mb=rss_mb,
