@@ -4,8 +4,9 @@
 
 First the daemon is started a few times, caches warm, from its process's first instruction to live books. Then it hears
 20,000 messages a second and trades, while the processor time of each turn of its loop is measured in it (engine/turns.pyx),
-and its memory and descriptors are sampled from outside. The first --warm-up seconds do not count. Exit 1 where a bar is
-missed.
+and its memory and descriptors are sampled from outside. The first --warm-up seconds do not count. With --floor-minutes a
+program that only looks at the clock (tick_to_trade/still.c) runs afterwards in the daemon's place: what the machine itself takes.
+Exit 1 where a bar is missed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import contextlib
 import json
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +31,8 @@ sys.path.append(str(ROOT))  # the tests' processes; the engine is the installed 
 
 from benchmarks.flooding import MIX, Checks, Setting, book_check, may_pin, order_checks, report, stage  # noqa: E402
 from benchmarks.soak import Samples  # noqa: E402
-from benchmarks.tick_to_trade.build import build  # noqa: E402
+from benchmarks.tick_to_trade.build import Tools, build  # noqa: E402
+from benchmarks.tick_to_trade.processes import ENGINE_CPU, ENGINE_NICE, ENGINE_PRIORITY, place  # noqa: E402
 from benchmarks.tick_to_trade.run import use_site  # noqa: E402
 from engine.microbench import machine  # noqa: E402
 
@@ -80,6 +83,21 @@ def measured(
     return facts, found, samples, summary["long_turns"]["newest"]
 
 
+def floor(tools: Tools, minutes: float, pinned: bool) -> str:
+    """The turns of a loop that only looks at the clock, in the daemon's place."""
+    with subprocess.Popen(
+        [str(tools.still), str(minutes * 60)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        if pinned:
+            place(process.pid, ENGINE_CPU, ENGINE_NICE, ENGINE_PRIORITY)
+        try:
+            _, turns, over, longest_ns = process.communicate()[0].split()
+        finally:
+            process.kill()
+    longest = f"the longest {int(longest_ns) / 1e6:.2f} ms"
+    return f"{int(turns):,} turns in {minutes:g} minutes, {over} above {TURN_MOST_MS:g} ms, {longest}"
+
+
 def judge(
     starts: list[tuple[float, float]], samples: Samples, summary: dict[str, Any], warm_up_s: float
 ) -> Checks:
@@ -124,6 +142,7 @@ def parsed() -> argparse.Namespace:
         default=120.0,
         help="seconds that do not count: what the start asks of the venue leaves connections for 75 s; half the run at most",
     )
+    parser.add_argument("--floor-minutes", type=float, default=0.0, help="how long the floor is measured")
     parser.add_argument("--tape-mb", type=int, default=1024, help="run.tape_budget_mb of the daemon")
     parser.add_argument(
         "--no-pin", action="store_true", help="leave cores and priorities to the operating system"
@@ -149,6 +168,8 @@ def run() -> bool:
         facts, found, samples, long_turns = measured(
             stack.enter_context(stage(folder, tools, setting)), options, setting
         )
+    if options.floor_minutes > 0:
+        facts["a loop that only looks at the clock"] = floor(tools, options.floor_minutes, setting.pinned)
     sys.stdout.write(report("Pauses", facts, found))
     if options.json is not None:
         document = {

@@ -19,6 +19,7 @@ FLAGS = [
     "-std=gnu11", "-D_GNU_SOURCE", "-O3", "-march=x86-64-v3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror",
     f"-I{ROOT}",
 ]  # fmt: skip
+PROGRAMS = ("floor", "load", "flood", "still")
 TLS_FLAGS, TLS_LIBRARIES = ["-DWITH_TLS"], ["-lssl", "-lcrypto"]
 
 
@@ -29,6 +30,7 @@ class Tools:
     floor: Path
     load: Path
     flood: Path
+    still: Path
     site: Path
     has_tls: bool
 
@@ -64,13 +66,14 @@ def build() -> Tools:
 def _build(cc: str) -> Tools:
     has_tls = has_openssl(cc)
     headers = [HERE / "wire.h", HERE / "venue.h", *(ROOT / "native").glob("*.h"), Path(__file__)]
-    for name in ("floor", "load", "flood"):
+    for name in PROGRAMS:
         source, target = HERE / f"{name}.c", BUILD / name
         if not target.exists() or target.stat().st_mtime < _newest([source, *headers]):
             flags = [*FLAGS, *(TLS_FLAGS if has_tls else [])]
             libraries = TLS_LIBRARIES if has_tls else []
             subprocess.run([cc, *flags, str(source), "-o", str(target), *libraries], check=True)
-    return Tools(BUILD / "floor", BUILD / "load", BUILD / "flood", _install_strategies(), has_tls)
+    programs = (BUILD / name for name in PROGRAMS)
+    return Tools(*programs, _install_strategies(), has_tls)
 
 
 def _install_strategies() -> Path:

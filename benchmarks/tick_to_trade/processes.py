@@ -27,7 +27,25 @@ from benchmarks.tick_to_trade.frames import IDS, ORDER_LOTS
 from engine.console.status import Status
 from tests.e2e.live_run import API_KEY, API_SECRET, VenueProcess, make_run
 
-LOAD_CPU, ENGINE_CPU = 0, 1
+
+def interrupts_of_devices() -> list[int]:
+    """How many interrupts of devices each core has served (/proc/interrupts: numbered rows); empty where it does not say."""
+    with contextlib.suppress(OSError):
+        head, *rows = Path("/proc/interrupts").read_text().splitlines()
+        served = [
+            row.split()[1 : len(head.split()) + 1] for row in rows if row.split(":")[0].strip().isdigit()
+        ]
+        return [sum(map(int, counts)) for counts in zip(*served, strict=False)]
+    return []
+
+
+def two_cores() -> tuple[int, int]:
+    """The load's and the engine's: of the first two, the engine has the one that devices interrupt less often."""
+    served = interrupts_of_devices()
+    return (1, 0) if len(served) > 1 and served[0] < served[1] else (0, 1)
+
+
+LOAD_CPU, ENGINE_CPU = two_cores()
 ENGINE_PRIORITY, ENGINE_NICE, LOAD_NICE = 40, -20, -10
 CHANNELS_OF_DAEMON = 6  # three of the market, three private
 READY_S = 30.0
@@ -97,7 +115,8 @@ class Burst:
 def place(pid: int, cpu: int, nice: int = 0, priority: int = 0, *, threads: bool = False) -> None:
     """A core for a process's main thread, and as root niceness and, above 0, a real-time priority.
 
-    Its other threads share core 0; with `threads` they do what the main one does, and all of them run where there is room.
+    Its other threads share the load's core; with `threads` they do what the main one does, and all of them run where there
+    is room.
     """
     for thread in map(int, os.listdir(f"/proc/{pid}/task")):
         os.sched_setaffinity(
