@@ -7,9 +7,10 @@ the local venue, and between them a relay that now and then holds the market fee
 sent at once, a first one half a millisecond ahead so that the daemon is awake, and right behind them a command over the
 open control connection. Bar (must): p99 50 µs, of command and strategy, with the compiled one.
 
-`cancel_all`: from right before the system call that sends the command to the kernel's stamp of the first of its cancels in
-the venue's socket; the journal says which cancels are the command's. The command can be read some time within that call:
-`since_sent` is from its end. `last`: to the stamp of the last order's cancel. The cancel of an
+`cancel_all`: from the command's arrival to the kernel's stamp of the first of its cancels in the venue's socket; the journal
+says which cancels are the command's. It has arrived when the daemon's socket is readable, which the kernel tells root
+(benchmarks/arrivals.py); otherwise the clock right before the system call that sends it stands for that. `since_before` is
+from there in any case. `last`: to the stamp of the last order's cancel. The cancel of an
 order whose own request is not answered yet has to wait for that, and is counted instead. A strategy's own cancels among the
 same frames: from the clock read right before the frame that made it decide is taken in, to the same stamp; `woken`: the same of
 the frame ahead, which finds the daemon asleep and nothing queued.
@@ -37,6 +38,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # the tests' processes; the engine is the installed one
 
+from benchmarks.arrivals import Arrivals  # noqa: E402
 from benchmarks.tick_to_trade.build import build  # noqa: E402
 from benchmarks.tick_to_trade.processes import (  # noqa: E402
     ENGINE_CPU,
@@ -179,8 +181,8 @@ class Relay(threading.Thread):
         self.cancels: list[tuple[str, int]] = []  # of which order by which id, and when
         self.holding = False
         self.strike_with: tuple[socket.socket, bytes] | None = None
-        # when the command was sent, when its sending had ended, when that of the frames before it began, and how many
-        self.struck: tuple[int, int, int, int] | None = None
+        # when the command was sent, when the sending of the frames before it began, and how many
+        self.struck: tuple[int, int, int] | None = None
         self.awake_until = 0.0
         self.selector = selectors.DefaultSelector()
         self.stopping = False
@@ -223,17 +225,17 @@ class Relay(threading.Thread):
         queued_ns = link.let_go()
         moment_ns = now_ns()
         send(command)
-        self.struck = (moment_ns, now_ns(), queued_ns, queued)
+        self.struck = (moment_ns, queued_ns, queued)
         self.awake_until = time.perf_counter() + AWAKE_S
 
 
 class Strike(NamedTuple):
-    """One command: its id, when its sending began and ended, when that of the frames before it began, and how many."""
+    """One command: its id, when it arrived, when its sending began and when that of the frames before it, and how many."""
 
     command: CommandName
     id: str
+    arrived_ns: int  # by the kernel; where it does not say, when the sending began
     moment_ns: int
-    sent_ns: int
     queued_ns: int
     queued: int
 
@@ -242,7 +244,7 @@ class Figures(NamedTuple):
     """Waits in ns."""
 
     cancels: list[float]
-    since_sent: list[float]  # the same since the command's sending had ended
+    since_before: list[float]  # the same since right before the command's sending
     last: list[float]
     strategy: list[float]
     woken: list[float]  # a strategy's, on the frame ahead
@@ -252,7 +254,9 @@ class Figures(NamedTuple):
     strategy_waited: int
 
 
-def strike(relay: Relay, control: socket.socket, command: CommandName, number: int) -> Strike:
+def strike(
+    relay: Relay, control: socket.socket, command: CommandName, number: int, arrivals: Arrivals
+) -> Strike:
     """One command behind a queue."""
     name = f"lane-{number}"
     payload = msgspec.msgpack.encode(Request(name, command))
@@ -266,7 +270,10 @@ def strike(relay: Relay, control: socket.socket, command: CommandName, number: i
         time.sleep(0.005)
     size = int.from_bytes(control.recv(4, socket.MSG_WAITALL), "little")
     control.recv(size, socket.MSG_WAITALL)
-    return Strike(command, name, *relay.struck)
+    moment_ns, queued_ns, queued = relay.struck
+    # The offset of the clocks is to the microsecond.
+    known = [at for at in arrivals.by_thread(relay.native_id or 0) if at >= moment_ns - 1000]
+    return Strike(command, name, max(min(known, default=moment_ns), moment_ns), moment_ns, queued_ns, queued)
 
 
 def play(folder: Path, rounds: int, strategy: str, pinned: bool) -> tuple[list[Strike], Figures]:
@@ -292,11 +299,16 @@ def play(folder: Path, rounds: int, strategy: str, pinned: bool) -> tuple[list[S
             for pid in (os.getpid(), int(venue.facts["pid"])):
                 place(pid, LOAD_CPU, threads=False)
             place(core.process.pid, ENGINE_CPU, ENGINE_NICE)
-        with reachable(core.place.path) as address, socket.socket(socket.AF_UNIX) as control:
+        arrivals = Arrivals()
+        with (
+            reachable(core.place.path) as address,
+            socket.socket(socket.AF_UNIX) as control,
+            arrivals.recorded(),
+        ):
             control.connect(address)
             for number, command in enumerate(commands):
                 time.sleep(PAUSE_S)
-                strikes.append(strike(relay, control, command, number))
+                strikes.append(strike(relay, control, command, number, arrivals))
                 if command != "cancel_all":
                     ControlClient(core.place.path).call("resume")
         core.end()
@@ -333,7 +345,7 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
     for each in strikes:
         told = commands[each.id]
         if each.command != "cancel_all":
-            found.others[each.command].append(float(told["ts_recv_ns"] - each.moment_ns))
+            found.others[each.command].append(float(told["ts_recv_ns"] - each.arrived_ns))
             continue
         of_command = [one for one in decided if one["seq"] == told["seq"]]
         idle += not of_command
@@ -341,9 +353,9 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
         outs = [out_ns(one["order_no"], each.moment_ns) for one in of_command if one["answered"]]
         gone = [at for at in outs if at is not None]
         if gone:
-            found.cancels.append(float(min(gone) - each.moment_ns))
-            found.since_sent.append(float(min(gone) - each.sent_ns))
-            found.last.append(float(max(gone) - each.moment_ns))
+            found.cancels.append(float(min(gone) - each.arrived_ns))
+            found.since_before.append(float(min(gone) - each.moment_ns))
+            found.last.append(float(max(gone) - each.arrived_ns))
     of_commands = {told["seq"] for told in commands.values()}
     for one in decided:
         began_ns = one["ts_recv_ns"]
@@ -390,7 +402,7 @@ def main() -> None:
     queued = [each.queued for each in strikes]
     result: dict[str, Any] = {"commands": len(found.cancels), **shares("", found.cancels)}
     result |= {"without an open order": found.idle}
-    result |= shares("since_sent_", found.since_sent)
+    result |= shares("since_before_", found.since_before)
     result |= {"queued_min": min(queued), "queued_max": max(queued)}
     result |= (
         shares("last_", found.last) | shares("strategy_", found.strategy) | shares("woken_", found.woken)
