@@ -75,7 +75,10 @@ cdef class Outputs(Outlet):
         if self.executor is not None:
             self.keep_outputs()
             for approved in self.core.gate.take():
-                self.let_go(approved)
+                try:
+                    self.let_go(approved)
+                except Exception as error:  # whatever it is, the core goes on to the other orders
+                    self.tell(f"order {approved.order_no} could not be cancelled", error)
         return 0
 
     cdef int hand_out(self, bytes outputs) except -1:

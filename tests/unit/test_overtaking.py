@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 
 from adapters.mexc.decoder import MexcDecoder
 from engine import control
@@ -19,7 +20,7 @@ from engine.control import CommandName, Reply, Request
 from engine.control_server import ControlServer
 from engine.core import event
 from engine.core.describe import describe
-from engine.core.enums import OrderReport
+from engine.core.enums import CommandKind, OrderReport
 from engine.core.risk.gate import ApprovalVoid, Approved
 from engine.execution.executor import Executor
 from engine.execution.quick_lane import QuickLane
@@ -226,6 +227,18 @@ def test_the_first_cancel_of_all_is_out_before_the_others_are_decided(tmp_path: 
     told = [describe(record.raw) for record in read_log(tmp_path, JOURNAL_STEM)]
     canceled = [each["order_no"] for each in told if each["kind"] == "CANCEL"]
     assert canceled == [*desk.numbers, first], "each once, in the order in which they were placed"
+
+
+@pytest.mark.filterwarnings("ignore:coroutine")  # what cannot be begun without a loop
+def test_a_first_cancel_that_cannot_leave_keeps_no_other_from_being_decided(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, orders=3)
+    desk.executor.take_lane(None)
+    with pytest.raises(RuntimeError, match="no running event loop"):  # of the others, when the event is over
+        desk.sequencer.ingest(event.command(CommandKind.CANCEL_ALL))
+    assert all(desk.session.engine.order(number).cancel_pending for number in desk.numbers)
+    desk.journal.close()
+    told = [describe(record.raw) for record in read_log(tmp_path, JOURNAL_STEM)]
+    assert [each["order_no"] for each in told if each["kind"] == "CANCEL"] == desk.numbers
 
 
 def test_a_command_overtakes_the_only_order_of_a_frame_that_others_wait_behind(tmp_path: Path) -> None:
