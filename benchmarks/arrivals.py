@@ -1,7 +1,7 @@
 """When a message became readable at its receiver's socket, by the kernel itself (tracepoint sock:sk_data_ready).
 
-For root, where the kernel has tracefs; it costs the sender some 100 ns. The clock right before a sender's system call is early by
-whatever keeps the sender from getting there, the clock after it is late.
+For root, where the kernel has tracefs. The clock right before a sender's system call is early by whatever keeps the sender from
+getting there, the clock after it is late.
 """
 
 from __future__ import annotations

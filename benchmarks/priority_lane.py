@@ -403,6 +403,7 @@ def main() -> None:
     result: dict[str, Any] = {"commands": len(found.cancels), **shares("", found.cancels)}
     result |= {"without an open order": found.idle}
     result |= shares("since_before_", found.since_before)
+    result |= {"arrivals_told_by_the_kernel": sum(each.arrived_ns != each.moment_ns for each in strikes)}
     result |= {"queued_min": min(queued), "queued_max": max(queued)}
     result |= (
         shares("last_", found.last) | shares("strategy_", found.strategy) | shares("woken_", found.woken)

@@ -27,7 +27,7 @@ REHEARSE_NS = rehearse_ns
 REHEARSED_AT_ONCE = 4
 
 cdef enum:
-    SYSTEMS_SHARE = 4          # once in so many rounds: it takes longer than all other parts
+    SYSTEMS_SHARE = 4          # once in so many rounds: it is the dearest part
 
 ctypedef struct awake_t:
     int64_t due_ns          # when the next rehearsal is
