@@ -303,7 +303,6 @@ class Executor:
             begun = self._begin(sending)
         try:
             evidence = await begun
-            self._sequencer.heed()
             if sending.redeemed:
                 self._sequencer.observe("send", sending.sent_ns - sending.began_ns)
                 self._sequencer.observe("acknowledge", time.perf_counter_ns() - sending.sent_ns)
@@ -340,7 +339,6 @@ class Executor:
             begun = self._begin_cancel(approved)
         try:
             evidence = await begun
-            self._sequencer.heed()
         finally:
             self._cancel_lane.leave()
         if evidence is None:
