@@ -142,7 +142,9 @@ class Executor:
 
     def expect(self, approvals: list[Approved]) -> None:
         """These are submitted next, one after the other; a cancel in between waits for the order that it is of."""
-        self._expected.update([each.order_no for each in approvals if not each.is_cancel])
+        for approved in approvals:
+            if not approved.is_cancel:
+                self._expected.add(approved.order_no)
 
     def end_batch(self) -> None:
         """All that one event asked for was submitted, and what a command asked for meanwhile."""

@@ -11,6 +11,7 @@ the sum of its single fills. Each may arrive first, twice, or late; taking the l
 """
 
 from libc.stdint cimport uint32_t
+from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
 from engine.core.event cimport (
@@ -47,6 +48,25 @@ cdef uint64_t free_order_no(const state_t* s) noexcept nogil:
         if not s.orders[number & (ORDER_SLOTS - 1)].open_:
             return number
     return 0
+
+
+cdef int compare_numbers(const void* one, const void* other) noexcept nogil:
+    cdef uint64_t first = (<const uint64_t*>one)[0], second = (<const uint64_t*>other)[0]
+    return (first > second) - (first < second)
+
+
+cdef uint32_t open_numbers(const state_t* s, uint64_t* numbers) noexcept nogil:
+    """Write the numbers of all open orders, ascending, into an array of ORDER_SLOTS; how many."""
+    cdef uint32_t i, count = 0
+    cdef int32_t slot
+    for i in range(s.totals.instruments):
+        slot = s.exposures[i].first_order
+        while slot >= 0:
+            numbers[count] = s.orders[slot].order_no
+            count += 1
+            slot = s.orders[slot].next_open
+    qsort(numbers, count, sizeof(uint64_t), compare_numbers)
+    return count
 
 
 cdef int64_t open_lots(const order_t* order) noexcept nogil:
