@@ -28,9 +28,11 @@ cdef class ControlServer(Lookout):
     cdef readonly dict _answers
     cdef readonly object refused
     cdef bint _is_working
+    cdef _Client _nearest              # of those that are listened to the last one
     cpdef work(self)
     cdef _accept(self, listener)
     cdef _listen_to(self, _Client client)
+    cdef _forget_nearest(self, _Client client)
     cdef _read(self, _Client client)
     cdef _take_request(self, _Client client, begun=*)
     cpdef _drop(self, _Client client, counter=*)

@@ -3,7 +3,7 @@
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint64_t
 
-from engine.lookout cimport Lookout
+from engine.lookout cimport SERVE_OTHERS, Lookout
 from engine.quick_command cimport QuickCommand
 
 import asyncio
@@ -140,6 +140,17 @@ cdef class ControlServer(Lookout):
         finally:
             self._is_working = False
 
+    cdef int serve_nearest(self) except -1:
+        """As Lookout.serve_nearest: the one who was listened to last."""
+        if self._nearest is None or self._is_working:
+            return SERVE_OTHERS
+        self._is_working = True
+        try:
+            self._read(self._nearest)
+        finally:
+            self._is_working = False
+        return 0
+
     cpdef rehearse(self):
         """As Lookout.rehearse."""
         cdef char data[1]
@@ -164,6 +175,7 @@ cdef class ControlServer(Lookout):
 
     cdef _listen_to(self, _Client client):
         self._ready.register(client.link, select.EPOLLIN)
+        self._nearest = client
         client.timer = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self._drop, client, "idle")
 
     cdef _read(self, _Client client):
@@ -207,6 +219,7 @@ cdef class ControlServer(Lookout):
         answer = self._begin(request, begun)
         client.received = client.received[end:]
         self._ready.unregister(client.link)
+        self._forget_nearest(client)
         if client.timer is not None:
             client.timer.cancel()
         task = asyncio.get_running_loop().create_task(self._reply(client, answer))
@@ -232,12 +245,17 @@ cdef class ControlServer(Lookout):
                 self._listen_to(client)
                 self._take_request(client)
 
+    cdef _forget_nearest(self, _Client client):
+        if self._nearest is client:
+            self._nearest = None
+
     cpdef _drop(self, _Client client, counter=""):
         if counter:
             self.refused[counter] += 1
         if client.timer is not None:
             client.timer.cancel()
         self._clients.pop(client.link.fileno(), None)
+        self._forget_nearest(client)
         client.link.close()  # which takes it out of the epoll set
 
     cdef _begin(self, request, begun):

@@ -13,7 +13,8 @@ from native.log_writer cimport LogWriter
 
 
 cdef enum:
-    REHEARSAL_PARTS = 3
+    REHEARSAL_PARTS = 4
+    NEWEST_MOST = 1024
 
 
 cdef class Sequencer(Outputs):
@@ -34,6 +35,9 @@ cdef class Sequencer(Outputs):
     cdef object waiting                # events that came in while one was in process
     cdef char* scratch
     cdef size_t scratch_room
+    cdef char newest[NEWEST_MOST]      # the newest change of a book, as it came: for rehearsals
+    cdef size_t newest_length          # 0: none
+    cdef uint16_t newest_source
     cdef Histogram decode_ns
     cdef Histogram record_ns
     cdef Histogram core_ns
@@ -46,6 +50,7 @@ cdef class Sequencer(Outputs):
     cdef int64_t lag_of(self, uint16_t source, const char* frame, size_t length, int64_t ts_recv_ns) except? -1
     cpdef rehearse(self, int32_t instrument)
     cdef int rehearse_part(self, int32_t instrument, int part) except -1
+    cdef int rehearse_frame(self) except -1
     cpdef heed(self)
     cdef event_t* decode(self, event_t* raw, const char* frame) except NULL
     cdef event_t* document_event(self, const event_t* raw, bytes decoded) except NULL

@@ -35,6 +35,15 @@ cdef inline bint is_durable_input(uint16_t kind) noexcept nogil:
     return EVENT_START <= kind <= EVENT_RECONCILED
 
 
+cdef inline void head_of(event_t* raw, uint16_t source, size_t length) noexcept nogil:
+    """What a frame is decoded by."""
+    memset(raw, 0, sizeof(event_t))
+    raw.kind = TAPE_FRAME
+    raw.source = source
+    raw.instrument = -1
+    raw.length = <uint32_t>min(length, FRAME_MOST)
+
+
 cdef class Sequencer(Outputs):
     """See the module. One thread; `journal` and `tape` may be None (replay, backtest)."""
 
@@ -90,22 +99,20 @@ cdef class Sequencer(Outputs):
         cdef event_t* event
         cdef int64_t began = steady_ns(), decoded, recorded
         cdef int32_t instrument
+        cdef bint is_delta
         if self.busy:
             return self.postpone(TAPE_FRAME, source, -1, frame[:length], ts_recv_ns)
         self.heed_flag()
         if began - self.frame_ended_ns < BEHIND_NS:
             self.heed_commands(began)
         self.frames += 1
-        memset(&raw, 0, sizeof(raw))
+        head_of(&raw, source, length)
         self.seq += 1
         raw.seq = self.seq
         raw.ts_recv_ns = ts_recv_ns
-        raw.kind = TAPE_FRAME
-        raw.source = source
-        raw.instrument = -1
-        raw.length = <uint32_t>min(length, FRAME_MOST)
         event = self.decode(&raw, frame)
         instrument = event.instrument
+        is_delta = event.kind == EVENT_BOOK_DELTA
         decoded = steady_ns()
         if event.kind == EVENT_MALFORMED:
             self.note_malformed(<const malformed_t*>(event + 1), source)
@@ -122,9 +129,13 @@ cdef class Sequencer(Outputs):
         self.frame_ns.add(self.core_ended_ns - began)
         self.frame_ended_ns = steady_ns()
         self.backlog.spend(self.frame_ended_ns - began)
-        if self.call_soon is not None and self.frame_ended_ns - self.rehearsed_ns >= REHEARSE_NS and instrument >= 0:
-            self.rehearsed_ns = self.frame_ended_ns
-            self.call_soon(self.rehearsal, instrument)
+        if self.call_soon is not None:
+            if is_delta and length <= NEWEST_MOST:
+                memcpy(self.newest, frame, length)
+                self.newest_length, self.newest_source = length, source
+            if self.frame_ended_ns - self.rehearsed_ns >= REHEARSE_NS and instrument >= 0:
+                self.rehearsed_ns = self.frame_ended_ns
+                self.call_soon(self.rehearsal, instrument)
         return 0
 
     cdef bint is_behind(self, uint16_t source) noexcept:
@@ -136,10 +147,7 @@ cdef class Sequencer(Outputs):
         """How much later than the feed's quickest one a frame came that is left out; 0 where it does not say."""
         cdef event_t raw
         cdef event_t* event
-        memset(&raw, 0, sizeof(raw))
-        raw.source = source
-        raw.instrument = -1
-        raw.length = <uint32_t>min(length, FRAME_MOST)
+        head_of(&raw, source, length)
         event = self.decode(&raw, frame)
         return max(ts_recv_ns - event.ts_event_ns - self.core.c.sources[source].offset_ns, 0) if event.ts_event_ns > 0 else 0
 
@@ -292,21 +300,33 @@ cdef class Sequencer(Outputs):
             self.rehearse_part(instrument, part)
 
     cdef int rehearse_part(self, int32_t instrument, int part) except -1:
-        """One of REHEARSAL_PARTS: a command's way, an order's, a cancel's."""
+        """One of REHEARSAL_PARTS: a frame's way, a command's, an order's, a cancel's."""
         cdef bint is_known = 0 <= instrument < <int32_t>self.core.c.totals.instruments
         if self.busy or self.journal_failed or self.executor is None or not is_known:
             return 0
         if part == 0:
+            return self.rehearse_frame()
+        if part == 1:
             if self.lookout is not None:
                 self.lookout.rehearse()
             return 0
-        if part == 1:
+        if part == 2:
             self.core.rehearse(instrument)
         else:
             self.core.rehearse_cancel(instrument)
         if self.journal is not None:
             self.journal.expect()
         return self.hand_out(b"")
+
+    cdef int rehearse_frame(self) except -1:
+        """The newest change of a book once more, up to the book."""
+        cdef event_t raw
+        if self.newest_length:
+            head_of(&raw, self.newest_source, self.newest_length)
+            self.core.rehearse_delta(self.decode(&raw, self.newest))
+            if self.tape is not None:
+                self.tape.expect()
+        return 0
 
     # The steps.
 
@@ -422,15 +442,12 @@ cdef class Sequencer(Outputs):
 
     cdef int heed_commands(self, int64_t now_ns) except -1:
         """What an operator wants comes before the frames that are waiting."""
-        cdef int number
         if self.lookout is None or self.busy:
             return 0
-        number = self.lookout.sees(now_ns)
-        if number >= 0:
-            try:
-                self.lookout.serve(number)
-            except Exception as error:  # whatever it is, the feed goes on
-                self.tell("a command could not be obeyed", error)
+        try:
+            self.lookout.look(now_ns)
+        except Exception as error:  # whatever it is, the feed goes on
+            self.tell("a command could not be obeyed", error)
         return 0
 
     cpdef heed(self):

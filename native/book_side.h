@@ -181,11 +181,15 @@ static __attribute__((noinline)) void book_side_recentre(book_side_t *s, int64_t
     s->recentred++;
 }
 
+/* Whether the best is in the middle half of the window. */
+static inline int book_side_is_settled(const book_side_t *s) {
+    uint32_t quarter = s->window_ticks / 4;
+    return (uint32_t)s->best - quarter < 2 * quarter;
+}
+
 /* Where the best has left the middle half of the window, or the window ran empty. */
 static inline void book_side_settle(book_side_t *s) {
-    uint32_t quarter = s->window_ticks / 4;
-
-    if (__builtin_expect((uint32_t)s->best - quarter < 2 * quarter, 1)) return;
+    if (__builtin_expect(book_side_is_settled(s), 1)) return;
     if (s->best >= 0)
         book_side_recentre(s, s->base + s->best);
     else if (s->n_overflow)

@@ -61,6 +61,23 @@ static inline int book_apply(order_book_t *book, const level_t *levels, uint32_t
     return BOOK_OK;
 }
 
+/* Whether the side has these levels, all of its window, as they stand: to apply them again changes nothing. */
+static inline int book_holds(const order_book_t *book, const level_t *levels, uint32_t n, int side) {
+    const book_side_t *s = book_side_const(book, side);
+    int64_t size;
+    uint64_t offset;
+    uint32_t i;
+
+    if (!book_side_is_settled(s)) return 0;
+    for (i = 0; i < n; i++) {
+        offset = (uint64_t)(s->sign * levels[i].price_ticks) - (uint64_t)s->base;
+        if (offset >= s->window_ticks) return 0;
+        size = s->words[offset >> 6] >> (offset & 63) & 1 ? s->sizes[offset] : 0;
+        if (size != levels[i].size_lots) return 0;
+    }
+    return 1;
+}
+
 static inline int book_empty(const order_book_t *book, int side) {
     return book_side_const(book, side)->best < 0;
 }

@@ -35,6 +35,7 @@ cdef extern from "native/order_book.h" nogil:
     void book_let_go(order_book_t *book)
     int book_set(order_book_t *book, int side, int64_t price_ticks, int64_t size_lots)
     int book_apply(order_book_t *book, const level_t *levels, uint32_t n, int side)
+    int book_holds(const order_book_t *book, const level_t *levels, uint32_t n, int side)
     int book_load(order_book_t *book, const level_t *asks, uint32_t n_asks, const level_t *bids,
                   uint32_t n_bids, uint32_t depth_limit)
     int book_empty(const order_book_t *book, int side)

@@ -79,6 +79,15 @@ cdef class OrderBook:
         free(native)
         check(status)
 
+    def holds(self, int side, levels):
+        """Whether a side has these levels, all of its window, as they stand, so that to apply them again changes nothing."""
+        pairs = list(levels)
+        checked_side(side)
+        cdef level_t *native = native_levels(pairs)
+        cdef bint found = book_holds(&self.c, native, len(pairs), side)
+        free(native)
+        return found
+
     def load(self, asks, bids, uint32_t depth_limit=0):
         """Replace the book by a snapshot; a side with depth_limit levels or more is unknown beyond its worst.
 

@@ -34,8 +34,8 @@ cdef class Engine(Audience):
     cdef int on_durable(self, const event_t* event) except -1
     cdef int flatten(self, int32_t instrument) except -1
     cdef int forget_session(self) except -1
-    cdef list open_numbers(self)
     cdef int ask_all(self, uint16_t kind) except -1
+    cdef int rehearse_delta(self, const event_t* event) except -1
     cdef int rehearse_cancels(self) except -1
     cdef int resync(self, Book book, uint32_t reason) except -1
     cdef int obey(self, const command_t* command, int32_t instrument) except -1

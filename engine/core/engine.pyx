@@ -15,10 +15,10 @@ from engine.core.money cimport money_int, money_less, money_put
 from engine.core.order cimport order_view
 from engine.core.risk.breakers cimport drawdown_trips, errors_trip, loss_trips, rejects_trip, volatility_rests, volatility_turns
 from engine.core.state.books cimport BOOK_CHANGED, BOOK_DAMAGED, BOOK_HOLE
-from engine.core.state.orders cimport find_order
+from engine.core.state.orders cimport find_order, open_numbers
 from engine.core.state.portfolio cimport realised_profit, refresh_exposure, total_equity
 from engine.core.state.state cimport (
-    MAX_SOURCES, NO_STRATEGY, TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE, UNKNOWN,
+    MAX_SOURCES, NO_STRATEGY, ORDER_SLOTS, TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE, UNKNOWN,
     recent_has, recent_key, source_t,
 )
 from engine.core.strategy cimport WANTS_BOOK, WANTS_ORDER, WANTS_TIMER, WANTS_TRADE, Strategy, Trade
@@ -323,36 +323,35 @@ cdef class Engine(Audience):
             self.operator.flatten(i)
         return 0
 
-    cdef list open_numbers(self):
-        """The numbers of all open orders, ascending."""
-        cdef uint32_t i
-        cdef int32_t slot
-        numbers = []
-        for i in range(self.c.totals.instruments):
-            slot = self.c.exposures[i].first_order
-            while slot >= 0:
-                numbers.append(self.c.orders[slot].order_no)
-                slot = self.c.orders[slot].next_open
-        numbers.sort()
-        return numbers
+    cdef int rehearse_delta(self, const event_t* event) except -1:
+        """The way of a book's change up to the book, with nothing changed."""
+        cdef Book book = self.book_of(event)
+        cdef const book_t* delta = <const book_t*>(<const char*>event + sizeof(event_t))
+        if event.kind == EVENT_BOOK_DELTA and book is not None:
+            book.rehearse(delta, <const level_t*>(delta + 1))
+        return 0
 
     cdef int rehearse_cancels(self) except -1:
         """Have at hand what a cancel of all touches, where that is not much."""
+        cdef uint64_t numbers[ORDER_SLOTS]
         cdef const order_t* order
+        cdef uint32_t i
         if self.c.totals.open_orders > REHEARSED_MOST:
             return 0
-        for number in self.open_numbers():
-            order = find_order(self.c, number)
+        for i in range(open_numbers(self.c, numbers)):
+            order = find_order(self.c, numbers[i])
             prefetch(order)
             prefetch(&order.venue_order_id)
         return 0
 
     cdef int ask_all(self, uint16_t kind) except -1:
         """A QUERY for every UNKNOWN order, or a CANCEL for every open one, in the order they were placed."""
+        cdef uint64_t numbers[ORDER_SLOTS]
         cdef order_t* order
+        cdef uint32_t i
         cdef bint is_first = True
-        for number in self.open_numbers():
-            order = find_order(self.c, number)
+        for i in range(open_numbers(self.c, numbers)):
+            order = find_order(self.c, numbers[i])
             if kind == ACTION_QUERY:
                 if order.state == UNKNOWN:
                     self.ask(kind, order)

@@ -111,6 +111,42 @@ def test_what_a_bounded_book_knows_is_true(updates: list[tuple[int, int, int]], 
         assert_equal(book, twin)
 
 
+@given(UPDATES, UPDATES, st.integers(0, 4), st.sampled_from([BID, ASK]))
+@settings(max_examples=300, deadline=None)
+def test_levels_that_a_book_holds_change_nothing_when_they_are_applied_again(
+    updates: list[tuple[int, int, int]], told: list[tuple[int, int, int]], max_overflow: int, side: int
+) -> None:
+    book = OrderBook(window_ticks=256, max_overflow=max_overflow)
+    for which, price, size in updates:
+        book.set(which, price, size)
+    levels = [(price, size) for which, price, size in told if which == side]
+    book.apply(side, levels)
+    before = (book.canonical_bytes(), book.dropped, book.recentred, book.best_bid, book.best_ask)
+    if book.holds(side, levels):
+        assert all(book.size_at(side, price) == size for price, size in levels)
+        book.apply(side, levels)
+        assert (
+            book.canonical_bytes(),
+            book.dropped,
+            book.recentred,
+            book.best_bid,
+            book.best_ask,
+        ) == before
+
+
+def test_what_a_book_holds() -> None:
+    book = OrderBook(window_ticks=256)
+    assert not book.holds(BID, []), "an empty side has no window yet"
+    book.apply(BID, [(10_000, 5), (9_990, 3), (5_000, 1)])
+    assert book.holds(BID, [(10_000, 5), (9_990, 3), (9_991, 0)])
+    assert not book.holds(BID, [(10_000, 4)]), "another size"
+    assert not book.holds(BID, [(9_991, 1)]), "no such level"
+    assert not book.holds(BID, [(9_990, 0)]), "it is there"
+    assert not book.holds(BID, [(5_000, 1)]), "beyond the window"
+    with pytest.raises(ValueError, match="side"):
+        book.holds(7, [])
+
+
 def test_full_overflow_drops_the_farthest_level_and_says_so() -> None:
     book = OrderBook(window_ticks=256, max_overflow=2)
     book.apply(BID, [(10_000, 1), (5_000, 1), (4_000, 1), (3_000, 1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import stat
@@ -389,6 +390,31 @@ def test_a_command_overtakes_the_frames_behind_the_one_in_process(tmp_path: Path
             for _ in range(2_000):  # without a turn of the loop
                 core.sequencer.ingest_frame_bytes(1, b"no frame")
             assert core.session.engine.is_halted
+
+    Core(tmp_path).talk(body)
+
+
+def test_every_client_is_looked_at_whoever_came_last(tmp_path: Path) -> None:
+    async def body(core: Core) -> None:
+        with contextlib.ExitStack() as stack:
+            address = stack.enter_context(control.reachable(tmp_path))
+            links = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3)]
+            for link in links:
+                link.connect(address)
+                core.server.work()
+            links.append(links.pop(1))  # the last one in came not last
+            for number, link in enumerate(links):
+                before = core.session.engine.seq
+                link.sendall(frame(msgspec.msgpack.encode(Request(f"id-{number}", "reduce_only"))))
+                for _ in range(2_000):  # without a turn of the loop
+                    core.sequencer.ingest_frame_bytes(1, b"no frame")
+                assert core.session.engine.seq == before + 2_001
+            links[0].close()  # a client that has gone is no obstacle
+            for _ in range(2_000):
+                core.sequencer.ingest_frame_bytes(1, b"no frame")
+            links[1].sendall(b"")
+            await asyncio.sleep(0)
+        assert core.told.count("acknowledged") == 3
 
     Core(tmp_path).talk(body)
 

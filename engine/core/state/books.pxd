@@ -32,6 +32,7 @@ cdef class Book:
     cdef size_t pending_used
     cdef size_t pending_room
     cdef int on_delta(self, const book_t* delta, const level_t* levels, int64_t now_ns) except -1
+    cdef void rehearse(self, const book_t* delta, const level_t* levels) noexcept
     cdef int on_snapshot(self, const book_t* snapshot, const level_t* levels, int64_t now_ns) except -1
     cdef void distrust(self, uint32_t trust) noexcept
     cdef void let_go(self) noexcept

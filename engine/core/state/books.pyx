@@ -13,7 +13,7 @@ from engine.core.state.state cimport TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE
 from native.order_book cimport (
     BOOK_ASK, BOOK_BID, BOOK_DEFAULT_MAX_OVERFLOW, BOOK_DEFAULT_WINDOW_TICKS, BOOK_OK, book_apply, book_best_lots,
     book_best_ticks, book_clear, book_copy, book_count, book_crossed, book_cursor, book_cursor_next, book_cursor_t,
-    book_digest, book_free, book_init, book_known_limit_ticks, book_knows, book_let_go, book_load, book_size_at,
+    book_digest, book_free, book_holds, book_init, book_known_limit_ticks, book_knows, book_let_go, book_load, book_size_at,
 )
 
 cdef size_t PENDING_FIRST = 1 << 14
@@ -128,6 +128,14 @@ cdef class Book:
             # The delta after the hole is the first that a fresh snapshot may have to bridge to.
             self._keep(delta, levels)
         return outcome
+
+    cdef void rehearse(self, const book_t* delta, const level_t* levels) noexcept:
+        """Apply the newest delta again, where that changes nothing: what the next one needs is at hand then."""
+        if (self.market.trust == TRUST_LIVE and delta.to_version == self.version
+                and book_holds(&self.book, levels, delta.n_asks, BOOK_ASK)
+                and book_holds(&self.book, levels + delta.n_asks, delta.n_bids, BOOK_BID)):
+            book_apply(&self.book, levels, delta.n_asks, BOOK_ASK)
+            book_apply(&self.book, levels + delta.n_asks, delta.n_bids, BOOK_BID)
 
     cdef int on_snapshot(self, const book_t* snapshot, const level_t* levels, int64_t now_ns) except -1:
         """Load a snapshot and bridge it to the buffered deltas; BOOK_HOLE where it is too old for them."""
