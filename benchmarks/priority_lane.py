@@ -1,8 +1,8 @@
 """From a cancel to its bytes on the venue's socket, an operator's and a strategy's, behind 200 queued frames of market data.
 
-    python benchmarks/priority_lane.py [--rounds 200] [--strategy compiled|python] [--json FILE]
+    python benchmarks/priority_lane.py [--rounds 200] [--strategy compiled|python] [--spin-ms 60000] [--json FILE]
 
-The real daemon (`run.spin`) with a quote a side open on four symbols (`quoter`, compiled, or `market_maker`, in Python),
+The real daemon (`run.spin`; it does not sleep between the bursts unless `--spin-ms 3` lets it) with a quote a side open on four symbols (`quoter`, compiled, or `market_maker`, in Python),
 the local venue, and between them a relay that now and then holds the market feed back until 200 frames are queued. They are
 sent at once, a first one half a millisecond ahead so that the daemon is awake, and right behind them a command over the
 open control connection. Bar (must): p99 50 µs, of command and strategy, with the compiled one.
@@ -65,6 +65,7 @@ AHEAD_S = 0.0005
 AHEAD_NS = 1_000_000
 AWAKE_S = 0.005
 PAUSE_S = 0.3
+SPIN_MS = 60_000
 SYMBOLS = (
     "BTCUSDT",
     "ETHUSDT",
@@ -75,6 +76,7 @@ RUN = """
 symbols = [{symbols}]
 [run]
 spin = true
+spin_ms = {spin_ms}
 [adapter]
 rest_url = "http://127.0.0.1:{port}"
 ws_url = "ws://127.0.0.1:{port}/ws"
@@ -276,7 +278,9 @@ def strike(
     return Strike(command, name, max(min(known, default=moment_ns), moment_ns), moment_ns, queued_ns, queued)
 
 
-def play(folder: Path, rounds: int, strategy: str, pinned: bool) -> tuple[list[Strike], Figures]:
+def play(
+    folder: Path, rounds: int, strategy: str, pinned: bool, spin_ms: int = SPIN_MS
+) -> tuple[list[Strike], Figures]:
     """The commands, and what became of them."""
     strikes: list[Strike] = []
     commands: list[CommandName] = ["cancel_all"] * rounds
@@ -290,7 +294,8 @@ def play(folder: Path, rounds: int, strategy: str, pinned: bool) -> tuple[list[S
         relay.start()
         core: CoreProcess = venue.core(
             make_run(
-                folder / "run", RUN.format(port=relay.port, symbols=names, strategy=STRATEGIES[strategy])
+                folder / "run",
+                RUN.format(port=relay.port, symbols=names, strategy=STRATEGIES[strategy], spin_ms=spin_ms),
             )
         )
         core.wait_until(lambda status: status.gate.approved > 0)
@@ -388,6 +393,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--strategy", choices=tuple(STRATEGIES), default="compiled")
     parser.add_argument(
+        "--spin-ms",
+        type=int,
+        default=SPIN_MS,
+        help="run.spin_ms: how long it polls after a frame before it sleeps",
+    )
+    parser.add_argument(
         "--no-pin", action="store_true", help="leave cores and priorities to the operating system"
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -396,7 +407,7 @@ def main() -> None:
     pinned = not options.no_pin and (os.cpu_count() or 1) > 1
     favour = favoured_session() if pinned else contextlib.nullcontext()
     with tempfile.TemporaryDirectory(prefix="penstock-lane-") as name, favour:
-        strikes, found = play(Path(name), options.rounds, options.strategy, pinned)
+        strikes, found = play(Path(name), options.rounds, options.strategy, pinned, options.spin_ms)
     if not found.cancels:
         sys.exit("no command found an open order to cancel")
     queued = [each.queued for each in strikes]
@@ -412,7 +423,8 @@ def main() -> None:
     for command, waits in found.others.items():
         result |= shares(f"{command}_", waits)
     within = sum(wait <= BAR_NS for wait in found.cancels) / len(found.cancels)
-    result |= {"within_bar": round(within, 3), "strategy": options.strategy, "pinned": pinned, **machine()}
+    result |= {"within_bar": round(within, 3), "strategy": options.strategy, "pinned": pinned}
+    result |= {"spin_ms": options.spin_ms, **machine()}
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(json.dumps(result, indent=2) + "\n")

@@ -1,6 +1,5 @@
 from engine.sequencer import Sequencer
 
-SPIN_NS: int
 IDLE_CHECK_S: float
 LOOK_S: float
 REHEARSE_NS: int
@@ -8,5 +7,5 @@ REHEARSED_AT_ONCE: int
 
 class Awake:
     def __init__(self, sequencer: Sequencer) -> None: ...
-    async def keep(self, *, around_ms: int, after_frames: bool) -> None: ...
+    async def keep(self, *, around_ms: int, after_frames_ms: int) -> None: ...
     def rehearse_after(self, instrument: int) -> None: ...

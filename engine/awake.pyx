@@ -17,10 +17,8 @@ from engine.sequencer cimport REHEARSAL_PARTS, Sequencer
 import asyncio
 
 
-cdef int64_t spin_ns = 3_000_000
 cdef int64_t look_ns = 50_000_000
 cdef int64_t rehearse_ns = 15_000
-SPIN_NS = spin_ns
 IDLE_CHECK_S = 0.001
 LOOK_S = look_ns / 1e9
 REHEARSE_NS = rehearse_ns
@@ -52,7 +50,7 @@ cdef class Awake:
     cdef EachTurn each_turn          # None: the loop is not uvloop's
     cdef awake_t polling
     cdef object ended
-    cdef bint after_frames
+    cdef int64_t after_frames_ns
     cdef int64_t around_ns
     cdef int64_t since_ns            # frames before this do not count
     cdef int64_t look_at_ns
@@ -67,16 +65,16 @@ cdef class Awake:
         self.sequencer = sequencer
         self.opening = []
 
-    async def keep(self, *, int64_t around_ms, bint after_frames):
-        """Poll from `around_ms` before an opening until as long after it, 0: never, and rehearse a part every REHEARSE_NS.
+    async def keep(self, *, int64_t around_ms, int64_t after_frames_ms):
+        """Poll from `around_ms` before an opening until as long after it, and `after_frames_ms` after the newest frame; 0: never.
 
-        With `after_frames` poll also until SPIN_NS after the newest frame, and rehearse one instrument after another.
+        Meanwhile a part is rehearsed every REHEARSE_NS, around an opening of what opens, else of one instrument after another.
         """
         self.loop = asyncio.get_running_loop()
         self.ended = self.loop.create_future()
         self.next_turn = self.turn
         self.loopback = Loopback()
-        self.around_ns, self.after_frames = around_ms * 1_000_000, after_frames
+        self.around_ns, self.after_frames_ns = around_ms * 1_000_000, after_frames_ms * 1_000_000
         self.since_ns = self.sequencer.frame_ended_ns
         self.bind(self.loop)
         self.turn()
@@ -114,7 +112,7 @@ cdef class Awake:
             return
         if not is_awake:
             self.rest()
-            self.timer = self.loop.call_later(IDLE_CHECK_S if self.after_frames else LOOK_S, self.next_turn)
+            self.timer = self.loop.call_later(IDLE_CHECK_S if self.after_frames_ns else LOOK_S, self.next_turn)
         elif self.each_turn is None:  # what is called soon has a loop poll its sockets without waiting
             self.timer = self.loop.call_soon(self.next_turn)
         elif not self.is_awake:
@@ -133,7 +131,7 @@ cdef class Awake:
 
     cpdef rehearse_after(self, int32_t instrument):
         """After a frame: rehearse on its instrument, or do not sleep before the next one, which rehearses as well."""
-        if not self.after_frames or self.ended is None or self.ended.done():
+        if not self.after_frames_ns or self.ended is None or self.ended.done():
             self.sequencer.rehearse(instrument)
         elif not self.is_awake:
             self.rest()
@@ -146,8 +144,8 @@ cdef class Awake:
             utc_ns = wall_ns()
             self.opening = self.sequencer.core.openings(utc_ns - self.around_ns, utc_ns + self.around_ns)
             self.look_at_ns = now_ns + look_ns
-        return (self.after_frames and self.sequencer.frame_ended_ns > self.since_ns
-                and now_ns < self.sequencer.frame_ended_ns + spin_ns) or len(self.opening) > 0
+        return (self.sequencer.frame_ended_ns > self.since_ns
+                and now_ns < self.sequencer.frame_ended_ns + self.after_frames_ns) or len(self.opening) > 0
 
     cdef int rehearse(self) except -1:
         """The next part: with what opens, else with the instrument whose turn it is."""

@@ -127,9 +127,14 @@ class RunConfig(Section):
         default=2048, description="Resident memory of the core above which it raises an alert."
     )
     spin: bool = Field(
-        default=False, description="Poll for a few milliseconds after the last packet: faster, uses a core."
+        default=False,
+        description="Poll for `spin_ms` after the last packet instead of sleeping: faster, uses a core.",
     )
-
+    spin_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(
+        default=3,
+        description="How long to poll after a packet. In a virtual machine a processor that sleeps may get its core back "
+        "milliseconds late: longer than any silence of the feed means never to sleep.",
+    )
     conflate_lag_ms: Annotated[int, Field(ge=0, le=86_400_000)] = Field(
         default=2000,
         description="How far behind a market feed may fall, with more of it unread, before frames are left out and its books "

@@ -212,7 +212,7 @@ class Daemon(Rim):
             self._run(self._house.run())
             run = self.config.run
             awake = Awake(self.sequencer)
-            self._run(awake.keep(around_ms=run.opening_awake_ms, after_frames=run.spin))
+            self._run(awake.keep(around_ms=run.opening_awake_ms, after_frames_ms=run.spin_ms * run.spin))
             self.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon, awake.rehearse_after)
             # What is here now lives as long as the session: the collector need not look at it again, and runs when
             # the house is kept, never in the midst of an event.

@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 SUBSCRIPTION = '{"method":"SUBSCRIPTION","params":["spot@public.aggre.depth.v3.api.pb@10ms@BTCUSDT"],"id":1}'
 MARKER_SCALE, MARKER, ORDER_LOTS = 10_000, 7_777, 10_000  # as tick_to_trade/strategy
-SPIN_NS, IDLE_S = 3_000_000, 0.001  # as engine/awake.py
+SPIN_NS, IDLE_S = 3_000_000, 0.001  # as run.spin_ms and engine/awake.pyx
 
 
 def wrapper_class() -> Any:

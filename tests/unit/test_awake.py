@@ -16,6 +16,7 @@ import uvloop
 from adapters.mexc.decoder import MexcDecoder
 from adapters.mexc.venue.frames import DepthUpdate, depth_frame
 from engine.awake import LOOK_S, REHEARSED_AT_ONCE, Awake
+from engine.core import event
 from engine.core.risk.gate import Approved
 from engine.execution.executor import Executor
 from engine.execution.quick_lane import QuickLane
@@ -26,6 +27,7 @@ from tests.core_session import COIN, ready
 
 S = 1_000_000_000
 RUN_ID = "abcdef012345"
+ANY_UPDATE = DepthUpdate(1, 1, [("3.5", "1")], [])
 
 
 class Ear(QuickLane):
@@ -56,7 +58,8 @@ class Stage:
             replace(COIN, symbol=f"C{i}USDT", base=f"C{i}", source=1, opens_ns=opens)
             for i, opens in enumerate(opens_ns)
         ]
-        self.sequencer = Sequencer(ready(*specs).engine, MexcDecoder(RUN_ID), Rim())
+        session = ready(*specs)
+        self.sequencer = Sequencer(session.engine, MexcDecoder(RUN_ID), Rim(), seq=session.seq)
         self.sequencer.introduce_instruments()
         adapter: Any = SimpleNamespace(name="ear")
         executor = Executor(
@@ -66,9 +69,8 @@ class Stage:
         executor.take_lane(self.ear)
         self.sequencer.bind_executor(executor)
 
-    def frame(self, instrument: int = 0) -> None:
-        """One of an instrument, whatever it says."""
-        update = DepthUpdate(1, 1, [("3.5", "1")], [])
+    def frame(self, instrument: int = 0, update: DepthUpdate = ANY_UPDATE) -> None:
+        """One of an instrument."""
         self.sequencer.ingest_frame_bytes(1, depth_frame("depth", f"C{instrument}USDT", 1, update))
 
 
@@ -104,29 +106,29 @@ def test_what_is_about_to_open_or_has_just_opened_is_rehearsed_again_and_again(l
     now_ns = time.time_ns()
     stage = Stage(0, now_ns + 50 * S, now_ns - 50 * S, now_ns + 1000 * S)
     heard = stage.ear.heard
-    keep_awake(stage, lambda: len(heard) >= 20, loop=loop, around_ms=100_000, after_frames=False)
+    keep_awake(stage, lambda: len(heard) >= 20, loop=loop, around_ms=100_000, after_frames_ms=0)
     assert set(heard) == {1, 2}
 
 
 def test_only_the_first_few_are_rehearsed_at_once() -> None:
     stage = Stage(*[time.time_ns()] * (REHEARSED_AT_ONCE + 3))
     heard = stage.ear.heard
-    keep_awake(stage, lambda: len(heard) >= 20, around_ms=100_000, after_frames=False)
+    keep_awake(stage, lambda: len(heard) >= 20, around_ms=100_000, after_frames_ms=0)
     assert set(heard) == set(range(REHEARSED_AT_ONCE))
 
 
 def test_nothing_is_rehearsed_without_an_opening() -> None:
     stage = Stage(0, time.time_ns() + 1000 * S)
     until = time.monotonic() + 3 * LOOK_S
-    keep_awake(stage, lambda: time.monotonic() > until, around_ms=100_000, after_frames=False)
-    keep_awake(stage, lambda: time.monotonic() > until + LOOK_S, around_ms=0, after_frames=True)
+    keep_awake(stage, lambda: time.monotonic() > until, around_ms=100_000, after_frames_ms=0)
+    keep_awake(stage, lambda: time.monotonic() > until + LOOK_S, around_ms=0, after_frames_ms=3)
     assert stage.ear.heard == []
 
 
 def test_while_frames_come_every_instrument_is_rehearsed_in_turn() -> None:
     stage = Stage(0, 0, 0)
     heard = stage.ear.heard
-    keep_awake(stage, lambda: len(heard) >= 9, stage.frame, around_ms=0, after_frames=True)
+    keep_awake(stage, lambda: len(heard) >= 9, stage.frame, around_ms=0, after_frames_ms=3)
     assert heard[:9] == [1, 2, 0, 1, 2, 0, 1, 2, 0]
 
 
@@ -135,7 +137,7 @@ def test_the_loop_sleeps_again_some_time_after_the_newest_frame() -> None:
 
     async def main() -> float:
         awake = Awake(stage.sequencer)
-        work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames=True))
+        work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames_ms=3))
         until_s = time.monotonic() + 5
         while not stage.ear.heard and time.monotonic() < until_s:
             stage.frame()
@@ -166,6 +168,51 @@ def test_a_frame_is_followed_by_a_rehearsal_on_its_instrument_but_not_every_one(
     assert stage.ear.heard == [1]
 
 
+def test_the_newest_frame_is_rehearsed_and_changes_nothing() -> None:
+    stage = Stage(0)
+    core = stage.sequencer.core
+    book = core.books[0]
+    stage.sequencer.rehearse_after_frames(lambda *_: None, None)
+
+    def assert_unchanged_by_rehearsals() -> None:
+        before = (core.full_hash(), book.canonical_bytes(), book.updated_ns, repr(book), core.seq)
+        for _ in range(8):
+            stage.sequencer.rehearse(0)
+        assert (core.full_hash(), book.canonical_bytes(), book.updated_ns, repr(book), core.seq) == before
+
+    for price, size in (("100.20", "1"), ("100.20", "0"), ("100.05", "2")):
+        version = book.version + 1
+        stage.frame(0, DepthUpdate(version, version, [(price, size)], [("99.90", "7")]))
+        assert book.version == version
+        assert_unchanged_by_rehearsals()
+    # Other levels of the same version stand now, and the frame must not come back.
+    levels = ([(10_005, 9)], [(9_990, 8)])
+    for each in (
+        event.feed(1, False),
+        event.feed(1, True),
+        event.snapshot(0, book.version, *levels, source=1),
+    ):
+        stage.sequencer.ingest(each)
+        assert_unchanged_by_rehearsals()
+    assert (book.best_ask_lots, book.best_bid_lots) == (9, 8)
+    stage.frame(0, DepthUpdate(book.version + 1, book.version + 1, [("100.05", "3")], []))
+    assert book.best_ask_lots == 3_000
+
+
+def test_the_loop_polls_for_as_long_as_it_is_told_to() -> None:
+    stage = Stage(0)
+    todo = iter([lambda: None, stage.frame])  # the frame once it is kept awake
+    until_s = time.monotonic() + 0.3
+    keep_awake(
+        stage,
+        lambda: time.monotonic() > until_s,
+        lambda: next(todo, lambda: None)(),
+        around_ms=0,
+        after_frames_ms=60_000,
+    )
+    assert len(stage.ear.heard) > 100, "one frame, and it went on rehearsing"
+
+
 def test_a_frame_wakes_a_loop_that_sleeps() -> None:
     stage = Stage(0, 0)
 
@@ -174,7 +221,7 @@ def test_a_frame_wakes_a_loop_that_sleeps() -> None:
         awake.rehearse_after(1)
         assert stage.ear.heard == [1], "before it is kept awake it rehearses at once"
         rehearsed = stage.ear.event_after(3)
-        work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames=True))
+        work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames_ms=3))
         stage.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon, awake.rehearse_after)
         await asyncio.sleep(0)
         stage.frame(1)
@@ -190,5 +237,5 @@ def test_a_frame_wakes_a_loop_that_sleeps() -> None:
 def test_the_connection_to_ourselves_is_closed_with_the_rest() -> None:
     stage = Stage(0)
     before = os.listdir("/proc/self/fd")
-    keep_awake(stage, lambda: len(stage.ear.heard) >= 40, stage.frame, around_ms=0, after_frames=True)
+    keep_awake(stage, lambda: len(stage.ear.heard) >= 40, stage.frame, around_ms=0, after_frames_ms=3)
     assert len(os.listdir("/proc/self/fd")) == len(before)
