@@ -346,7 +346,7 @@ class Executor:
         if evidence is None:
             return
         self._report(approved, evidence)
-        if evidence.report == OrderReport.AMBIGUOUS:
+        if evidence.report in (OrderReport.AMBIGUOUS, OrderReport.WORKING):
             self._resolver.resolve(approved.order_no, after_cancel=True)
 
     def _redeem(self, approved: Approved) -> None:

@@ -56,16 +56,20 @@ class Resolver:
         self._lane = asyncio.Semaphore(self._limits.parallel)
         self._rng = random.Random(seed)
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._lost_cancels: set[int] = set()  # orders of which a cancel has no outcome yet
         self._fill_tasks: set[asyncio.Task[None]] = set()
         self.is_being_sent: Callable[[int], bool] = lambda order_no: False
 
     def resolve(self, order_no: int, *, after_cancel: bool = False) -> None:
         """Start to resolve an order, unless it is being resolved.
 
-        `after_cancel`: a cancel of it has no outcome; an order found working had its cancel refused.
+        `after_cancel`: a cancel of it has no outcome; an order found working by a question from now on had its cancel refused.
         """
-        if order_no not in self._tasks:
-            task = asyncio.get_running_loop().create_task(self._resolve(order_no, after_cancel))
+        if after_cancel:
+            self._lost_cancels.add(order_no)
+        running = self._tasks.get(order_no)
+        if running is None or running.done():
+            task = asyncio.get_running_loop().create_task(self._resolve(order_no))
             self._tasks[order_no] = task
             task.add_done_callback(lambda done: self._note_end(order_no, done))
 
@@ -106,35 +110,52 @@ class Resolver:
             self._fill_tasks.add(task)
             task.add_done_callback(self._note_fills)
 
-    async def _resolve(self, order_no: int, after_cancel: bool) -> None:
+    async def _resolve(self, order_no: int) -> None:
+        try:
+            is_settled = await self._find_out(order_no)
+        except Exception:  # whatever it is, it is told by _note_end
+            self._give_up_cancel(order_no)
+            raise
+        if not is_settled:
+            self._sequencer.count("execution.unresolved")
+            _log.error(
+                "order %d is UNKNOWN after %d questions: a person must look", order_no, self._limits.attempts
+            )
+            self._give_up_cancel(order_no)
+        self._lost_cancels.discard(order_no)
+
+    async def _find_out(self, order_no: int) -> bool:
+        """Ask until there is nothing left to find out; False where the attempts are used up."""
         loop = asyncio.get_running_loop()
         window_s = self._adapter.acceptance_window_ns() / 1e9
         too_late_s = loop.time() + window_s
+        if order_no in self._lost_cancels:
+            await asyncio.sleep(self._wait_s(0))  # the adapter has asked just now
         for attempt in range(self._limits.attempts):
             order = self._sequencer.core.order(order_no)
-            if order is None or not order.is_open or not (after_cancel or order.state_name == _UNKNOWN):
-                return
+            if order is None or not order.is_open:
+                return True
+            if order.state_name != _UNKNOWN and order_no not in self._lost_cancels:
+                return True
             if self.is_being_sent(order_no):
                 too_late_s = loop.time() + window_s
             wait_s = self._wait_s(attempt)
             try:
                 async with self._lane:
                     too_late = loop.time() >= too_late_s and not self.is_being_sent(order_no)
-                    if await self._ask(order, after_cancel, too_late=too_late):
-                        return
+                    if await self._ask(order, too_late=too_late):
+                        return True
             except AdapterError as error:
                 self._sequencer.count("execution.resolver_retries")
                 _log.warning("order %d: %s", order_no, error)
                 wait_s = max(wait_s, error.retry_after_s)
             await asyncio.sleep(wait_s)
-        self._sequencer.count("execution.unresolved")
-        _log.error(
-            "order %d is UNKNOWN after %d questions: a person must look", order_no, self._limits.attempts
-        )
+        return False
 
-    async def _ask(self, order: OrderView, after_cancel: bool, *, too_late: bool) -> bool:
+    async def _ask(self, order: OrderView, *, too_late: bool) -> bool:
         """One round of questions; True where they settled the order."""
         ref = reference(self._run_id, order)
+        after_cancel = ref.order_no in self._lost_cancels
         evidence = await self._adapter.query(ref)
         if evidence is None and not too_late:
             return False
@@ -142,12 +163,24 @@ class Resolver:
             evidence = await self._evidence_of_absence(ref)
         if evidence is None:
             return False
-        works = evidence.report == OrderReport.WORKING
-        report = OrderReport.CANCEL_REJECTED if after_cancel and works else None
-        if report is not None and order.state_name == _UNKNOWN:
-            self._sequencer.ingest(update_event(ref.order_no, ref.instrument, evidence))
+        report = None
+        if evidence.report == OrderReport.WORKING and ref.order_no in self._lost_cancels:
+            if not after_cancel:
+                return False  # it was lost while we asked: the answer may be from before it
+            self._lost_cancels.discard(ref.order_no)
+            report = OrderReport.CANCEL_REJECTED
+            if order.state_name == _UNKNOWN:
+                self._sequencer.ingest(update_event(ref.order_no, ref.instrument, evidence))
         await self.settle(ref, evidence, order.filled_lots, report)
         return True
+
+    def _give_up_cancel(self, order_no: int) -> None:
+        """Nobody tells what became of a cancel: the order may be cancelled again, which does no harm."""
+        order = self._sequencer.core.order(order_no)
+        if order_no in self._lost_cancels and order is not None and order.is_open:
+            self._lost_cancels.discard(order_no)
+            evidence = Evidence(report=OrderReport.CANCEL_REJECTED, text="of a cancel, no outcome is known")
+            self._sequencer.ingest(update_event(order_no, order.instrument, evidence))
 
     async def _evidence_of_absence(self, ref: OrderRef) -> Evidence | None:
         """What follows from a query that found nothing, once the order cannot be accepted any more."""
@@ -205,7 +238,8 @@ class Resolver:
             _log.error("fetching fills failed", exc_info=task.exception())
 
     def _note_end(self, order_no: int, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(order_no, None)
+        if self._tasks.get(order_no) is task:
+            del self._tasks[order_no]
         if not task.cancelled() and task.exception() is not None:
             self._sequencer.count("execution.failures")
             _log.error("order %d: the resolver failed", order_no, exc_info=task.exception())

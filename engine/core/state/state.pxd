@@ -120,7 +120,7 @@ ctypedef struct order_t:
     uint8_t side
     uint8_t order_type
     uint8_t state              # IntentState
-    uint8_t cancel_pending
+    uint8_t cancel_pending     # no other cancel goes: whoever drops or fails one owes a report of CANCEL_REJECTED or AMBIGUOUS
     uint8_t canceled
     uint8_t open_              # in the chain: its exposure counts
     char venue_order_id[48]
