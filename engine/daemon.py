@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ class Daemon(Rim):
         self.failure: str | None = None
         self._started = time.monotonic()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._queries: list[int] = []
+        self._before_ready: list[tuple[Callable[[Executor, Any], None], Any]] = []
         self._turns = Turns()
         self._ready_s = 0.0
         self._executor: Executor | None = None
@@ -149,19 +149,22 @@ class Daemon(Rim):
 
     def on_approved(self, approved: Any) -> None:
         """Send an approved order or cancel."""
-        if self._executor is not None:
-            self._executor.submit(approved)
+        self._when_ready(Executor.submit, approved)
 
     def on_resync(self, instrument: int, attempt: int) -> None:
         """Fetch a snapshot of a book."""
         self._run(self._adapter.fetch_book(instrument, attempt))
 
     def on_query(self, order_no: int) -> None:
-        """Ask the venue what became of an order; before the executor is there, remember to."""
+        """Ask the venue what became of an order."""
+        self._when_ready(Executor.resolve, order_no)
+
+    def _when_ready(self, do: Callable[[Executor, Any], None], what: Any) -> None:
+        """Before the venue can be reached, remember it."""
         if self._executor is None:
-            self._queries.append(order_no)
+            self._before_ready.append((do, what))
         else:
-            self._executor.resolve(order_no)
+            do(self._executor, what)
 
     def on_doubt(self) -> None:
         """A frame of the private feed was lost: reconcile with the venue."""
@@ -234,9 +237,9 @@ class Daemon(Rim):
             logger.warning("%s", error)
 
     async def _begin(self) -> None:
-        sequencer, core, config = self.sequencer, self.sequencer.core, self.config
+        sequencer, core, config, run_id = self.sequencer, self.sequencer.core, self.config, self.place.run_id
         session = self._restart_session()
-        sequencer.ingest(event.start(self.place.run_id, session, config.mode == "live", config.run.seed))
+        sequencer.ingest(event.start(run_id, session, config.mode == "live", config.run.seed))
         resolved = resolve(config)
         sequencer.ingest(event.config(json.dumps(resolved, sort_keys=True).encode()))
         specs = await self._load_instruments()
@@ -247,25 +250,21 @@ class Daemon(Rim):
         strategies = attach_strategies(sequencer.core, resolved)
         if not session:  # a run that was begun has to go on: what it holds must be looked after
             check_limits(strategies, resolved)
-        resolver = Resolver(self._adapter, sequencer, self.place.run_id, seed=config.run.seed)
-        self._executor = Executor(self._adapter, sequencer, self.place.run_id, resolver)
+        seed = config.run.seed
+        resolver = Resolver(self._adapter, sequencer, run_id, seed=seed)
+        executor = Executor(self._adapter, sequencer, run_id, resolver)
         reconciler = Reconciler(
-            self._adapter,
-            sequencer,
-            self.place.run_id,
-            resolver,
-            lambda: len(core.books),
-            seed=config.run.seed,
+            self._adapter, sequencer, run_id, resolver, lambda: len(core.books), seed=seed
         )
         self._ready_s = process_age_s()
         await self._adapter.start(sequencer, [core.spec(book.instrument) for book in core.books])
-        self._executor.take_lane(self._adapter.quick_lane(core))
-        self.sequencer.bind_executor(self._executor)
+        executor.take_lane(self._adapter.quick_lane(core))
+        sequencer.bind_executor(executor)
+        self._executor = executor
         for symbol in watched:
             self.on_watch(symbol, True)
-        for order_no in self._queries:
-            self._executor.resolve(order_no)
-        self._queries.clear()
+        for do, what in self._before_ready:
+            do(executor, what)
         self._run(reconciler.run())
         self._timers.keep_house()
 

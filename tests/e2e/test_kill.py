@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from engine.control import CommandName, ControlClient, ControlUnavailable, Reply
 from engine.core.engine import Engine
 from engine.core.enums import EventKind
 from engine.journal.records import JOURNAL_STEM, read_log
 from engine.replay import replay
 from engine.run_dir import RunDir
 from native.log_verify import verify
-from tests.e2e.live_run import VenueProcess, check_balances, config_text, make_run
+from tests.e2e.live_run import DEADLINE_S, VenueProcess, check_balances, config_text, make_run
 
 KILLS = 20
 
@@ -32,6 +33,17 @@ def trade_and_kill(venue: VenueProcess, place: RunDir, moment: random.Random, lo
     while time.perf_counter() < until:
         pass
     core.kill()
+
+
+def as_soon_as_it_listens(place: RunDir, command: CommandName) -> Reply:
+    """Say a command to a core that is starting."""
+    until = time.monotonic() + DEADLINE_S
+    while time.monotonic() < until:
+        try:
+            return ControlClient(place.path).call(command)
+        except ControlUnavailable:
+            time.sleep(0.002)
+    raise AssertionError("the core never listened")
 
 
 def check_restarts(place: RunDir) -> tuple[int, set[int]]:
@@ -86,3 +98,24 @@ def test_twenty_kills(tmp_path: Path) -> None:
     assert result.sessions == KILLS + 1
     assert result.durable_hash == summary["durable_hash"]
     assert result.actions_hash == summary["actions_hash"]
+
+
+def test_a_cancel_all_while_the_core_starts_is_carried_out(tmp_path: Path) -> None:
+    with VenueProcess(tmp_path) as venue:
+        place = make_run(tmp_path / "run", config_text(venue))
+        first = venue.core(place)
+        first.wait_until(lambda status: status.health == "ok" and len(status.orders) >= 2)
+        first.kill()
+        # The second session waits for its instruments while it is told.
+        venue.control("faults", {"name": "latency", "match": "/api/v3/exchangeInfo", "delay_ms": 1500})
+        second = venue.core(place)
+        assert as_soon_as_it_listens(place, "halt").ok
+        assert as_soon_as_it_listens(place, "cancel_all").ok
+        kinds = [record.kind for record in read_log(place.journal, JOURNAL_STEM)]
+        assert EventKind.CANCEL in kinds[kinds.index(EventKind.NOTE_RESTARTED) :]
+        assert EventKind.INSTRUMENT not in kinds[kinds.index(EventKind.NOTE_RESTARTED) :], (
+            "they were there already"
+        )
+        second.wait_until(lambda status: status.halted and not status.orders)
+        assert second.end() == 0, second.output()
+    assert replay(place.path).divergence is None
