@@ -216,12 +216,13 @@ cdef class ControlServer(Lookout):
         if request is None:
             self._drop(client, "frame")
             return
-        answer = self._begin(request, begun)
+        # Before it is begun: while a command is carried out the next one is looked for, and that may be this client's.
         client.received = client.received[end:]
         self._ready.unregister(client.link)
         self._forget_nearest(client)
         if client.timer is not None:
             client.timer.cancel()
+        answer = self._begin(request, begun)
         task = asyncio.get_running_loop().create_task(self._reply(client, answer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from adapters.mexc.decoder import MexcDecoder
 from engine import control
 from engine.adapter import Evidence
-from engine.control import CommandName, Reply, Request
+from engine.control import LENGTH, CommandName, Handler, Reply, Request
 from engine.control_server import ControlServer
 from engine.core import event
 from engine.core.describe import describe
@@ -75,14 +76,19 @@ class Desk:
         self.sequencer = Sequencer(
             self.session.engine, MexcDecoder(RUN_ID, 1000), Rim(), self.journal, seq=self.session.seq
         )
+        self.handler: Handler = self.refuse
         self.server = ControlServer(
-            run_dir, self.refuse, QuickCommand(self.sequencer), acknowledge=self.acknowledge
+            run_dir,
+            lambda request: self.handler(request),
+            QuickCommand(self.sequencer),
+            acknowledge=self.acknowledge,
         )
         self.sequencer.bind_commands(self.server)
         adapter: Any = SimpleNamespace(name="lane", cancel=self.cancel, place=self.place)
         self.executor = Executor(
             adapter, self.sequencer, RUN_ID, Resolver(adapter, self.sequencer, RUN_ID, seed=1)
         )
+        self.faults: list[Any] = []
         self.lane = Lane()
         self.lane.core = self.session.engine
         self.executor.take_lane(self.lane)
@@ -133,9 +139,8 @@ class Desk:
             with control.reachable(run_dir) as address, socket.socket(socket.AF_UNIX) as link:
                 link.connect(address)
                 self.server.work()
-                payload = msgspec.msgpack.encode(Request("one", command))
-                request = len(payload).to_bytes(4, "little") + payload
-                self.lane.meanwhile = meanwhile or (lambda: self._once(link, request))
+                request = framed("one", command)
+                self.lane.meanwhile = meanwhile or (lambda: self.once(lambda: link.sendall(request)))
                 timer = event.timer(1, puppet.index, self.session.now_ns)
                 self.sequencer.process_batch(event.batch([event.stamped(timer, 1, self.session.now_ns)]))
                 self.told_at_once = list(self.lane.told)
@@ -144,9 +149,53 @@ class Desk:
         finally:
             await self.server.close()
 
-    def _once(self, link: socket.socket, request: bytes) -> None:
+    def once(self, do: Callable[[], object]) -> None:
+        """Do this, and nothing when the next request leaves."""
         self.lane.meanwhile = lambda: None
-        link.sendall(request)
+        do()
+
+    def obey(self, request: Request) -> Awaitable[Reply]:
+        """A handler as the daemon's: a command is carried out within its call."""
+        if request.command == "cancel_all":
+            self.sequencer.ingest(event.command(CommandKind.CANCEL_ALL, idempotency_id=request.id))
+        return self.acknowledge(request, 0)
+
+    def send_in_one(
+        self, run_dir: Path, first: bytes, meanwhile: Callable[[socket.socket], object], replies: int
+    ) -> list[str]:
+        """Send these bytes at once, and do something with the link while the first cancel leaves. The ids of the replies."""
+        return asyncio.run(self._send_in_one(run_dir, first, meanwhile, replies))
+
+    async def _send_in_one(
+        self, run_dir: Path, first: bytes, meanwhile: Callable[[socket.socket], object], replies: int
+    ) -> list[str]:
+        self.handler = self.obey
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self.faults.append(context))
+        await self.server.start()
+        try:
+            with control.reachable(run_dir) as address, socket.socket(socket.AF_UNIX) as link:
+                link.settimeout(2)
+                link.connect(address)
+                self.server.work()
+                self.lane.meanwhile = lambda: self.once(lambda: meanwhile(link))
+                link.sendall(first)
+                found = [await asyncio.to_thread(read_reply, link) for _ in range(replies)]
+                await self.executor.close()
+        finally:
+            await self.server.close()
+            self.journal.close()
+        gc.collect()  # a task that failed unseen tells the loop when it goes
+        return [reply.id for reply in found if reply.ok]
+
+
+def framed(name: str, command: CommandName) -> bytes:
+    payload = msgspec.msgpack.encode(Request(name, command))
+    return LENGTH.pack(len(payload)) + payload
+
+
+def read_reply(link: socket.socket) -> Reply:
+    (length,) = LENGTH.unpack(link.recv(LENGTH.size, socket.MSG_WAITALL))
+    return msgspec.msgpack.decode(link.recv(length, socket.MSG_WAITALL), type=Reply)
 
 
 def test_a_halt_stops_the_second_order_of_the_event(tmp_path: Path) -> None:
@@ -253,3 +302,22 @@ def test_a_command_overtakes_the_only_order_of_a_frame_that_others_wait_behind(t
     (first,) = desk.session.puppets[0].result
     assert desk.told_at_once == [("cancel", desk.open_no), ("order", first)]
     assert desk.lane.told[2:] == [("late cancel", first)], "it waited for its order's answer"
+
+
+def test_a_halt_behind_the_command_that_is_carried_out_is_not_lost(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, orders=3)
+    two = framed("one", "status") + framed("two", "cancel_all")
+    replies = desk.send_in_one(tmp_path, two, lambda link: link.sendall(framed("three", "halt")), 3)
+    assert replies == ["one", "two", "three"]
+    assert desk.lane.told == [("cancel", number) for number in desk.numbers]
+    assert desk.session.engine.is_halted
+    assert (desk.faults, dict(desk.server.refused)) == ([], {})
+
+
+def test_a_client_that_is_done_while_its_command_is_carried_out_has_its_reply(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, orders=3)
+    two = framed("one", "status") + framed("two", "cancel_all")
+    replies = desk.send_in_one(tmp_path, two, lambda link: link.shutdown(socket.SHUT_WR), 2)
+    assert replies == ["one", "two"]
+    assert not any(desk.session.engine.order(number).is_open for number in desk.numbers)
+    assert (desk.faults, dict(desk.server.refused)) == ([], {})
