@@ -82,7 +82,7 @@ cdef class ControlServer(Lookout):
         self.refused = Counter()
 
     async def start(self) -> None:
-        """Bind the socket with mode 0600, in place of one that a dead core left, and serve."""
+        """Bind the socket with mode 0600, in place of one that a dead core left, and serve. Where it cannot, it is closed."""
         listener = socket.socket(
             socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         )
@@ -97,16 +97,20 @@ cdef class ControlServer(Lookout):
             asyncio.get_running_loop().add_reader(self._ready.fileno(), self.work)
         except BaseException:  # whatever it was goes on up; the socket must not stay behind
             listener.close()
+            await self.close()
             raise
         self._listener = listener
 
     async def close(self) -> None:
         """Stop listening, drop the clients, remove the socket."""
-        if self._listener is None:
+        if self._ready.closed:
             return
-        asyncio.get_running_loop().remove_reader(self._ready.fileno())
-        self._listener.close()
-        self._listener = None
+        self.epoll = -1
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._ready.fileno())
+            self._listener.close()
+            self._listener = None
+            (self._run_dir / SOCKET_NAME).unlink(missing_ok=True)
         for client in tuple(self._clients.values()):
             self._drop(client)
         for task in tuple(self._tasks):
@@ -115,7 +119,6 @@ cdef class ControlServer(Lookout):
         self._ready.close()
         self._ear.close()
         self._mouth.close()
-        (self._run_dir / SOCKET_NAME).unlink(missing_ok=True)
 
     def fileno(self) -> int:
         """Readable while `work` has something to do."""
@@ -230,6 +233,10 @@ cdef class ControlServer(Lookout):
     async def _reply(self, client, answer):
         try:
             payload = msgspec.msgpack.encode(await answer)
+        except BaseException:  # told by the loop; the client is not left waiting
+            self._drop(client, "failed")
+            raise
+        try:
             async with asyncio.timeout(IDLE_TIMEOUT_S):  # a client that reads nothing must not keep its place
                 await asyncio.get_running_loop().sock_sendall(
                     client.link, LENGTH.pack(len(payload)) + payload
@@ -238,7 +245,7 @@ cdef class ControlServer(Lookout):
             self._drop(client, "idle")
         except OSError:
             self._drop(client, "disconnect")
-        except BaseException:  # told by the loop; the client is not left waiting
+        except BaseException:  # as above
             self._drop(client, "failed")
             raise
         else:
