@@ -37,7 +37,7 @@ cdef class Executor:
     cdef set _cancels
     cdef set _expected                 # orders that are approved and come to be submitted
     cdef int64_t went_ns               # the sequencer's: when the first one since it last asked had gone the shortest way
-    cdef list _gone                    # what went the shortest way and is not followed yet
+    cdef object _gone                  # what went the shortest way, or never will, and is not followed yet
     cdef bint in_batch                 # the sequencer's: more is submitted at once; `end_batch` comes
     cdef bint _is_follow_due
     cdef readonly object sent
@@ -49,6 +49,8 @@ cdef class Executor:
     cdef bint _take_quick(self, Approved approved)
     cdef _follow_place(self, _Sending sending, begun)
     cdef _follow_cancel(self, Approved approved, begun)
+    cdef _note_gone(self, Approved approved, begin, int64_t began_ns, int64_t sent_ns)
+    cdef _follow(self, Approved approved, begin, int64_t began_ns, int64_t sent_ns)
     cdef _follow_soon(self)
     cpdef _follow_gone(self)
     cdef _begin(self, _Sending sending)

@@ -28,6 +28,7 @@ from engine.execution.quick_lane import QuickLane
 from engine.execution.resolver import Resolver
 
 _log = logging.getLogger("penstock.execution")
+_Begin = Callable[[], Awaitable[Evidence]]
 
 
 class ExecutorLimits(msgspec.Struct, frozen=True):
@@ -129,7 +130,7 @@ class Executor:
         self._cancels: set[asyncio.Task[None]] = set()
         self._expected: set[int] = set()
         self._quick: QuickLane | None = None
-        self._gone: list[tuple[Approved, Callable[[], Awaitable[Evidence]], int, int]] = []
+        self._gone: deque[tuple[Approved, _Begin | Evidence, int, int]] = deque()
         self.sent = 0
         self.went_ns = 0
         self.in_batch = False
@@ -161,8 +162,10 @@ class Executor:
             self._submit_cancel(approved)
         elif len(self._places) >= self._pending_places and not approved.is_rehearsal:
             self._sequencer.count("execution.queue_full")
-            text = f"not sent: {len(self._places)} orders are waiting"
-            self._report(approved, Evidence(report=OrderReport.NEVER_ACCEPTED, text=text))
+            text = f"not sent: {self._pending_places} orders are waiting"
+            # Told as what has gone is: not within the event that asked for it, whose strategy may ask for another then.
+            self._places[approved.order_no] = None
+            self._note_gone(approved, Evidence(report=OrderReport.NEVER_ACCEPTED, text=text), 0, 0)
         else:
             self._submit_place(approved)
 
@@ -208,20 +211,30 @@ class Executor:
         """Wait for the answers to what has gone the adapter's shortest way. That is begun once what has been read is processed:
         by then all bytes are out, and a command that waits behind them has been heeded."""
         self._is_follow_due = False
-        gone, self._gone = self._gone, []
-        for approved, begin, began_ns, sent_ns in gone:
-            self._sequencer.heed()
-            try:
-                begun = begin()
-            except Exception as error:  # noqa: BLE001 - as in _begin
-                begun = _raising(error)
-            if approved.is_cancel:
-                self._follow_cancel(approved, begun)
-                continue
-            sending = _Sending(self, approved)
-            if sent_ns:
-                sending.note_sent(began_ns, sent_ns)
-            self._follow_place(sending, begun)
+        try:
+            for _ in range(len(self._gone)):
+                self._heed()
+                approved, begin, began_ns, sent_ns = self._gone.popleft()
+                self._follow(approved, begin, began_ns, sent_ns)
+        finally:
+            self._follow_soon()  # what came meanwhile, and where one failed, what was behind it
+
+    def _follow(self, approved: Approved, begin: _Begin | Evidence, began_ns: int, sent_ns: int) -> None:
+        if isinstance(begin, Evidence):
+            self._places.pop(approved.order_no, None)
+            self._report(approved, begin)
+            return
+        try:
+            begun = begin()
+        except Exception as error:  # noqa: BLE001 - as in _begin
+            begun = _raising(error)
+        if approved.is_cancel:
+            self._follow_cancel(approved, begun)
+            return
+        sending = _Sending(self, approved)
+        if sent_ns:
+            sending.note_sent(began_ns, sent_ns)
+        self._follow_place(sending, begun)
 
     def resolve(self, order_no: int) -> None:
         """Find out what became of an UNKNOWN order; returns at once."""
@@ -271,10 +284,14 @@ class Executor:
             return False
         if not self.went_ns:
             self.went_ns = self._quick.sent_ns
-        self._gone.append((approved, begin, self._quick.began_ns, self._quick.sent_ns))
+        self._note_gone(approved, begin, self._quick.began_ns, self._quick.sent_ns)
+        return True
+
+    def _note_gone(self, approved: Approved, begin: _Begin | Evidence, began_ns: int, sent_ns: int) -> None:
+        """It has gone, or there is evidence that it will not: what is to be done about that comes later."""
+        self._gone.append((approved, begin, began_ns, sent_ns))
         if not self.in_batch:
             self._follow_soon()
-        return True
 
     def _follow_soon(self) -> None:
         if self._gone and not self._is_follow_due:
@@ -352,8 +369,16 @@ class Executor:
     def _redeem(self, approved: Approved) -> None:
         approved.redeem(self._sequencer.core.halt_epoch, self._sequencer.now_ns())
 
+    def _heed(self) -> None:
+        """A command first; where it fails, what came of other orders is told all the same."""
+        try:
+            self._sequencer.heed()
+        except Exception:  # noqa: BLE001 - whatever it is
+            _log.exception("a command could not be heeded")
+            self._sequencer.count("execution.failures")
+
     def _report(self, approved: Approved, evidence: Evidence) -> None:
-        self._sequencer.heed()
+        self._heed()
         self._sequencer.ingest(update_event(approved.order_no, approved.instrument, evidence))
 
 

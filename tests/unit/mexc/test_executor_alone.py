@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+import pytest
 
 from engine.adapter import Evidence, OrderRef, PlaceTicket
 from engine.core.enums import OrderReport
@@ -46,6 +49,69 @@ class TestExecutor:
             assert bench.recorder.counts["execution.failures"] == 1
 
         bench_run(body)
+
+    @pytest.mark.parametrize("is_quick", [True, False])
+    def test_a_command_that_fails_between_two_answers_takes_no_answer_with_it(
+        self, bench_run: Run, is_quick: bool
+    ) -> None:
+        class Quick(QuickLane):
+            def take(self, approved: Approved) -> Callable[[], Awaitable[Evidence]]:
+                approved.redeem(approved.halt_epoch, 0)
+                self.began_ns, self.sent_ns = 1, 2
+                return works
+
+        async def works() -> Evidence:
+            return Evidence(report=OrderReport.WORKING)
+
+        async def place(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
+            before_send()
+            return await works()
+
+        def fail() -> None:
+            raise OSError("no disk")
+
+        async def body(bench: Bench) -> None:
+            bench.recorder.heed = fail
+            bench.adapter.on_place = place
+            bench.executor.take_lane(Quick() if is_quick else None)
+            for number in (1, 2, 3):
+                bench.executor.submit(bench.approved(number))
+            await bench.until(lambda: not bench.executor.under_way)
+            assert [bench.recorder.reports(number) for number in (1, 2, 3)] == [["WORKING"]] * 3
+            assert bench.recorder.counts["execution.failures"] >= 3
+            bench.executor.submit(bench.approved(4))  # of the three lanes, none was kept
+            await bench.until(lambda: bench.recorder.reports(4))
+
+        bench_run(body, ExecutorLimits(parallel_places=3))
+
+    def test_orders_beyond_the_queue_are_told_of_when_what_caused_them_is_over(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            again: list[int] = [3, 4, 5]
+            ingest = bench.recorder.ingest
+
+            def place_another(update: bytes) -> None:
+                ingest(update)
+                before = len(bench.recorder.events)
+                if again:
+                    bench.executor.submit(bench.approved(again.pop(0)))
+                assert len(bench.recorder.events) == before, "told within the call that submits"
+
+            bench.recorder.ingest = place_another
+            for number in (1, 2):
+                bench.executor.submit(bench.approved(number))
+            assert bench.recorder.events == []
+            assert bench.executor.under_way == 2
+            bench.executor.submit(bench.approved(2, is_cancel=True))  # finds an order that has ended
+            bench.recorder.core.known[2] = dataclasses.replace(bench.order, order_no=2)
+            await bench.until(lambda: not bench.executor.under_way)
+            assert [bench.recorder.reports(number) for number in range(1, 6)] == [["NEVER_ACCEPTED"]] * 5
+            assert bench.recorder.counts["execution.queue_full"] == 5
+            assert bench.adapter.asked == []
+            bench.executor.submit(bench.approved(6))
+            await bench.executor.close()
+            assert bench.recorder.reports(6) == ["NEVER_ACCEPTED"]
+
+        bench_run(body, ExecutorLimits(pending_places=0))
 
     def test_an_adapter_that_does_not_redeem_is_found_out(self, bench_run: Run) -> None:
         async def careless(ticket: PlaceTicket, before_send: Callable[[], None]) -> Evidence:
