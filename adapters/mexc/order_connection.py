@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import socket
 import ssl
 from collections.abc import Callable
@@ -41,7 +40,6 @@ class OrderConnection(Wired, asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[HttpAnswer] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._early: collections.deque[asyncio.Future[HttpAnswer]] = collections.deque()
         self._is_open = False
 
     @property
@@ -75,10 +73,15 @@ class OrderConnection(Wired, asyncio.Protocol):
             failure = type(error).__name__
         return self._follow(self.loop.create_future(), timeout_s, failure)
 
-    def await_answer(self, timeout_s: float, failure: str) -> asyncio.Future[HttpAnswer]:
-        """What is kept about a request of the order lane's, after its bytes. failure: why they could not be sent."""
-        answer = self._early.popleft() if self._early else self.loop.create_future()
-        return answer if answer.done() else self._follow(answer, timeout_s, failure)
+    def await_answer(
+        self, early: asyncio.Future[HttpAnswer] | None, timeout_s: float, failure: str
+    ) -> asyncio.Future[HttpAnswer]:
+        """What is kept about a request of the order lane's, after its bytes. early: where its answer has come, or begun to,
+        already; failure: why they could not be sent."""
+        if early is not None and early.done():
+            return early
+        self.gone = None
+        return self._follow(early or self.loop.create_future(), timeout_s, failure)
 
     def _follow(
         self, answer: asyncio.Future[HttpAnswer], timeout_s: float, failure: str
@@ -122,12 +125,12 @@ class OrderConnection(Wired, asyncio.Protocol):
             if not data:
                 return
             if self._answer is None:
-                if self.wire is None or self.wire.is_free or not self._is_open:
+                if self.gone is None:
                     self._fail("bytes that nobody asked for")
                     return
                 # The order lane sent a request, and it is answered before anybody waits.
-                self._answer = self.loop.create_future()
-                self._early.append(self._answer)
+                self._answer = self.gone.answer = self.loop.create_future()
+                self.gone = None
             answer = self._parser.feed(data)
         except (BadAnswer, ssl.SSLError) as error:
             self._fail(f"{type(error).__name__}: {error}"[:200])

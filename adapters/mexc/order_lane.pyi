@@ -12,6 +12,10 @@ from engine.core.order import Order
 from engine.execution.quick_lane import QuickLane
 from native.mexc_request import RequestTemplate
 
+class Gone:
+    answer: asyncio.Future[HttpAnswer] | None
+    def __call__(self) -> Awaitable[Evidence]: ...
+
 class OrderLane(QuickLane):
     def __init__(
         self,

@@ -27,8 +27,9 @@ cdef enum:
 
 @cython.final
 cdef class Gone:
-    """A request that is on its way; called, it waits for the answer."""
+    """A request that is on its way; called, it waits for the answer, or takes the one that has come already."""
 
+    cdef public object answer
     cdef OrderLane lane
     cdef object connection
     cdef str failure
@@ -40,7 +41,7 @@ cdef class Gone:
         self.lane, self.connection, self.failure, self.instrument = lane, connection, failure, instrument
 
     def __call__(self):
-        begun = self.connection.await_answer(self.lane.timeout_s, self.failure)
+        begun = self.connection.await_answer(self.answer, self.lane.timeout_s, self.failure)
         if self.is_cancel:
             return self.lane.canceled(begun, order_view(&self.order))
         return self.lane.answer(begun, self.instrument)
@@ -115,6 +116,7 @@ cdef class OrderLane(QuickLane):
         budget.spend(began_ns / 1e9, budget.weight)
         wire.is_free = False
         gone = Gone(self, self.free.pop(), failure, approved.instrument)
+        (<Wired>gone.connection).gone = gone
         if order != NULL:
             gone.is_cancel, gone.order = True, order[0]
         return gone

@@ -17,3 +17,4 @@ cdef class OrderWire:
 
 cdef class Wired:
     cdef public OrderWire wire
+    cdef public object gone

@@ -1,5 +1,6 @@
 import asyncio
 
+from adapters.mexc.order_lane import Gone
 from adapters.mexc.tls import TlsLayer
 
 class OrderWire:
@@ -15,3 +16,4 @@ class OrderWire:
 
 class Wired:
     wire: OrderWire | None
+    gone: Gone | None

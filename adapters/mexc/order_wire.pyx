@@ -70,4 +70,8 @@ cdef class OrderWire:
 
 
 cdef class Wired:
-    """Whatever has a wire, where compiled callers find it; None until there is one."""
+    """Whatever has a wire, where compiled callers find it; None until there is one.
+
+    `gone` is the order lane's request that is on its way while nobody waits for its answer: one that comes before somebody does
+    is put into its `answer`.
+    """

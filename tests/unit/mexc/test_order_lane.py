@@ -270,6 +270,29 @@ def test_an_answer_that_comes_before_it_is_waited_for_is_kept() -> None:
     stand_run(body)
 
 
+def test_an_answer_that_nobody_waits_for_is_not_taken_for_that_to_a_later_order() -> None:
+    async def body(stand: Stand) -> None:
+        async def numbered(request: bytes, writer: asyncio.StreamWriter) -> None:
+            text = b'{"orderId":"v%d"}' % len(stand.server.orders)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+
+        stand.server.reply = numbered
+        begins = []
+        for number in range(3):
+            begin = stand.lane.take(stand.approved())
+            assert begin is not None
+            begins.append(begin)
+            await until(lambda number=number: len(stand.server.orders) > number and stand.line.pool.free == 2)
+        # All over one connection: the first is given up, and the others are waited for in another order.
+        assert (await begins[2]()).venue_order_id == "v3"
+        assert (await begins[1]()).venue_order_id == "v2"
+        last = stand.lane.take(stand.approved())
+        assert last is not None
+        assert (await last()).venue_order_id == "v4"
+
+    stand_run(body)
+
+
 def test_a_connection_that_is_lost_before_its_answer_is_waited_for_leaves_the_order_unknown() -> None:
     async def body(stand: Stand) -> None:
         stand.server.reply = hang_up
