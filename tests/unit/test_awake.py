@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import socket
+import struct
+import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -239,3 +244,42 @@ def test_the_connection_to_ourselves_is_closed_with_the_rest() -> None:
     before = os.listdir("/proc/self/fd")
     keep_awake(stage, lambda: len(stage.ear.heard) >= 40, stage.frame, around_ms=0, after_frames_ms=3)
     assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def unread(link: socket.socket) -> int:
+    """The bytes that wait in a socket."""
+    (waiting,) = struct.unpack("i", fcntl.ioctl(link, termios.FIONREAD, b"\0" * 4))
+    return int(waiting)
+
+
+def tcp_sockets(names: set[str]) -> Iterator[socket.socket]:
+    """Other handles of those of these descriptors that are some."""
+    paths = [path for path in (Path(f"/proc/self/fd/{name}") for name in names) if path.is_socket()]
+    for path in paths:
+        link = socket.socket(fileno=os.dup(int(path.name)))
+        if link.family == socket.AF_INET:
+            yield link
+        else:
+            link.close()
+
+
+def test_what_a_read_of_the_connection_to_ourselves_left_is_read_by_the_next() -> None:
+    stage = Stage(0)
+    before = set(os.listdir("/proc/self/fd"))
+    ends: list[socket.socket] = []
+
+    def leave_some() -> None:
+        stage.frame()
+        if not ends and len(stage.ear.heard) > 10:
+            ends.extend(tcp_sockets(set(os.listdir("/proc/self/fd")) - before))
+            for end in ends:
+                end.send(b"\0" * 300)
+
+    def is_read() -> bool:
+        return bool(ends) and min(unread(end) for end in ends) == 0  # of one end nobody reads
+
+    keep_awake(stage, is_read, leave_some, around_ms=0, after_frames=True)
+    assert len(ends) == 2
+    assert is_read()
+    for end in ends:
+        end.close()
