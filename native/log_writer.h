@@ -129,14 +129,14 @@ static __attribute__((noinline)) int log_make_room(log_writer_t *log, uint64_t s
     return LOG_OK;
 }
 
-/* Appends head + body as one record: copy, then the commit word; after it the record survives the process.
- * One thread only. An enum log_status; nothing was appended unless LOG_OK. */
 /* Have the memory of the next record, up to 512 bytes of it, at hand. */
 static inline void log_expect(const log_writer_t *log) {
     for (uint64_t at = 0; at < 512 && log->used + at < log->soft_limit; at += 64)
         __builtin_prefetch(log->base + log->used + at, 1);
 }
 
+/* Appends head + body as one record: copy, then the commit word; after it the record survives the process.
+ * One thread only. An enum log_status; nothing was appended unless LOG_OK. */
 static inline int log_append(log_writer_t *log, const void *head, size_t head_size, const void *body, size_t body_size,
                              int reserved) {
     if (__builtin_expect(head_size > log->max_payload || body_size > log->max_payload - head_size, 0)) {
