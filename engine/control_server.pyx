@@ -145,7 +145,9 @@ cdef class ControlServer(Lookout):
 
     cdef int serve_nearest(self) except -1:
         """As Lookout.serve_nearest: the one who was listened to last."""
-        if self._nearest is None or self._is_working:
+        if self._is_working:  # nobody can be served now
+            return 0
+        if self._nearest is None:
             return SERVE_OTHERS
         self._is_working = True
         try:

@@ -24,5 +24,6 @@ cdef class Outputs(Outlet):
     cdef int keep_outputs(self) except -1
     cdef int hand_out(self, bytes outputs) except -1
     cdef int send(self, list approvals) except -1
+    cdef int let_cancel_go(self, Approved approved) except -1
     cdef int let_go(self, Approved approved) except -1
     cdef int let_overtake(self) except -1

@@ -5,6 +5,7 @@ from engine.core.risk.gate cimport Approved
 from native.histogram cimport Histogram
 from native.log_writer cimport LOG_OK
 
+from engine.core import enums, event as events
 from engine.core.describe import describe
 from native.log_writer import LogError
 
@@ -64,9 +65,9 @@ cdef class Outputs(Outlet):
                 status = self.journal.append_parts_reserved(record, sizeof(event_t), record + 1, record.length)
             else:
                 status = self.journal.append_parts(record, sizeof(event_t), record + 1, record.length)
+            self.kept += sizeof(event_t) + record.length
             if status != LOG_OK:
                 self.lose_journal()
-            self.kept += sizeof(event_t) + record.length
         return 0
 
     cdef int let_out(self) except -1:
@@ -75,10 +76,7 @@ cdef class Outputs(Outlet):
         if self.executor is not None:
             self.keep_outputs()
             for approved in self.core.gate.take():
-                try:
-                    self.let_go(approved)
-                except Exception as error:  # whatever it is, the core goes on to the other orders
-                    self.tell(f"order {approved.order_no} could not be cancelled", error)
+                self.let_cancel_go(approved)
         return 0
 
     cdef int hand_out(self, bytes outputs) except -1:
@@ -117,14 +115,14 @@ cdef class Outputs(Outlet):
         the first one, too, where more was read. Once more it is looked for before all that is kept about what was sent."""
         cdef Approved approved
         cdef bint begins_batch = self.executor is not None and not self.executor.in_batch, was_sent = False
-        if begins_batch:
-            self.executor.in_batch = True
-        if (len(approvals) > 1 or self.is_followed) and self.executor is not None:
-            self.executor.expect(approvals)
         try:
+            if begins_batch:
+                self.executor.in_batch = True
+            if (len(approvals) > 1 or self.is_followed) and self.executor is not None:
+                self.executor.expect(approvals)
             for approved in approvals:
                 if approved.is_cancel:
-                    self.let_go(approved)
+                    self.let_cancel_go(approved)
                     was_sent = not approved.is_rehearsal
             for approved in approvals:
                 if not approved.is_cancel:
@@ -139,6 +137,17 @@ cdef class Outputs(Outlet):
                 self.executor.end_batch()
         return 0
 
+    cdef int let_cancel_go(self, Approved approved) except -1:
+        """Whatever fails, the other cancels go. This one may be asked for again, and the venue is asked about its order."""
+        try:
+            self.let_go(approved)
+        except Exception as error:
+            self.tell(f"order {approved.order_no} could not be cancelled", error)
+            text = f"could not be sent: {type(error).__name__}"
+            self.ingest(events.order_update(
+                approved.order_no, enums.OrderReport.CANCEL_REJECTED, instrument=approved.instrument, text=text))
+        return 0
+
     cdef int let_go(self, Approved approved) except -1:
         if self.journal_failed and not approved.is_cancel:
             self.count("journal.withheld")
@@ -147,6 +156,10 @@ cdef class Outputs(Outlet):
         else:
             self.rim.on_approved(approved)
         return 0
+
+    def ingest(self, event: bytes) -> int:
+        """Take in an event that came of this; as Sequencer.ingest."""
+        raise TypeError(f"{type(self).__name__} takes no events")
 
     cdef int let_overtake(self) except -1:
         """Have a command that has come carried out now."""

@@ -128,6 +128,7 @@ cdef class Sequencer(Outputs):
         self.record_ns.add(recorded - decoded)
         self.frame_ns.add(self.core_ended_ns - began)
         self.frame_ended_ns = steady_ns()
+        self.is_followed = False
         self.backlog.spend(self.frame_ended_ns - began)
         if self.call_soon is not None:
             if is_delta and length <= NEWEST_MOST:
@@ -379,6 +380,7 @@ cdef class Sequencer(Outputs):
             self.decoder.add_instrument(index, spec.symbol, spec.price_decimals, spec.size_decimals)
 
     cdef int run(self, const event_t* event, int64_t began_ns) except -1:
+        self.kept = 0
         self.busy = True
         try:
             self.step(event)
@@ -398,7 +400,6 @@ cdef class Sequencer(Outputs):
         if self.core.out_length:
             outputs = self.core.out[:self.core.out_length]
             self.keep_outputs()
-            self.kept = 0
             kept_ns = steady_ns()
             self.hand_out(outputs)
             self.core.chain()

@@ -226,7 +226,7 @@ def test_a_frame_wakes_a_loop_that_sleeps() -> None:
         awake.rehearse_after(1)
         assert stage.ear.heard == [1], "before it is kept awake it rehearses at once"
         rehearsed = stage.ear.event_after(3)
-        work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames_ms=3))
+        work = asyncio.get_running_loop().create_task(awake.keep(around_ms=0, after_frames_ms=5_000))
         stage.sequencer.rehearse_after_frames(asyncio.get_running_loop().call_soon, awake.rehearse_after)
         await asyncio.sleep(0)
         stage.frame(1)
@@ -278,7 +278,7 @@ def test_what_a_read_of_the_connection_to_ourselves_left_is_read_by_the_next() -
     def is_read() -> bool:
         return bool(ends) and min(unread(end) for end in ends) == 0  # of one end nobody reads
 
-    keep_awake(stage, is_read, leave_some, around_ms=0, after_frames=True)
+    keep_awake(stage, is_read, leave_some, around_ms=0, after_frames_ms=3)
     assert len(ends) == 2
     assert is_read()
     for end in ends:
