@@ -25,7 +25,7 @@ from engine.adapter import Adapter, AdapterError
 from engine.awake import Awake
 from engine.config import Config, config_hash, load, resolve
 from engine.console.halt_flag import HaltFlag
-from engine.console.publish import Publisher, latency_us
+from engine.console.publish import Publisher
 from engine.console.status import encode
 from engine.console.status_page import StatusPage
 from engine.control import CommandRefused, Reply, Request
@@ -65,7 +65,6 @@ logger = logging.getLogger("penstock.core")
 MB = 1 << 20
 TAPE_POLL_US = 1000
 STATUS_INTERVAL_S = 0.25
-BOOKS_AT_ONCE = 3
 # Longer than the receive window of 5 s, so that an order without an outcome can be proved absent.
 STOP_WAIT_S = 10.0
 CANCEL_AGAIN_S = 0.5
@@ -365,7 +364,7 @@ class Daemon(Rim):
             mode=self.config.mode,
             config_hash=config_hash(self.config),
             seed=self.config.run.seed,
-            seconds=time.monotonic() - self._started,
+            seconds=self._seconds(),
             orders_sent=0 if self._executor is None else self._executor.sent,
             rss_anon_mb_max=self._house.rss_mb_max,
             ready_s=self._ready_s,
@@ -396,27 +395,18 @@ class Daemon(Rim):
             self.stopping.set()
 
     def _document(self) -> Any:
-        return self._publisher.document(
-            self._adapter.status(), time.monotonic() - self._started, anonymous_memory_mb()
-        )
+        return self._publisher.document(self._adapter.status(), self._seconds(), anonymous_memory_mb())
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
 
     async def _publish(self) -> None:
         """The status, again and again; made in steps, a turn of the loop each, so that nothing waits for the whole."""
-        publisher = self._publisher
         while True:
-            books: list[Any] = []
-            for first in range(0, len(publisher.core.books), BOOKS_AT_ONCE):
-                books += publisher.book_rows(first, BOOKS_AT_ONCE)
+            for document in self._publisher.steps(self._adapter.status, self._seconds, self._house.rss_mb):
                 await asyncio.sleep(0)
-            adapter = self._adapter.status()
-            await asyncio.sleep(0)
-            rss_mb = anonymous_memory_mb()
-            await asyncio.sleep(0)
-            latency = latency_us(self.sequencer)
-            await asyncio.sleep(0)
-            document = publisher.document(adapter, time.monotonic() - self._started, rss_mb, books, latency)
-            await asyncio.sleep(0)
-            self._page.write(encode(document))
+                if document is not None:
+                    self._page.write(encode(document))
             await asyncio.sleep(STATUS_INTERVAL_S)
 
     def _obey(self, request: Request) -> Awaitable[Reply]:

@@ -46,7 +46,7 @@ class Housekeeping:
     ) -> None:
         self.place, self.run_config = place, config.run
         self.sequencer, self.publisher = sequencer, publisher
-        self.rss_mb_max = 0.0
+        self.rss_mb = self.rss_mb_max = anonymous_memory_mb()
         self.garbage = Garbage(sequencer.observe)
         self._journal, self._tape = logs
         self._checkpoints = checkpoints
@@ -68,6 +68,7 @@ class Housekeeping:
             self.take_rss()
             await asyncio.sleep(0)  # a turn of the loop each
             self.look_at_disk()
+            await asyncio.sleep(0)
             self.garbage.collect_where_due()
             await asyncio.sleep(0)
             if time.monotonic() >= snapshot_at_s:
@@ -79,10 +80,10 @@ class Housekeeping:
 
     def take_rss(self) -> None:
         """Remember the most memory that was in use, and tell once where it is too much."""
-        rss_mb = anonymous_memory_mb()
-        if rss_mb > self.run_config.max_rss_mb >= self.rss_mb_max:
-            self._alert(f"memory is above run.max_rss_mb: {rss_mb:.0f} MB of our own")
-        self.rss_mb_max = max(self.rss_mb_max, rss_mb)
+        self.rss_mb = anonymous_memory_mb()
+        if self.rss_mb > self.run_config.max_rss_mb >= self.rss_mb_max:
+            self._alert(f"memory is above run.max_rss_mb: {self.rss_mb:.0f} MB of our own")
+        self.rss_mb_max = max(self.rss_mb_max, self.rss_mb)
 
     def look_at_disk(self) -> None:
         """Where space is short the tape gives way first; if that is not enough the core is told."""

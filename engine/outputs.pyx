@@ -141,7 +141,7 @@ cdef class Outputs(Outlet):
         """Whatever fails, the other cancels go. This one may be asked for again, and the venue is asked about its order."""
         try:
             self.let_go(approved)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the core goes on to the other orders
             self.tell(f"order {approved.order_no} could not be cancelled", error)
             text = f"could not be sent: {type(error).__name__}"
             self.ingest(events.order_update(

@@ -20,8 +20,12 @@ def disk_state(directory: Path, reduce_below: int, halt_below: int) -> int:
 
 def anonymous_memory_mb() -> float:
     """Resident memory that belongs to this process alone: RssAnon, resident less shared (/proc/self/statm, proc(5))."""
-    with open("/proc/self/statm", "rb") as file:
-        _, resident, shared, *_ = file.read().split()
+    # Once a second, amid market data: with a file of Python's it takes 10 us, so 6.
+    file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _, resident, shared, *_ = os.read(file, PAGE_BYTES).split()
+    finally:
+        os.close(file)
     return (int(resident) - int(shared)) * PAGE_BYTES / MB
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from engine.adapter import AdapterStatus, SourceStatus
@@ -29,6 +30,7 @@ from engine.core.instrument import InstrumentSpec
 from engine.core.risk.limits import MONEY_DECIMALS
 from engine.resources import DISK_FINE, DISK_OUT
 from engine.sequencer import Sequencer
+from native.histogram import Histogram
 
 MAX_RECENT = 50
 MAX_REASON = 160
@@ -42,19 +44,18 @@ def money_text(units: int, decimals: int = 2) -> str:
     return f"{sign}{whole}.{part:0{decimals}d}" if decimals else f"{sign}{whole}"
 
 
+def stage_latency(histogram: Histogram) -> Latency | None:
+    """Percentiles of a stage in microseconds; None where it was never seen."""
+    facts = histogram.summary()
+    if not facts["count"]:
+        return None
+    return Latency(*(facts[name] / 1e3 for name in ("p50", "p99", "p999", "max")))
+
+
 def latency_us(sequencer: Sequencer) -> dict[str, Latency]:
     """Percentiles of every stage that was seen, in microseconds."""
-    found = {}
-    for stage, histogram in sequencer.stages.items():
-        facts = histogram.summary()
-        if facts["count"]:
-            found[stage] = Latency(
-                p50=facts["p50"] / 1e3,
-                p99=facts["p99"] / 1e3,
-                p999=facts["p999"] / 1e3,
-                max=facts["max"] / 1e3,
-            )
-    return found
+    found = {stage: stage_latency(histogram) for stage, histogram in sequencer.stages.items()}
+    return {stage: latency for stage, latency in found.items() if latency is not None}
 
 
 def order_row(spec: InstrumentSpec, order: Any, strategy: str, now_ns: int) -> Order:
@@ -73,14 +74,10 @@ def order_row(spec: InstrumentSpec, order: Any, strategy: str, now_ns: int) -> O
     )
 
 
-def order_rows(core: Engine, now_ns: int) -> list[Order]:
-    """The orders that may still be executed."""
-    names = core.strategy_names()
-    return [
-        order_row(core.spec(book.instrument), order, names[order.strategy], now_ns)
-        for book in core.books
-        for order in core.open_orders(book.instrument)
-    ]
+def order_rows(core: Engine, instrument: int, now_ns: int) -> list[Order]:
+    """The orders of an instrument that may still be executed."""
+    names, spec = core.strategy_names(), core.spec(instrument)
+    return [order_row(spec, order, names[order.strategy], now_ns) for order in core.open_orders(instrument)]
 
 
 def fill_row(spec: InstrumentSpec, fill: dict[str, Any], strategy: str = "") -> Fill:
@@ -104,24 +101,24 @@ def source_row(source: SourceStatus) -> Source:
     return Source(name=source.name, state=source.state, reason=source.reason[:MAX_REASON])
 
 
+def position_row(core: Engine, instrument: int, lots: int, cost: int, realised: int) -> Position:
+    """What is held, or was, in an instrument that was traded."""
+    spec = core.spec(instrument)
+    worth = core.position_worth(instrument)
+    average = abs(cost) // abs(lots) // spec.notional(1, 1) if lots else 0
+    return Position(
+        symbol=spec.symbol,
+        size=spec.size_text(lots),
+        average_price=spec.price_text(average) if lots else "",
+        notional=money_text(worth),
+        realised_pnl=money_text(realised),
+        unrealised_pnl=money_text(worth - cost),
+    )
+
+
 def position_rows(core: Engine) -> list[Position]:
-    """What is held, or was, in each instrument that was traded."""
-    rows = []
-    for instrument, lots, cost, realised in core.positions():
-        spec = core.spec(instrument)
-        worth = core.position_worth(instrument)
-        average = abs(cost) // abs(lots) // spec.notional(1, 1) if lots else 0
-        rows.append(
-            Position(
-                symbol=spec.symbol,
-                size=spec.size_text(lots),
-                average_price=spec.price_text(average) if lots else "",
-                notional=money_text(worth),
-                realised_pnl=money_text(realised),
-                unrealised_pnl=money_text(worth - cost),
-            )
-        )
-    return rows
+    """All of them."""
+    return [position_row(core, *position) for position in core.positions()]
 
 
 class Publisher:
@@ -162,48 +159,73 @@ class Publisher:
         else:
             self.memos.pop((strategy, key), None)
 
-    def book_rows(self, first: int, count: int) -> list[Book]:
-        """So many of the books, those with a feed."""
-        now_ns = self._sequencer.now_ns()
-        some = self.core.books[first : first + count]
-        return [self._book(book, now_ns) for book in some if self.core.has_feed(book.instrument)]
+    def document(self, adapter: AdapterStatus | None, seconds: float, rss_mb: float) -> Status:
+        """The document, all at once."""
+        for document in self.steps(lambda: adapter, lambda: seconds, rss_mb):
+            if document is not None:
+                return document
+        raise AssertionError("the last step is the document")
 
-    def document(
-        self,
-        adapter: AdapterStatus | None,
-        seconds: float,
-        rss_mb: float,
-        books: list[Book] | None = None,
-        latency: dict[str, Latency] | None = None,
-    ) -> Status:
-        """The document as of now; `books`, a few at a time, and `latency` may have been made ahead."""
-        core, now_ns = self.core, self._sequencer.now_ns()
+    def steps(
+        self, adapter: Callable[[], AdapterStatus | None], seconds: Callable[[], float], rss_mb: float
+    ) -> Iterator[Status | None]:
+        """The document in small steps, for whoever has to see to something else in between: None, and it at last.
+
+        seconds: since the start, when it is done. One book, one instrument's orders, one stage a step.
+        """
+        core, books, orders = self.core, [], []
+        for book in core.books:
+            if core.has_feed(book.instrument):
+                books.append(self._book(book, self._sequencer.now_ns()))
+                yield None
+        for book in core.books:
+            orders += order_rows(core, book.instrument, self._sequencer.now_ns())
+            yield None
+        latency = {}
+        for stage, histogram in tuple(self._sequencer.stages.items()):
+            found = stage_latency(histogram)
+            if found is not None:
+                latency[stage] = found
+            yield None
+        positions = []
+        for position in core.positions():
+            positions.append(position_row(core, *position))
+            yield None
+        journal, tape = self._journal(), self._tape()
+        yield None
+        listings = listings_of(self.memos)
+        yield None
+        status = adapter()
+        yield None
+        feeds = self._feeds(status, self._sequencer.now_ns())
+        sources = [] if status is None else [source_row(source) for source in status.sources]
+        yield None
         counts, money = core.counts(), core.money()
-        return Status(
+        yield Status(
             run_id=core.run_id,
             mode="live" if self._mode == "live" else "paper",
-            ts_ns=now_ns,
-            seconds=seconds,
+            ts_ns=self._sequencer.now_ns(),
+            seconds=seconds(),
             seq=core.seq,
             pid=os.getpid(),
             currency=self._currency,
-            health=self._health(adapter),
+            health=self._health(status),
             halted=core.is_halted,
             reduce_only=core.is_reduce_only,
-            feeds=self._feeds(adapter, now_ns),
-            sources=[] if adapter is None else [source_row(source) for source in adapter.sources],
-            books=self.book_rows(0, len(core.books)) if books is None else books,
-            orders=order_rows(core, now_ns),
+            feeds=feeds,
+            sources=sources,
+            books=books,
+            orders=orders,
             fills=list(self.fills),
-            positions=position_rows(core),
+            positions=positions,
             alerts=list(self.alerts),
-            listings=listings_of(self.memos),
+            listings=listings,
             equity=money_text(money["equity"]),
             realised_pnl=money_text(money["realised_pnl"]),
             gate=GateCounts(intents=counts["intents"], approved=counts["approved"], denied=counts["denied"]),
-            latency_us=latency_us(self._sequencer) if latency is None else latency,
-            journal=self._journal(),
-            tape=self._tape(),
+            latency_us=latency,
+            journal=journal,
+            tape=tape,
             rss_mb=rss_mb,
         )
 
