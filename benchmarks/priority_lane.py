@@ -4,7 +4,8 @@
 
 The real daemon (`run.spin`; between the bursts it sleeps only with a small `--spin-ms`) with a quote a side open on four
 symbols (`quoter`, compiled, or `market_maker`, in Python), the local venue, and between them a relay that now and then holds
-the market feed back until 200 frames are queued. They are sent at once, a first one half a millisecond ahead so that the daemon is awake, and right behind them a command over the
+the market feed back until 200 frames are queued. They are sent at once, a first one half a millisecond ahead, for a daemon
+that sleeps, and right behind them a command over the
 open control connection. Bar (must): p99 50 µs, of command and strategy, with the compiled one.
 
 `cancel_all`: from the command's arrival to the kernel's stamp of the first of its cancels in the venue's socket; the journal

@@ -37,7 +37,7 @@ cdef class Executor:
     cdef set _cancels
     cdef set _expected                 # orders that are approved and come to be submitted
     cdef int64_t went_ns               # the sequencer's: when the first one since it last asked had gone the shortest way
-    cdef object _gone                  # what went the shortest way, or never will, and is not followed yet
+    cdef list _gone                    # what went the shortest way, or never will, and is not followed yet
     cdef bint in_batch                 # the sequencer's: more is submitted at once; `end_batch` comes
     cdef bint _is_follow_due
     cdef readonly object sent

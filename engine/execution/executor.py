@@ -130,7 +130,7 @@ class Executor:
         self._cancels: set[asyncio.Task[None]] = set()
         self._expected: set[int] = set()
         self._quick: QuickLane | None = None
-        self._gone: deque[tuple[Approved, _Begin | Evidence, int, int]] = deque()
+        self._gone: list[tuple[Approved, _Begin | Evidence, int, int]] = []
         self.sent = 0
         self.went_ns = 0
         self.in_batch = False
@@ -214,7 +214,7 @@ class Executor:
         try:
             for _ in range(len(self._gone)):
                 self._heed()
-                approved, begin, began_ns, sent_ns = self._gone.popleft()
+                approved, begin, began_ns, sent_ns = self._gone.pop(0)
                 self._follow(approved, begin, began_ns, sent_ns)
         finally:
             self._follow_soon()  # what came meanwhile, and where one failed, what was behind it
