@@ -161,6 +161,8 @@ cdef class ControlServer(Lookout):
         cdef char data[1]
         if self._quick is not None and self._listener is not None:
             recv(self._ear.fileno(), data, 1, MSG_DONTWAIT | MSG_PEEK)
+            if self._nearest is not None:
+                recv(self._nearest.file, data, 1, MSG_DONTWAIT | MSG_PEEK)
             self._quick.rehearse(self._answers)
 
     cdef _accept(self, listener):

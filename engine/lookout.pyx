@@ -5,6 +5,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 # A look costs a system call.
 cdef int64_t LOOK_NS = 2_500
 cdef unsigned int STRANGERS_SHARE = 4
+# After a pause the event loop has just asked about all of them.
+cdef int64_t PAUSE_NS = 50_000
 
 
 cdef extern from "sys/epoll.h" nogil:
@@ -28,8 +30,8 @@ cdef class Lookout:
         cdef epoll_event event
         if now_ns - self.looked_ns < LOOK_NS:
             return 0
+        self.looks = 1 if now_ns - self.looked_ns > PAUSE_NS else self.looks + 1
         self.looked_ns = now_ns
-        self.looks += 1
         # To read where the last one came from, and find nothing, costs no more than to ask where there is something.
         if self.serve_nearest() == SERVE_OTHERS or self.looks % STRANGERS_SHARE == 0:
             if epoll_wait(self.epoll, &event, 1, 0) > 0:

@@ -114,11 +114,14 @@ cdef class Outputs(Outlet):
         """Cancels first, as urgent as any command; then orders, and a command that has come meanwhile overtakes each of those:
         the first one, too, where more was read. Once more it is looked for before all that is kept about what was sent."""
         cdef Approved approved
+        cdef Py_ssize_t orders = 0
         cdef bint begins_batch = self.executor is not None and not self.executor.in_batch, was_sent = False
         try:
             if begins_batch:
                 self.executor.in_batch = True
-            if (len(approvals) > 1 or self.is_followed) and self.executor is not None:
+            for approved in approvals:
+                orders += not approved.is_cancel
+            if orders and (len(approvals) > 1 or self.is_followed) and self.executor is not None:
                 self.executor.expect(approvals)
             for approved in approvals:
                 if approved.is_cancel:

@@ -2,13 +2,8 @@
 
 from libc.stdint cimport uint64_t
 
-from engine.core.event cimport command_t, event_t
+from engine.core.event cimport told_t
 from engine.sequencer cimport Sequencer
-
-
-ctypedef struct told_t:
-    event_t header
-    command_t command
 
 
 cdef class QuickCommand:

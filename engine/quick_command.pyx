@@ -10,9 +10,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from engine.clock cimport wall_ns
-from engine.core.check cimport check_event
 from engine.core.event cimport (
-    COMMAND_CANCEL_ALL, COMMAND_HALT, COMMAND_REDUCE_ONLY, EVENT_COMMAND, command_t, event_t,
+    COMMAND_CANCEL_ALL, COMMAND_HALT, COMMAND_REDUCE_ONLY, EVENT_COMMAND, command_t, told_t,
 )
 from engine.core.state.state cimport recent_has, recent_key
 from engine.sequencer cimport Sequencer
@@ -132,6 +131,5 @@ cdef class QuickCommand:
         if not self.sequencer.busy and read_frame(REHEARSED, len(REHEARSED), &told, &size) and self.is_new(&told, size, answers):
             self.sequencer.make_room(told.header.length)
             memcpy(self.sequencer.scratch, &told, sizeof(told_t))
-            check_event(<const event_t*>self.sequencer.scratch)
-            self.sequencer.core.rehearse_cancels()
+            self.sequencer.core.rehearse_cancel_all()
         return 0

@@ -51,6 +51,12 @@ static inline int recent_add(recent_set_t *set, uint64_t key) {
     return 1;
 }
 
+/* A key may be added soon: have its place at hand. */
+static inline void recent_expect(const recent_set_t *set) {
+    __builtin_prefetch(&set->keys[set->count & (RECENT_KEYS - 1)], 1);
+    __builtin_prefetch(&set->count, 1);
+}
+
 /* FNV-1a over bytes, never 0: a key for a textual id. */
 static inline uint64_t recent_key(const char *bytes, size_t length) {
     uint64_t hash = 0xCBF29CE484222325ull;

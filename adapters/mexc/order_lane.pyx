@@ -26,6 +26,7 @@ cdef enum:
 
 
 @cython.final
+@cython.freelist(16)
 cdef class Gone:
     """A request that is on its way; called, it waits for the answer, or takes the one that has come already."""
 
@@ -36,9 +37,6 @@ cdef class Gone:
     cdef int32_t instrument
     cdef bint is_cancel
     cdef order_t order         # of a cancel: what is to be cancelled, as it was then
-
-    def __cinit__(self, OrderLane lane, connection, str failure, int32_t instrument):
-        self.lane, self.connection, self.failure, self.instrument = lane, connection, failure, instrument
 
     def __call__(self):
         begun = self.connection.await_answer(self.answer, self.lane.timeout_s, self.failure)
@@ -104,6 +102,7 @@ cdef class OrderLane(QuickLane):
             return None
         if approved.is_rehearsal:
             wire.rehearse(request, end - request)
+            self.gone_by(wire, approved.instrument, order)
         if not approved.is_good(self.core.c.totals.halt_epoch, now_ns):
             return None
         approved.redeem(self.core.c.totals.halt_epoch, now_ns)
@@ -115,8 +114,15 @@ cdef class OrderLane(QuickLane):
         self.began_ns, self.sent_ns = began_ns, steady_ns()
         budget.spend(began_ns / 1e9, budget.weight)
         wire.is_free = False
-        gone = Gone(self, self.free.pop(), failure, approved.instrument)
+        gone = self.gone_by(self.free.pop(), approved.instrument, order)
+        gone.failure = failure
         (<Wired>gone.connection).gone = gone
+        return gone
+
+    cdef Gone gone_by(self, connection, int32_t instrument, const order_t *order):
+        """What is kept about a request that this connection carries. order: of a cancel, else NULL."""
+        cdef Gone gone = Gone.__new__(Gone)
+        gone.lane, gone.connection, gone.failure, gone.instrument = self, connection, "", instrument
         if order != NULL:
             gone.is_cancel, gone.order = True, order[0]
         return gone

@@ -36,7 +36,7 @@ cdef class Engine(Audience):
     cdef int forget_session(self) except -1
     cdef int ask_all(self, uint16_t kind) except -1
     cdef int rehearse_delta(self, const event_t* event) except -1
-    cdef int rehearse_cancels(self) except -1
+    cdef int rehearse_cancel_all(self) except -1
     cdef int resync(self, Book book, uint32_t reason) except -1
     cdef int obey(self, const command_t* command, int32_t instrument) except -1
     cdef int order_changed(self, const event_t* event, const order_t* order) except -1

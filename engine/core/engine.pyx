@@ -19,7 +19,7 @@ from engine.core.state.orders cimport find_order, open_numbers
 from engine.core.state.portfolio cimport realised_profit, refresh_exposure, total_equity
 from engine.core.state.state cimport (
     MAX_SOURCES, NO_STRATEGY, ORDER_SLOTS, TRUST_LIVE, TRUST_RESYNCING, TRUST_STALE, UNKNOWN,
-    recent_has, recent_key, source_t,
+    recent_expect, recent_has, recent_key, source_t,
 )
 from engine.core.strategy cimport WANTS_BOOK, WANTS_ORDER, WANTS_TIMER, WANTS_TRADE, Strategy, Trade
 from native.level cimport level_t
@@ -331,11 +331,19 @@ cdef class Engine(Audience):
             book.rehearse(delta, <const level_t*>(delta + 1))
         return 0
 
-    cdef int rehearse_cancels(self) except -1:
-        """Have at hand what a cancel of all touches, where that is not much."""
+    cdef int rehearse_cancel_all(self) except -1:
+        """The way of a command that commands nothing, and by no id; and have at hand what a cancel of all touches, where that is not
+        much."""
+        cdef told_t told
         cdef uint64_t numbers[ORDER_SLOTS]
         cdef const order_t* order
         cdef uint32_t i
+        memset(&told, 0, sizeof(told))
+        told.header.kind = EVENT_COMMAND
+        told.header.length = sizeof(command_t)
+        check_event(&told.header)
+        apply_record(self.state, &told.header)
+        recent_expect(&self.c.command_ids)
         if self.c.totals.open_orders > REHEARSED_MOST:
             return 0
         for i in range(open_numbers(self.c, numbers)):

@@ -232,6 +232,10 @@ ctypedef struct command_t:    # 56 bytes
     uint64_t order_no
     char idempotency_id[40]
 
+ctypedef struct told_t:       # a command whole
+    event_t header
+    command_t command
+
 ctypedef struct order_update_t:   # 152 bytes
     uint64_t order_no
     uint32_t report

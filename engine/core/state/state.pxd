@@ -11,6 +11,7 @@ cdef extern from "native/recent_set.h" nogil:
     void recent_clear(recent_set_t* set)
     bint recent_has(const recent_set_t* set, uint64_t key)
     bint recent_add(recent_set_t* set, uint64_t key)
+    void recent_expect(const recent_set_t* set)
     uint64_t recent_key(const char* text, size_t length)
 
 cdef enum:
