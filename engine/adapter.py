@@ -56,6 +56,9 @@ class SequencerPort(Protocol):
     def instrument_of(self, symbol: str) -> int:
         """The core's instrument of a symbol, -1 where it is not known."""
 
+    def heed(self) -> Any:
+        """Have an operator's command that has come carried out now, before other work that takes its time."""
+
 
 class OrderRef(msgspec.Struct, frozen=True):
     """One of our orders, as a venue needs it to find it again.

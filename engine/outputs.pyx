@@ -59,6 +59,7 @@ cdef class Outputs(Outlet):
         """Each output is a record of its own; a cancel may use the room that is held back for it."""
         cdef const event_t* record
         cdef int status
+        self.kept = max(self.kept, self.core.out_first)
         while self.journal is not None and self.kept < self.core.out_length:
             record = <const event_t*>(self.core.out + self.kept)
             if record.kind == ACTION_CANCEL:

@@ -289,7 +289,7 @@ cdef class Sequencer(Outputs):
         self.seq = raw.seq
         self.step(event)
         self.core.chain()
-        outputs = self.core.out[:self.core.out_length]
+        outputs = self.core.out[self.core.out_first:self.core.out_length]
         self.core.gate.take()
         return outputs
 
@@ -397,8 +397,8 @@ cdef class Sequencer(Outputs):
     cdef int settle(self) except -1:
         """Journal the outputs, then act on them."""
         cdef int64_t kept_ns, core_ended_ns = self.core_ended_ns
-        if self.core.out_length:
-            outputs = self.core.out[:self.core.out_length]
+        if self.core.out_length > self.core.out_first:
+            outputs = self.core.out[self.core.out_first:self.core.out_length]
             self.keep_outputs()
             kept_ns = steady_ns()
             self.hand_out(outputs)
@@ -452,10 +452,13 @@ cdef class Sequencer(Outputs):
         return 0
 
     cpdef heed(self):
-        """Have a command that has come carried out now; for whoever keeps the loop from its next turn for some time."""
+        """Have a command that has come carried out now; for whoever keeps the loop from its next turn. What fails is told."""
         if not self.busy:
-            self.heed_flag()
-            self.heed_commands(steady_ns())
+            try:
+                self.heed_flag()
+                self.heed_commands(steady_ns())
+            except Exception as error:  # whatever it is, the work in hand goes on
+                self.tell("a command could not be obeyed", error)
 
     cdef int let_overtake(self) except -1:
         """As Outputs.let_overtake, and the halt flag. What waits for the event in process waits on; durations are the event's."""

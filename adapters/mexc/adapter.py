@@ -183,6 +183,8 @@ class MexcAdapter:
     def quick_lane(self, core: Engine) -> OrderLane | None:
         """Orders and cancels in one native call."""
         if self._line is not None:
+            if self._sequencer is not None:
+                self._line.pool.heed = self._sequencer.heed
             self._lane = self._line.lane(core, self._run_id, self._instruments, self._placed, self._canceled)
         return self._lane
 

@@ -21,7 +21,7 @@ class OrderConnection(Wired, asyncio.Protocol):
     """Made by `loop.create_connection`; usable once `ready` is done.
 
     `tls` is None for plain HTTP. `on_free(connection)` is called when it may carry a request, `on_lost(connection)` once
-    at its end.
+    at its end, and `heed()` before an answer is read and before what waits for it goes on.
     """
 
     def __init__(
@@ -30,13 +30,14 @@ class OrderConnection(Wired, asyncio.Protocol):
         max_body_bytes: int,
         on_free: Callable[[OrderConnection], None],
         on_lost: Callable[[OrderConnection], None],
+        heed: Callable[[], object] = lambda: None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self.loop.create_future()
         self.last_used_s = self.loop.time()
         self._tls = tls
         self._parser = AnswerParser(max_body_bytes)
-        self._on_free, self._on_lost = on_free, on_lost
+        self._on_free, self._on_lost, self._heed = on_free, on_lost, heed
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[HttpAnswer] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -119,6 +120,7 @@ class OrderConnection(Wired, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio calls this for what came."""
+        self._heed()
         try:
             if self._tls is not None:
                 data = self._open_tls(self._tls, data)
@@ -188,6 +190,7 @@ class OrderConnection(Wired, asyncio.Protocol):
         self._stop_timer()
         self.last_used_s = self.loop.time()
         if waiting is not None and not waiting.done():
+            self.loop.call_soon(self._heed)  # answers come in flocks, and what each leads to takes its time
             waiting.set_result(answer)
         if answer.keeps_open and self.wire is not None:
             self.wire.is_free = True

@@ -48,6 +48,9 @@ class OrderPool:
         self._keeper: asyncio.Task[None] | None = None
         self._failures = 0
         self._noted: collections.Counter[str] = collections.Counter()
+        self.heed: Callable[[], object] = lambda: (
+            None
+        )  # between two answers: what must not wait for the second
         self.opened = 0
         self.resumed = 0
 
@@ -195,7 +198,9 @@ class OrderPool:
 
         def make() -> OrderConnection:
             tls = TlsLayer(self._context, self._host, self._session) if self._context else None
-            made.append(OrderConnection(tls, _MAX_BODY_BYTES, self._on_free, self._on_lost))
+            made.append(
+                OrderConnection(tls, _MAX_BODY_BYTES, self._on_free, self._on_lost, lambda: self.heed())
+            )
             return made[-1]
 
         try:

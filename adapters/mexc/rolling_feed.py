@@ -57,6 +57,10 @@ class _Port:
         """The core's instrument of a symbol."""
         return self._sequencer.instrument_of(symbol)
 
+    def heed(self) -> None:
+        """A command that has come first."""
+        self._sequencer.heed()
+
 
 class RollingFeed:
     """Keeps one feed up, as `Connection` does, over any number of connections one after another."""

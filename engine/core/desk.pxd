@@ -18,6 +18,7 @@ cdef class TradingDesk(Desk):
     cdef state_t* c
     cdef const uint64_t* halt_flag
     cdef char* out
+    cdef size_t out_first              # where the last event's begin
     cdef size_t out_length
     cdef size_t out_room
     cdef size_t chained

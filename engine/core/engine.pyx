@@ -72,8 +72,10 @@ cdef class Engine(Audience):
         """One event in; the outputs lie in `out`, and are to be chained after. ValueError where its number is not above the one
         before."""
         cdef const char* body = <const char*>event + sizeof(event_t)
-        self.chain()
-        self.out_length = self.chained = 0
+        # What an event put out is chained once it has left; what comes meanwhile puts out its own behind it.
+        if self.chained == self.out_length:
+            self.out_length = self.chained = 0
+        self.out_first = self.out_length
         self.intents_in_event = 0
         if event.seq <= self.c.seq:
             raise ValueError(f"event {event.seq} comes after event {self.c.seq}")
@@ -332,8 +334,7 @@ cdef class Engine(Audience):
         return 0
 
     cdef int rehearse_cancel_all(self) except -1:
-        """The way of a command that commands nothing, and by no id; and have at hand what a cancel of all touches, where that is not
-        much."""
+        """The way of a command that commands nothing, and by no id; and what a cancel of all touches, where that is not much."""
         cdef told_t told
         cdef uint64_t numbers[ORDER_SLOTS]
         cdef const order_t* order
@@ -469,7 +470,7 @@ cdef class Engine(Audience):
             self.process(checked(event))
         finally:
             self.chain()
-        return self.out[:self.out_length]
+        return self.out[self.out_first:self.out_length]
 
     def apply_bytes(self, record: bytes) -> None:
         """One journal record at a restart: durable state only, no strategy hears of it."""

@@ -125,6 +125,9 @@ class _Ears:
     def instrument_of(self, symbol: str) -> int:
         return -1
 
+    def heed(self) -> None:
+        """A connection of market data alone has no cause to."""
+
 
 def facts_of(symbol: str, price: str, send_time_ms: int) -> ListingFacts:
     """A first ticker; a price beyond what money holds is not said."""

@@ -105,6 +105,10 @@ class Tap:
         """The core's instrument of a symbol."""
         return self._port.instrument_of(symbol)
 
+    def heed(self) -> Any:
+        """A command that has come first."""
+        return self._port.heed()
+
 
 class PaperMexcAdapter:
     """See the module. Made without input or output, like every adapter."""
