@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import hashlib
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from engine.control import LENGTH, CommandName, Handler, Reply, Request
 from engine.control_server import ControlServer
 from engine.core import event
 from engine.core.describe import describe
-from engine.core.enums import CommandKind, OrderReport
+from engine.core.enums import CommandKind, EventKind, OrderReport
 from engine.core.risk.gate import ApprovalVoid, Approved
 from engine.execution.executor import Executor
 from engine.execution.quick_lane import QuickLane
@@ -206,6 +207,19 @@ def test_a_halt_stops_the_second_order_of_the_event(tmp_path: Path) -> None:
     assert desk.lane.told == [("order", first)]
     assert desk.session.engine.is_halted
     assert not desk.session.engine.order(second).is_open, "reported as never accepted"
+
+
+@pytest.mark.parametrize("command", ["cancel_all", "reduce_only"])
+def test_the_chain_of_actions_has_the_events_own_before_those_of_a_command_amid_it(
+    tmp_path: Path, command: CommandName
+) -> None:
+    desk = Desk(tmp_path, orders=3)
+    expected = bytes.fromhex(desk.session.engine.actions_hash)
+    desk.send_two(tmp_path, command)
+    for record in read_log(tmp_path, JOURNAL_STEM):
+        if record.kind >= EventKind.PLACE:
+            expected = hashlib.sha256(expected + record.raw).digest()
+    assert desk.session.engine.actions_hash == expected.hex()
 
 
 def test_the_halt_flag_does_so_without_a_word(tmp_path: Path) -> None:
