@@ -16,6 +16,7 @@ cdef class Outputs(Outlet):
     cdef object rim
     cdef Executor executor             # where approvals go; without one, to the rim
     cdef bint busy
+    cdef list due                      # approved cancels that are to go next
     cdef size_t kept                   # how much of the core's output is in the journal
     cdef public bint is_followed       # more was read with what is in process, and waits behind it
 
@@ -24,6 +25,8 @@ cdef class Outputs(Outlet):
     cdef int keep_outputs(self) except -1
     cdef int hand_out(self, bytes outputs) except -1
     cdef int send(self, list approvals) except -1
+    cdef int send_due(self) except -1
+    cdef int let_due_go(self) except -1
     cdef int let_cancel_go(self, Approved approved) except -1
     cdef int let_go(self, Approved approved) except -1
     cdef int let_overtake(self) except -1

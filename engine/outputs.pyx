@@ -15,6 +15,7 @@ cdef class Outputs(Outlet):
 
     def __cinit__(self, *_, **__):
         self.counters = {}
+        self.due = []
 
     def bind_executor(self, Executor executor not None) -> None:
         """Give approvals to an executor without a detour over the rim."""
@@ -72,12 +73,21 @@ cdef class Outputs(Outlet):
         return 0
 
     cdef int let_out(self) except -1:
-        """As Outlet.let_out: of a command that cancels all, the first cancel is out while the core decides on the others."""
+        """As Outlet.let_out: of a command that cancels all, the first cancel is out while the core decides on the others, and so
+        are those that an event had waiting when the command overtook them."""
         cdef Approved approved
         if self.executor is not None:
             self.keep_outputs()
             for approved in self.core.gate.take():
-                self.let_cancel_go(approved)
+                if not self.executor.try_cancel(approved):  # the longer way, or a wait: that holds nobody up
+                    self.let_due_go()
+                    self.let_cancel_go(approved)
+            self.let_due_go()
+        return 0
+
+    cdef int let_due_go(self) except -1:
+        while self.due:
+            self.let_cancel_go(<Approved>self.due.pop(0))
         return 0
 
     cdef int hand_out(self, bytes outputs) except -1:
@@ -116,18 +126,18 @@ cdef class Outputs(Outlet):
         the first one, too, where more was read. Once more it is looked for before all that is kept about what was sent."""
         cdef Approved approved
         cdef Py_ssize_t orders = 0
-        cdef bint begins_batch = self.executor is not None and not self.executor.in_batch, was_sent = False
+        cdef bint begins_batch = self.executor is not None and not self.executor.in_batch, was_sent
         try:
             if begins_batch:
                 self.executor.in_batch = True
             for approved in approvals:
-                orders += not approved.is_cancel
+                if approved.is_cancel:
+                    self.due.append(approved)
+                else:
+                    orders += 1
             if orders and (len(approvals) > 1 or self.is_followed) and self.executor is not None:
                 self.executor.expect(approvals)
-            for approved in approvals:
-                if approved.is_cancel:
-                    self.let_cancel_go(approved)
-                    was_sent = not approved.is_rehearsal
+            was_sent = self.send_due()
             for approved in approvals:
                 if not approved.is_cancel:
                     if was_sent or self.is_followed:
@@ -140,6 +150,18 @@ cdef class Outputs(Outlet):
             if begins_batch:
                 self.executor.end_batch()
         return 0
+
+    cdef int send_due(self) except -1:
+        """The cancels that are due; whether there were any. Where more was read a command is looked for before the next one."""
+        cdef Approved approved
+        cdef bint was_sent = False
+        while self.due:
+            approved = self.due.pop(0)
+            self.let_cancel_go(approved)
+            was_sent = not approved.is_rehearsal
+            if was_sent and self.due and self.is_followed:
+                self.let_overtake()
+        return was_sent
 
     cdef int let_cancel_go(self, Approved approved) except -1:
         """Whatever fails, the other cancels go. This one may be asked for again, and the venue is asked about its order."""

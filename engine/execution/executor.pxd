@@ -44,6 +44,8 @@ cdef class Executor:
     cpdef expect(self, list approvals)
     cdef end_batch(self)
     cpdef submit(self, Approved approved)
+    cpdef bint try_cancel(self, Approved approved) except -1
+    cdef bint _may_cancel(self, order_no) except -1
     cdef _submit_place(self, Approved approved)
     cdef _submit_cancel(self, Approved approved)
     cdef bint _take_quick(self, Approved approved)

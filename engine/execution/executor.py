@@ -182,13 +182,21 @@ class Executor:
 
     def _submit_cancel(self, approved: Approved) -> None:
         """A cancel that overtook its order's own request would find nothing: such a one waits for the answer."""
-        is_out = approved.order_no not in self._expected and self._is_out(approved.order_no)
-        may_go = is_out and self._cancel_lane.try_enter()
-        if may_go and self._take_quick(approved):
-            return
-        if approved.is_rehearsal:
-            return self._cancel_lane.leave() if may_go else None
-        self._follow_cancel(approved, self._begin_cancel(approved) if may_go else None)
+        if not self.try_cancel(approved) and not approved.is_rehearsal:
+            may_go = self._may_cancel(approved.order_no) and self._cancel_lane.try_enter()
+            self._follow_cancel(approved, self._begin_cancel(approved) if may_go else None)
+
+    def try_cancel(self, approved: Approved) -> bool:
+        """Send a cancel the shortest way, if it can go that way now; False where nothing was done."""
+        if not (self._may_cancel(approved.order_no) and self._cancel_lane.try_enter()):
+            return False
+        if self._take_quick(approved):
+            return True
+        self._cancel_lane.leave()
+        return False
+
+    def _may_cancel(self, order_no: int) -> bool:
+        return order_no not in self._expected and self._is_out(order_no)
 
     def _is_out(self, order_no: int) -> bool:
         """Whether the venue has the order: its request was answered, or another feed told of it before that."""

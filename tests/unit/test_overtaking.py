@@ -265,6 +265,23 @@ def test_the_cancels_of_an_event_go_before_its_orders_and_a_command_between_the_
     assert not desk.session.engine.order(first).is_open, "reported as never accepted"
 
 
+def test_a_commands_first_cancel_overtakes_the_cancels_of_an_event_and_its_others_do_not(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, orders=4)
+    one, two, three, four = desk.numbers
+
+    def decide(puppet: Puppet) -> list[bool]:
+        desk.sequencer.is_followed = True
+        return [puppet.cancel(three), puppet.cancel(four)]
+
+    desk.send(tmp_path, "cancel_all", decide)
+    assert desk.told_at_once == [("cancel", number) for number in (three, one, four, two)]
+    told = [describe(record.raw) for record in read_log(tmp_path, JOURNAL_STEM)]
+    decided = [each["order_no"] for each in told if each["kind"] == "CANCEL"]
+    assert decided == [three, four, one, two], "the event's own were decided, and recorded, first"
+
+
 def test_the_cancel_of_an_order_of_the_same_event_waits_for_it(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.send(tmp_path, "reduce_only", lambda one: [one.cancel(one.buy(0, 9_100, 100))], lambda: None)
