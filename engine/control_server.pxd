@@ -33,6 +33,8 @@ cdef class ControlServer(Lookout):
     cdef _accept(self, listener)
     cdef _listen_to(self, _Client client)
     cdef _forget_nearest(self, _Client client)
+    cdef _listen_no_more(self, _Client client)
+    cpdef _answer(self, _Client client, begun)
     cdef _read(self, _Client client)
     cdef _take_request(self, _Client client, begun=*)
     cpdef _drop(self, _Client client, counter=*)

@@ -185,6 +185,17 @@ cdef class ControlServer(Lookout):
         self._nearest = client
         client.timer = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self._drop, client, "idle")
 
+    cdef _listen_no_more(self, _Client client):
+        self._ready.unregister(client.link)
+        self._forget_nearest(client)
+        if client.timer is not None:
+            client.timer.cancel()
+
+    cpdef _answer(self, _Client client, begun):
+        """All else that there is to do for a command that was carried out, unless its client was dropped meanwhile."""
+        if client.link.fileno() >= 0:
+            self._take_request(client, begun)
+
     cdef _read(self, _Client client):
         cdef char data[READ_MOST]
         # What is only looked at need not be given back to the system yet, and the way there is rehearsed.
@@ -209,7 +220,11 @@ cdef class ControlServer(Lookout):
                 self._drop(client, "disconnect")
                 return
         client.received += data[:size]
-        self._take_request(client, begun)
+        if begun is None:
+            self._take_request(client)
+        else:  # what came with the command has waited long enough
+            self._listen_no_more(client)
+            asyncio.get_running_loop().call_soon(self._answer, client, begun)
 
     cdef _take_request(self, _Client client, begun=None):
         """Begin the request that has come whole; nothing more is read of this client until it has its reply.
@@ -225,10 +240,8 @@ cdef class ControlServer(Lookout):
             return
         # Before it is begun: while a command is carried out the next one is looked for, and that may be this client's.
         client.received = client.received[end:]
-        self._ready.unregister(client.link)
-        self._forget_nearest(client)
-        if client.timer is not None:
-            client.timer.cancel()
+        if begun is None:
+            self._listen_no_more(client)
         answer = self._begin(request, begun)
         task = asyncio.get_running_loop().create_task(self._reply(client, answer))
         self._tasks.add(task)
