@@ -79,11 +79,18 @@ cdef class Outputs(Outlet):
         if self.executor is not None:
             self.keep_outputs()
             for approved in self.core.gate.take():
-                if not self.executor.try_cancel(approved):  # the longer way, or a wait: that holds nobody up
+                if not self.try_cancel(approved):  # the longer way, or a wait: that holds nobody up
                     self.let_due_go()
                     self.let_cancel_go(approved)
             self.let_due_go()
         return 0
+
+    cdef int try_cancel(self, Approved approved) except -1:
+        try:
+            return approved.is_cancel and self.executor.try_cancel(approved)
+        except Exception as error:  # whatever it is, the core goes on to the other orders
+            self.tell(f"order {approved.order_no} could not be cancelled at once", error)
+        return False
 
     cdef int let_due_go(self) except -1:
         while self.due:
@@ -135,7 +142,7 @@ cdef class Outputs(Outlet):
                     self.due.append(approved)
                 else:
                     orders += 1
-            if orders and (len(approvals) > 1 or self.is_followed) and self.executor is not None:
+            if orders and (len(approvals) > 1 or self.is_followed or self.due) and self.executor is not None:
                 self.executor.expect(approvals)
             was_sent = self.send_due()
             for approved in approvals:

@@ -401,8 +401,10 @@ cdef class Sequencer(Outputs):
             outputs = self.core.out[self.core.out_first:self.core.out_length]
             self.keep_outputs()
             kept_ns = steady_ns()
-            self.hand_out(outputs)
-            self.core.chain()
+            try:
+                self.hand_out(outputs)
+            finally:
+                self.core.chain()
             self.journal_ns.add(kept_ns - core_ended_ns)
             if self.executor is not None and self.executor.went_ns:
                 self.out_ns.add(max(self.executor.went_ns - core_ended_ns, 0))

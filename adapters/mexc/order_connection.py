@@ -120,7 +120,10 @@ class OrderConnection(Wired, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio calls this for what came."""
-        self._heed()
+        if (
+            self._answer is not None or self.gone is not None
+        ):  # else it is free, and must not be taken before it is judged
+            self._heed()
         try:
             if self._tls is not None:
                 data = self._open_tls(self._tls, data)
