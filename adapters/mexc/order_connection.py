@@ -120,9 +120,8 @@ class OrderConnection(Wired, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio calls this for what came."""
-        if (
-            self._answer is not None or self.gone is not None
-        ):  # else it is free, and must not be taken before it is judged
+        # One that nobody waits for is free: it must not be taken before what came is judged.
+        if self._answer is not None or self.gone is not None:
             self._heed()
         try:
             if self._tls is not None:

@@ -48,9 +48,8 @@ class OrderPool:
         self._keeper: asyncio.Task[None] | None = None
         self._failures = 0
         self._noted: collections.Counter[str] = collections.Counter()
-        self.heed: Callable[[], object] = lambda: (
-            None
-        )  # between two answers: what must not wait for the second
+        # Between two answers: what must not wait for the second.
+        self.heed: Callable[[], object] = lambda: None
         self.opened = 0
         self.resumed = 0
 
