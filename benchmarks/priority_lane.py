@@ -6,16 +6,19 @@ The real daemon (`run.spin`; between the bursts it sleeps only with a small `--s
 symbols (`quoter`, compiled, or `market_maker`, in Python), the local venue, and between them a relay that now and then holds
 the market feed back until 200 frames are queued. They are sent at once, a first one half a millisecond ahead, for a daemon
 that sleeps, and right behind them a command over the
-open control connection. Bar (must): p99 50 µs, of command and strategy, with the compiled one.
+open control connection. Bar (must): p99 50 µs, of commands and strategy, with the compiled one.
 
 `cancel_all`: from the command's arrival to the kernel's stamp of the first of its cancels in the venue's socket; the journal
 says which cancels are the command's. It has arrived when the daemon's socket is readable, which the kernel tells root
 (benchmarks/arrivals.py); otherwise the clock right before the system call that sends it stands for that. `since_before` is
 from there in any case. `last`: to the stamp of the last order's cancel. The cancel of an
 order whose own request is not answered yet has to wait for that, and is counted instead. A strategy's own cancels among the
-same frames: from the clock read right before the frame that made it decide is taken in, to the same stamp; `woken`: the same of
-the frame ahead, which finds the daemon asleep and nothing queued.
+same frames, `strategy`: from the clock that the compiled one reads when it decides, to the same stamp; `strategy_since_frame`:
+from the clock read right before the frame that made it decide is taken in; `woken`: as this, of the frame ahead, behind which
+nothing is queued.
 `halt`, `reduce_only`: to the clock read right before the command's record is written, after which the gate refuses.
+`alone`: a C program that has as much to do as the median command takes, and does it in the daemon's place once that has ended
+(tick_to_trade/alone.c): what the machine itself makes of such a wait.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ import json
 import os
 import selectors
 import socket
+import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -40,7 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # the tests' processes; the engine is the installed one
 
 from benchmarks.arrivals import Arrivals  # noqa: E402
-from benchmarks.tick_to_trade.build import build  # noqa: E402
+from benchmarks.tick_to_trade.build import Tools, build  # noqa: E402
 from benchmarks.tick_to_trade.processes import (  # noqa: E402
     ENGINE_CPU,
     ENGINE_NICE,
@@ -57,9 +62,10 @@ from engine.microbench import machine, percentile  # noqa: E402
 from tests.e2e.live_run import CoreProcess, VenueProcess, make_run  # noqa: E402
 
 STRATEGIES = {"compiled": "quoter", "python": "market_maker"}
+DECISION = struct.Struct("=Qq")  # of marker.quoter: an order and when its cancel was decided on
 BAR_NS = 50_000
 QUEUED = 200
-OTHERS_SHARE = 10  # a halt and a reduce_only for so many cancels
+OTHERS_SHARE = 2  # a halt and a reduce_only for so many cancels
 BURST_NS = 10_000_000
 QUEUED_WITHIN_S = 30.0
 AHEAD_S = 0.0005
@@ -67,6 +73,7 @@ AHEAD_NS = 1_000_000
 AWAKE_S = 0.005
 PAUSE_S = 0.3
 SPIN_MS = 60_000
+ALONE_S = 20
 SYMBOLS = (
     "BTCUSDT",
     "ETHUSDT",
@@ -90,7 +97,7 @@ embedded = false
 max_orders_per_window = 1000
 [[strategy]]
 name = "{strategy}"
-params = {{ requote_ms = 50, tolerance_ticks = 0, half_spread_ppm = 400 }}
+params = {{ requote_ms = 50, tolerance_ticks = 0, half_spread_ppm = 400{more} }}
 """
 
 
@@ -249,8 +256,9 @@ class Figures(NamedTuple):
     cancels: list[float]
     since_before: list[float]  # the same since right before the command's sending
     last: list[float]
-    strategy: list[float]
-    woken: list[float]  # a strategy's, on the frame ahead
+    strategy: list[float]  # since it decided
+    since_frame: list[float]  # the same since the frame that made it decide
+    woken: list[float]  # the same of the frame ahead
     others: dict[str, list[float]]
     idle: int  # commands that found no order open
     waited: int  # of the commands' cancels: for the answer to the order's own request, as they must
@@ -293,12 +301,12 @@ def play(
         names = ", ".join(f'"{name}"' for name in SYMBOLS)
         relay = Relay(int(venue.rest_url.rpartition(":")[2]))
         relay.start()
-        core: CoreProcess = venue.core(
-            make_run(
-                folder / "run",
-                RUN.format(port=relay.port, symbols=names, strategy=STRATEGIES[strategy], spin_ms=spin_ms),
-            )
+        decisions = folder / "decisions"
+        more = f', decisions = "{decisions}"' if strategy == "compiled" else ""
+        settings = RUN.format(
+            port=relay.port, symbols=names, strategy=STRATEGIES[strategy], spin_ms=spin_ms, more=more
         )
+        core: CoreProcess = venue.core(make_run(folder / "run", settings))
         core.wait_until(lambda status: status.gate.approved > 0)
         if pinned:
             # As from wire to wire: the daemon's main thread alone on a core, everybody else on the other.
@@ -320,11 +328,14 @@ def play(
         core.end()
         relay.stopping = True
         relay.join()
-        return strikes, figures_of(strikes, core.place.path, relay.cancels)
+        decided = list(DECISION.iter_unpack(decisions.read_bytes())) if more else []
+        return strikes, figures_of(strikes, core.place.path, relay.cancels, decided)
 
 
-def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]) -> Figures:
-    """The waits, from the journal and the stamps of cancels in the venue's socket."""
+def figures_of(
+    strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]], decisions: list[tuple[int, int]]
+) -> Figures:
+    """The waits, from the journal, the stamps of cancels in the venue's socket, and those of decisions, by orders."""
     orders: dict[str, int] = {}  # by the id that a cancel names
     commands: dict[str, dict[str, Any]] = {}
     decided: list[dict[str, Any]] = []
@@ -343,10 +354,14 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
         order_no = int(name.rpartition("-")[2]) if name not in orders else orders[name]
         stamps.setdefault(order_no, []).append(at)
 
-    def out_ns(order_no: int, since_ns: int) -> int | None:
-        return next((at for at in stamps.get(order_no, []) if at >= since_ns), None)
+    thought: dict[int, list[int]] = {}
+    for order_no, at in decisions:
+        thought.setdefault(order_no, []).append(at)
 
-    found = Figures([], [], [], [], [], {"halt": [], "reduce_only": []}, 0, 0, 0)
+    def next_ns(moments: dict[int, list[int]], order_no: int, since_ns: int) -> int | None:
+        return next((at for at in moments.get(order_no, []) if at >= since_ns), None)
+
+    found = Figures([], [], [], [], [], [], {"halt": [], "reduce_only": []}, 0, 0, 0)
     idle = waited = strategy_waited = 0
     for each in strikes:
         told = commands[each.id]
@@ -356,7 +371,7 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
         of_command = [one for one in decided if one["seq"] == told["seq"]]
         idle += not of_command
         waited += sum(not one["answered"] for one in of_command)
-        outs = [out_ns(one["order_no"], each.moment_ns) for one in of_command if one["answered"]]
+        outs = [next_ns(stamps, one["order_no"], each.moment_ns) for one in of_command if one["answered"]]
         gone = [at for at in outs if at is not None]
         if gone:
             found.cancels.append(float(min(gone) - each.arrived_ns))
@@ -370,12 +385,30 @@ def figures_of(strikes: list[Strike], run_dir: Path, sent: list[tuple[str, int]]
         )
         if one["seq"] in of_commands or since_ns is None:
             continue
-        at = out_ns(one["order_no"], began_ns)
+        at = next_ns(stamps, one["order_no"], began_ns)
+        decided_ns = next_ns(thought, one["order_no"], began_ns)
         if not one["answered"]:
             strategy_waited += 1
         elif at is not None:
-            (found.strategy if since_ns >= 0 else found.woken).append(float(at - began_ns))
+            (found.since_frame if since_ns >= 0 else found.woken).append(float(at - began_ns))
+            if since_ns >= 0 and decided_ns is not None:
+                found.strategy.append(float(at - decided_ns))
     return found._replace(idle=idle, waited=waited, strategy_waited=strategy_waited)
+
+
+def alone(tools: Tools, work_ns: float, pinned: bool) -> dict[str, Any]:
+    """The waits of a program that has nothing else to do, as figures in µs."""
+    command = [str(tools.alone), str(int(work_ns)), str(ALONE_S)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        if pinned:
+            place(process.pid, ENGINE_CPU, ENGINE_NICE)
+        try:
+            _, count, *told = process.communicate()[0].split()
+        finally:
+            process.kill()
+    names = ("p50", "p90", "p99", "max")
+    figures = {f"alone_{name}_us": round(int(ns) / 1000, 1) for name, ns in zip(names, told, strict=True)}
+    return {"alone_count": int(count), **figures}
 
 
 def shares(name: str, waits: list[float]) -> dict[str, Any]:
@@ -404,32 +437,36 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    use_site(build())
+    tools = build()
+    use_site(tools)
     pinned = not options.no_pin and (os.cpu_count() or 1) > 1
     favour = favoured_session() if pinned else contextlib.nullcontext()
     with tempfile.TemporaryDirectory(prefix="penstock-lane-") as name, favour:
         strikes, found = play(Path(name), options.rounds, options.strategy, pinned, options.spin_ms)
-    if not found.cancels:
-        sys.exit("no command found an open order to cancel")
+        if not found.cancels:
+            sys.exit("no command found an open order to cancel")
+        by_machine = alone(tools, percentile(found.cancels, 0.5), pinned)
     queued = [each.queued for each in strikes]
     result: dict[str, Any] = {"commands": len(found.cancels), **shares("", found.cancels)}
     result |= {"without an open order": found.idle}
     result |= shares("since_before_", found.since_before)
     result |= {"arrivals_told_by_the_kernel": sum(each.arrived_ns != each.moment_ns for each in strikes)}
     result |= {"queued_min": min(queued), "queued_max": max(queued)}
-    result |= (
-        shares("last_", found.last) | shares("strategy_", found.strategy) | shares("woken_", found.woken)
-    )
+    result |= shares("last_", found.last) | shares("strategy_", found.strategy)
+    result |= shares("strategy_since_frame_", found.since_frame) | shares("woken_", found.woken)
     result |= {"waited_for_its_order": found.waited, "strategy_waited_for_its_order": found.strategy_waited}
     for command, waits in found.others.items():
         result |= shares(f"{command}_", waits)
+    result |= by_machine
     within = sum(wait <= BAR_NS for wait in found.cancels) / len(found.cancels)
     result |= {"within_bar": round(within, 3), "strategy": options.strategy, "pinned": pinned}
     result |= {"spin_ms": options.spin_ms, **machine()}
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
-    judged = (found.cancels, found.strategy) if options.strategy == "compiled" else (found.cancels,)
+    judged = [found.cancels, *found.others.values()]
+    if options.strategy == "compiled":
+        judged.append(found.strategy)
     worst = max(percentile(waits, 0.99) for waits in judged if waits)
     raise SystemExit(0 if worst <= BAR_NS else 1)
 

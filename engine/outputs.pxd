@@ -26,8 +26,8 @@ cdef class Outputs(Outlet):
     cdef int hand_out(self, bytes outputs) except -1
     cdef int send(self, list approvals) except -1
     cdef int send_due(self) except -1
-    cdef int try_cancel(self, Approved approved) except -1
-    cdef int let_due_go(self) except -1
-    cdef int let_cancel_go(self, Approved approved) except -1
-    cdef int let_go(self, Approved approved) except -1
+    cdef int flush_due(self) except -1
+    cdef int submit_cancel(self, Approved approved) except -1
+    cdef int try_quick_cancel(self, Approved approved) except -1
+    cdef int submit(self, Approved approved) except -1
     cdef int let_overtake(self) except -1

@@ -72,29 +72,30 @@ cdef class Outputs(Outlet):
                 self.lose_journal()
         return 0
 
-    cdef int let_out(self) except -1:
-        """As Outlet.let_out: of a command that cancels all, the first cancel is out while the core decides on the others, and so
-        are those that an event had waiting when the command overtook them."""
+    cdef int on_first_cancel(self) except -1:
+        """As Outlet.on_first_cancel: it is out while the core decides on the others, and so are the cancels that an event had
+        waiting when the command overtook them."""
         cdef Approved approved
         if self.executor is not None:
             self.keep_outputs()
             for approved in self.core.gate.take():
-                if not self.try_cancel(approved):  # the longer way, or a wait: that holds nobody up
-                    self.let_due_go()
-                    self.let_cancel_go(approved)
-            self.let_due_go()
+                if not self.try_quick_cancel(approved):  # the longer way, or a wait: that holds nobody up
+                    self.flush_due()
+                    self.submit_cancel(approved)
+            self.flush_due()
         return 0
 
-    cdef int try_cancel(self, Approved approved) except -1:
+    cdef int try_quick_cancel(self, Approved approved) except -1:
         try:
             return approved.is_cancel and self.executor.try_cancel(approved)
         except Exception as error:  # whatever it is, the core goes on to the other orders
             self.tell(f"order {approved.order_no} could not be cancelled at once", error)
         return False
 
-    cdef int let_due_go(self) except -1:
+    cdef int flush_due(self) except -1:
+        """The cancels that are due, whatever has come."""
         while self.due:
-            self.let_cancel_go(<Approved>self.due.pop(0))
+            self.submit_cancel(<Approved>self.due.pop(0))
         return 0
 
     cdef int hand_out(self, bytes outputs) except -1:
@@ -149,11 +150,12 @@ cdef class Outputs(Outlet):
                 if not approved.is_cancel:
                     if was_sent or self.is_followed:
                         self.let_overtake()
-                    self.let_go(approved)
+                    self.submit(approved)
                     was_sent = not approved.is_rehearsal
             if was_sent:
                 self.let_overtake()
         finally:
+            self.flush_due()  # what something that was raised has left
             if begins_batch:
                 self.executor.end_batch()
         return 0
@@ -164,24 +166,31 @@ cdef class Outputs(Outlet):
         cdef bint was_sent = False
         while self.due:
             approved = self.due.pop(0)
-            self.let_cancel_go(approved)
+            self.submit_cancel(approved)
             was_sent = not approved.is_rehearsal
             if was_sent and self.due and self.is_followed:
                 self.let_overtake()
         return was_sent
 
-    cdef int let_cancel_go(self, Approved approved) except -1:
+    cdef int submit_cancel(self, Approved approved) except -1:
         """Whatever fails, the other cancels go. This one may be asked for again, and the venue is asked about its order."""
+        cdef bint was_busy = self.busy
         try:
-            self.let_go(approved)
+            self.submit(approved)
         except Exception as error:  # whatever it is, the core goes on to the other orders
             self.tell(f"order {approved.order_no} could not be cancelled", error)
+            if approved.is_rehearsal:
+                return 0
             text = f"could not be sent: {type(error).__name__}"
-            self.ingest(events.order_update(
-                approved.order_no, enums.OrderReport.CANCEL_REJECTED, instrument=approved.instrument, text=text))
+            self.busy = True  # as in tell: it waits its turn
+            try:
+                self.ingest(events.order_update(
+                    approved.order_no, enums.OrderReport.CANCEL_REJECTED, instrument=approved.instrument, text=text))
+            finally:
+                self.busy = was_busy
         return 0
 
-    cdef int let_go(self, Approved approved) except -1:
+    cdef int submit(self, Approved approved) except -1:
         if self.journal_failed and not approved.is_cancel:
             self.count("journal.withheld")
         elif self.executor is not None:

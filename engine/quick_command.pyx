@@ -119,10 +119,13 @@ cdef class QuickCommand:
         """
         cdef told_t told
         cdef size_t id_size = 0
+        cdef uint64_t number
         if self.sequencer.busy or not read_frame(data, size, &told, &id_size) or not self.is_new(&told, id_size, answers):
             return 0
         self.sequencer.heed_flag()
-        return self.sequencer.enter(&told.header, wall_ns())
+        number = self.sequencer.enter(&told.header, wall_ns())
+        self.sequencer.flush_due()  # cancels that it overtook come before all that is kept about it
+        return number
 
     cdef int rehearse(self, dict answers) except -1:
         """The way of `take` until something would come of it."""

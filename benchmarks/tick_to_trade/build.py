@@ -19,7 +19,7 @@ FLAGS = [
     "-std=gnu11", "-D_GNU_SOURCE", "-O3", "-march=x86-64-v3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror",
     f"-I{ROOT}",
 ]  # fmt: skip
-PROGRAMS = ("floor", "load", "flood", "still")
+PROGRAMS = ("floor", "load", "flood", "still", "alone")
 TLS_FLAGS, TLS_LIBRARIES = ["-DWITH_TLS"], ["-lssl", "-lcrypto"]
 
 
@@ -31,6 +31,7 @@ class Tools:
     load: Path
     flood: Path
     still: Path
+    alone: Path
     site: Path
     has_tls: bool
 

@@ -367,7 +367,7 @@ cdef class Engine(Audience):
             elif not order.cancel_pending:
                 self.release_cancel(order)
                 if is_first and self.outlet is not None:
-                    self.outlet.let_out()  # the others are decided while it is on its way
+                    self.outlet.on_first_cancel()  # the others are decided while it is on its way
                 is_first = False
         return 0
 

@@ -2,4 +2,4 @@
 
 
 cdef class Outlet:
-    cdef int let_out(self) except -1
+    cdef int on_first_cancel(self) except -1

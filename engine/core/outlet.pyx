@@ -4,6 +4,7 @@
 cdef class Outlet:
     """Without one bound, as in a replay, all leave at the end."""
 
-    cdef int let_out(self) except -1:
-        """Record what the core has put out so far, and act on what it has approved. Nothing may come into the core from here."""
+    cdef int on_first_cancel(self) except -1:
+        """The first of several is decided: record what the core has put out so far, and act on what it has approved. Nothing may
+        come into the core from here."""
         return 0
