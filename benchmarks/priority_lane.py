@@ -403,10 +403,10 @@ def alone(tools: Tools, work_ns: float, pinned: bool) -> dict[str, Any]:
         if pinned:
             place(process.pid, ENGINE_CPU, ENGINE_NICE)
         try:
-            _, count, *told = process.communicate()[0].split()
+            _, count, *told = (process.communicate()[0] or "waits 0").split()
         finally:
             process.kill()
-    names = ("p50", "p90", "p99", "max")
+    names = ("p50", "p90", "p99", "max")[: len(told)]
     figures = {f"alone_{name}_us": round(int(ns) / 1000, 1) for name, ns in zip(names, told, strict=True)}
     return {"alone_count": int(count), **figures}
 

@@ -93,7 +93,7 @@ cdef class Outputs(Outlet):
         return False
 
     cdef int flush_due(self) except -1:
-        """The cancels that are due, whatever has come."""
+        """The cancels that are due, one behind the other: no command is looked for between them."""
         while self.due:
             self.submit_cancel(<Approved>self.due.pop(0))
         return 0
@@ -155,9 +155,11 @@ cdef class Outputs(Outlet):
             if was_sent:
                 self.let_overtake()
         finally:
-            self.flush_due()  # what something that was raised has left
-            if begins_batch:
-                self.executor.end_batch()
+            try:
+                self.flush_due()  # what something that was raised has left
+            finally:
+                if begins_batch:
+                    self.executor.end_batch()
         return 0
 
     cdef int send_due(self) except -1:
@@ -174,7 +176,6 @@ cdef class Outputs(Outlet):
 
     cdef int submit_cancel(self, Approved approved) except -1:
         """Whatever fails, the other cancels go. This one may be asked for again, and the venue is asked about its order."""
-        cdef bint was_busy = self.busy
         try:
             self.submit(approved)
         except Exception as error:  # whatever it is, the core goes on to the other orders
@@ -182,12 +183,8 @@ cdef class Outputs(Outlet):
             if approved.is_rehearsal:
                 return 0
             text = f"could not be sent: {type(error).__name__}"
-            self.busy = True  # as in tell: it waits its turn
-            try:
-                self.ingest(events.order_update(
-                    approved.order_no, enums.OrderReport.CANCEL_REJECTED, instrument=approved.instrument, text=text))
-            finally:
-                self.busy = was_busy
+            self.ingest(events.order_update(
+                approved.order_no, enums.OrderReport.CANCEL_REJECTED, instrument=approved.instrument, text=text))
         return 0
 
     cdef int submit(self, Approved approved) except -1:

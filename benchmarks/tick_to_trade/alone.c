@@ -4,15 +4,16 @@
  *
  * Work is due every EVERY_NS by the clock, which is no part of the system's tick, whatever the machine does meanwhile. It is
  * done after WORK_NS of this program's own time: of a loop that looks at the clock, what passes between two looks, but for what
- * is longer than PAUSE_NS, which something else took. Says `waits COUNT P50 P90 P99 MAX`, ns from when it was due until it was
- * done.
+ * is longer than PAUSE_NS, which something else took for the most part. What would be due before the last one was done is left
+ * out, as commands are that wait for their answers, and so is the first tenth of a second. Says `waits COUNT P50 P90 P99 MAX`,
+ * ns from when it was due until it was done.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { EVERY_NS = 211057, PAUSE_NS = 1000, MOST = 1000000 };
+enum { EVERY_NS = 211057, PAUSE_NS = 1000, SECONDS_MOST = 200, MOST = SECONDS_MOST * 4800, WARM_UP = 500 };
 
 static int64_t waits_ns[MOST];
 
@@ -42,16 +43,16 @@ static int64_t done_ns(int64_t due_ns, int64_t work_ns) {
 int main(int count, char **arguments) {
     int64_t work_ns = count == 3 ? atoll(arguments[1]) : 0;
     double seconds = count == 3 ? atof(arguments[2]) : 0;
-    long number = 0, most = (long)(seconds * 1e9 / EVERY_NS);
-    if (work_ns <= 0 || most <= 0 || most > MOST) {
+    if (work_ns <= 0 || !(seconds >= 1 && seconds <= SECONDS_MOST)) {
         fputs("usage: alone WORK_NS SECONDS\n", stderr);
         return 2;
     }
-    int64_t due_ns = clock_ns() + EVERY_NS, began_ns;
-    for (; number < most; number++, due_ns += EVERY_NS) {
-        began_ns = clock_ns();
-        if (began_ns > due_ns) due_ns += (began_ns - due_ns) / EVERY_NS * EVERY_NS; /* one at a time, as commands come */
-        waits_ns[number] = done_ns(due_ns, work_ns) - due_ns;
+    long number, most = (long)(seconds * 1e9 / EVERY_NS);
+    int64_t due_ns = clock_ns(), ended_ns = due_ns;
+    for (number = -WARM_UP; number < most; number++) {
+        while (due_ns <= ended_ns) due_ns += EVERY_NS;
+        ended_ns = done_ns(due_ns, work_ns);
+        if (number >= 0) waits_ns[number] = ended_ns - due_ns;
     }
     qsort(waits_ns, (size_t)number, sizeof *waits_ns, by_size);
     printf("waits %ld %lld %lld %lld %lld\n", number, (long long)waits_ns[number / 2], (long long)waits_ns[number * 9 / 10],

@@ -8,7 +8,7 @@ import {Erc404} from "./support/Erc404.sol";
 import "./support/Interfaces.sol";
 
 /// @title Approvals that are not what they seem: a lender whom the route names is left nothing that it may take later
-/// @dev The puppet is the lender. See also Hostile.t.sol.
+/// @dev The puppet is the lender. See also HostileTokens.t.sol.
 contract ApprovalsTest is World {
     Erc404 internal nfts;
     OddToken internal odd;

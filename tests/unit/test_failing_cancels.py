@@ -65,7 +65,7 @@ def test_a_look_that_fails_between_two_cancels_is_told_and_keeps_neither(tmp_pat
     assert not any(desk.session.engine.order(number).is_open for number in desk.numbers)
 
 
-def test_an_interrupt_between_two_cancels_leaves_neither_behind(tmp_path: Path) -> None:
+def test_an_interrupt_amid_two_cancels_does_not_keep_the_second_one(tmp_path: Path) -> None:
     desk = Desk(tmp_path, orders=2)
 
     def interrupt() -> None:
