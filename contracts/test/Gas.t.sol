@@ -37,11 +37,7 @@ contract GasTest is World {
     uint32 internal constant LAST_BLOCK = 22_000_002;
 
     function setUp() public {
-        deployTokens();
-        deployV2();
-        deployV3();
-        deployV4();
-        deployBalancer();
+        deployVenues();
         deployAave(x, 1000 ether);
         bool first = address(weth) < address(x);
         cheap = v2Pool(uniswapV2, address(weth), address(x), 1000 ether, 3_100_000 ether);

@@ -23,11 +23,7 @@ contract Handler is World {
 
     /// @dev Not in the constructor: pools call back while they are filled.
     function init() external {
-        deployTokens();
-        deployV2();
-        deployV3();
-        deployV4();
-        deployBalancer();
+        deployVenues();
         cheap = v2Pool(uniswapV2, address(weth), address(x), 1e6 ether, 3.1e9 ether);
         dear = v2Pool(sushi, address(weth), address(x), 1e6 ether, 3.0e9 ether);
         bool first = address(weth) < address(x);

@@ -15,11 +15,7 @@ abstract contract HostileWorld is World {
     bytes internal constant NOT_ARMED = abi.encodeWithSelector(IFlashExecutor.NotArmed.selector);
 
     function setUp() public {
-        deployTokens();
-        deployV2();
-        deployV3();
-        deployV4();
-        deployBalancer();
+        deployVenues();
         deployAave(x, 1000 ether);
         pair = v2Pool(uniswapV2, address(weth), address(x), 1000 ether, 3_000_000 ether);
         v3 = v3Pool(address(weth), address(x), 500, Q96, 1000 ether);

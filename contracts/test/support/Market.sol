@@ -25,11 +25,7 @@ abstract contract Market is World {
     uint256 internal constant IN = 3 ether;
 
     function setUp() public {
-        deployTokens();
-        deployV2();
-        deployV3();
-        deployV4();
-        deployBalancer();
+        deployVenues();
         deployAave(x, 100_000 ether);
         v2Cheap = v2Pool(uniswapV2, address(weth), address(x), 1000 ether, 3_100_000 ether);
         v2Dear = v2Pool(sushi, address(weth), address(x), 1000 ether, 3_000_000 ether);

@@ -28,6 +28,15 @@ abstract contract World is Protocols {
         y = newToken(1e33);
     }
 
+    /// @dev The tokens and every protocol whose pools need no more than these. Aave's wants one of them listed.
+    function deployVenues() internal {
+        deployTokens();
+        deployV2();
+        deployV3();
+        deployV4();
+        deployBalancer();
+    }
+
     /// @dev After the protocols: with those that were deployed.
     function deployExecutor() internal {
         executor = IFlashExecutor(
