@@ -78,9 +78,16 @@ static void sha256_blocks_portable(uint32_t state[8], const uint8_t *data, size_
     }
 }
 
-/* Four rounds per step; the message schedule lives in four registers. */
+/* Four rounds per step; the message schedule lives in four registers.
+ *
+ * SHA instructions have no AVX form: while the upper half of any vector register is in use, each of them costs a change of
+ * the processor's state, and a signature 3 to 13 microseconds instead of 0.2. What is compiled for AVX leaves them so.
+ */
 __attribute__((target("sha,sse4.1,ssse3"))) static void
 sha256_blocks_extensions(uint32_t state[8], const uint8_t *data, size_t blocks) {
+#ifdef __AVX__
+    _mm256_zeroupper();
+#endif
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
     __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0xB1);
     __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0x1B);
