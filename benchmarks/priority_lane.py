@@ -74,6 +74,10 @@ AWAKE_S = 0.005
 PAUSE_S = 0.3
 SPIN_MS = 60_000
 ALONE_S = 20
+NOT_TOLD = (
+    "the kernel does not tell when a command arrives, so each wait begins some µs early, before the command is sent: "
+    "run it as root, after `mount -t tracefs nodev /sys/kernel/tracing`"
+)
 SYMBOLS = (
     "BTCUSDT",
     "ETHUSDT",
@@ -319,6 +323,8 @@ def play(
             socket.socket(socket.AF_UNIX) as control,
             arrivals.recorded(),
         ):
+            if not arrivals.is_known:
+                sys.stderr.write(f"{NOT_TOLD}\n")
             control.connect(address)
             for number, command in enumerate(commands):
                 time.sleep(PAUSE_S)

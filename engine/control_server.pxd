@@ -11,6 +11,7 @@ cdef class _Client:
     cdef int file
     cdef bytes received
     cdef object timer
+    cdef bint is_listened_to
 
 
 cdef class ControlServer(Lookout):
@@ -28,7 +29,7 @@ cdef class ControlServer(Lookout):
     cdef readonly dict _answers
     cdef readonly object refused
     cdef bint _is_working
-    cdef _Client _nearest              # of those that are listened to the last one
+    cdef _Client _nearest              # of those that are listened to one of the last
     cpdef work(self)
     cdef _accept(self, listener)
     cdef _listen_to(self, _Client client)

@@ -182,6 +182,7 @@ cdef class ControlServer(Lookout):
 
     cdef _listen_to(self, _Client client):
         self._ready.register(client.link, select.EPOLLIN)
+        client.is_listened_to = True
         self._nearest = client
         client.timer = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self._drop, client, "idle")
 
@@ -271,8 +272,14 @@ cdef class ControlServer(Lookout):
                 self._take_request(client)
 
     cdef _forget_nearest(self, _Client client):
+        """Whoever has stayed is as near: asking which of all has sent something takes longer than to look at one."""
+        cdef _Client each
+        client.is_listened_to = False
         if self._nearest is client:
             self._nearest = None
+            for each in self._clients.values():
+                if each.is_listened_to:
+                    self._nearest = each
 
     cpdef _drop(self, _Client client, counter=""):
         if counter:

@@ -192,6 +192,24 @@ def test_every_client_is_looked_at_whoever_came_last(tmp_path: Path) -> None:
     Core(tmp_path).talk(body)
 
 
+def test_whoever_stays_is_looked_at_first_when_another_has_left(tmp_path: Path) -> None:
+    async def body(core: Core) -> None:
+        with contextlib.ExitStack() as stack:
+            address = stack.enter_context(control.reachable(tmp_path))
+            links = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3)]
+            for link in links:
+                link.connect(address)
+                core.server.work()
+            for link in links[1:]:
+                link.close()
+                core.server.work()
+            links[0].sendall(frame(msgspec.msgpack.encode(Request("one", "halt"))))
+            core.sequencer.heed()
+            assert core.session.engine.is_halted
+
+    Core(tmp_path).talk(body)
+
+
 def test_a_command_is_heeded_between_two_turns_of_the_loop(tmp_path: Path) -> None:
     async def body(core: Core) -> None:
         with control.reachable(tmp_path) as address, socket.socket(socket.AF_UNIX) as link:
