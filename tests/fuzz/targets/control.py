@@ -1,6 +1,7 @@
-"""The command socket, over the socket itself, and the quick reading of a command.
+"""The command socket, over the socket itself, and the quick way of a command into a core.
 
-Input: a byte for how the bytes are cut, then what a client sends.
+Input: a byte for how the bytes are cut and, in its highest bit, whether the core looks for a command between the pieces, as it
+does amid market data; then what a client sends.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from adapters.mexc.decoder import MexcDecoder
 from engine import control, control_server
 from engine.control import CommandName, Reply, Request, decode_request
 from engine.control_server import ControlServer
 from engine.core.enums import CommandKind
-from engine.quick_command import read_command
+from engine.quick_command import QuickCommand, read_command
+from engine.rim import Rim
+from engine.sequencer import Sequencer
+from tests.core_session import ready
 
 LENGTH = struct.Struct("<I")
 QUICK: dict[int, CommandName] = {
@@ -30,7 +35,9 @@ QUICK: dict[int, CommandName] = {
     CommandKind.REDUCE_ONLY: "reduce_only",
 }
 MOST_PIECES = 24  # a turn of the loop each
+LOOKS = 0x80
 CARRIED_OUT: list[Request] = []
+TAKEN: list[int] = []  # the numbers of those that went the quick way
 
 
 async def _handler(request: Request) -> Reply:
@@ -38,6 +45,20 @@ async def _handler(request: Request) -> Reply:
     if request.command == "resume":
         raise control.CommandRefused("not now")
     return Reply(request.id, True, request.command, seq=len(CARRIED_OUT))
+
+
+async def _acknowledge(request: Request, seq: int) -> Reply:
+    CARRIED_OUT.append(request)
+    TAKEN.append(seq)
+    return Reply(request.id, True, request.command, seq=seq)
+
+
+class _Rim(Rim):
+    def __init__(self, troubles: list[str]) -> None:
+        self.troubles = troubles
+
+    def on_fault(self, what: str, error: Exception | None) -> None:
+        self.troubles.append(f"{what}: {error}")
 
 
 class _Daemon:
@@ -48,7 +69,12 @@ class _Daemon:
         self.loop = uvloop.new_event_loop()
         self.troubles: list[str] = []
         self.loop.set_exception_handler(lambda _, context: self.troubles.append(str(context)))
-        self.server = ControlServer(self.folder, _handler)
+        self.session = ready()
+        self.sequencer = Sequencer(
+            self.session.engine, MexcDecoder("f" * 12, 1000), _Rim(self.troubles), seq=self.session.seq
+        )
+        self.server = ControlServer(self.folder, _handler, QuickCommand(self.sequencer), _acknowledge)
+        self.sequencer.bind_commands(self.server)
         self.loop.run_until_complete(self.server.start())
         atexit.register(self.close)
 
@@ -57,15 +83,19 @@ class _Daemon:
         self.loop.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def talk(self, pieces: list[bytes]) -> bytes:
-        """Send these and end; what came back until the server closed."""
+    async def talk(self, pieces: list[bytes], looks: bool) -> bytes:
+        """Send these and end; what came back until the server closed. looks: whether the core does, after each piece."""
         received = bytearray()
         with socket.socket(socket.AF_UNIX) as link, contextlib.suppress(ConnectionError):
             link.setblocking(False)
             link.connect(str(self.folder / control.SOCKET_NAME))
+            if looks:
+                self.server.work()
             with contextlib.suppress(BrokenPipeError):
                 for piece in pieces:
                     link.send(piece)
+                    if looks:
+                        self.sequencer.heed()
                     await asyncio.sleep(0)
                 link.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(20):
@@ -101,7 +131,7 @@ def seeds() -> list[bytes]:
         LENGTH.pack(900) + b"\x84\xa2id\xa1a\xa7command\xa4halt\xa6symbol" + b"\x91" * 878,
         LENGTH.pack(8) + b"\x83\xa2id\xa1\xff\xc0\xc0",
     ]
-    return [bytes([cut]) + stream for stream in streams for cut in (0, 3)]
+    return [bytes([how]) + stream for stream in streams for how in (0, 3, LOOKS, LOOKS | 60)]
 
 
 def expected(stream: bytes) -> tuple[list[Request], bool]:
@@ -134,20 +164,21 @@ def replies_of(raw: bytes) -> list[Reply]:
 
 
 def check(data: bytes) -> None:
-    """Each request is answered once and in order, rubbish closes the connection and is counted, the server lives on."""
+    """Each request is answered once and in order, rubbish closes the connection and is counted, the server lives on; the core
+    has each command of the quick way once."""
     if not data:
         return
-    stream = data[1:]
-    step = max(data[0] * 5 + 1, len(stream) // MOST_PIECES + 1)
+    stream, looks = data[1:], bool(data[0] & LOOKS)
+    step = max((data[0] & ~LOOKS) * 5 + 1, len(stream) // MOST_PIECES + 1)
     requests, is_rubbish = expected(stream)
     quick = read_command(stream)
     if quick is not None:
         known = [Request(quick[1], QUICK[quick[0]])]
         assert (requests, is_rubbish) == (known, False), "the quick way reads something else"
     refused = sum(_daemon.server.refused.values())
-    done = len(CARRIED_OUT)
+    done, seq = len(CARRIED_OUT), _daemon.session.engine.seq
     raw = _daemon.loop.run_until_complete(
-        _daemon.talk([stream[at : at + step] for at in range(0, len(stream), step)])
+        _daemon.talk([stream[at : at + step] for at in range(0, len(stream), step)], looks)
     )
     replies = replies_of(raw)
     assert [reply.id for reply in replies] == [request.id for request in requests], (requests, replies)
@@ -155,7 +186,8 @@ def check(data: bytes) -> None:
         if reply.ok:
             assert (reply.text, request.version) == (request.command, control.VERSION)
     assert len(CARRIED_OUT) - done <= len(requests)
-    del CARRIED_OUT[:]
+    assert list(range(seq + 1, _daemon.session.engine.seq + 1)) == TAKEN, "what the core has is what was told"
+    del CARRIED_OUT[:], TAKEN[:]
     # A client that is gone before it was seen may not be counted; rubbish that was read is.
     assert (sum(_daemon.server.refused.values()) > refused) >= is_rubbish
     assert len(_daemon.server._answers) <= control_server.MAX_REMEMBERED
