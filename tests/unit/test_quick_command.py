@@ -167,14 +167,20 @@ def test_a_command_overtakes_the_frames_behind_the_one_in_process(tmp_path: Path
     Core(tmp_path).talk(body)
 
 
+def connected(stack: contextlib.ExitStack, core: Core, run_dir: Path) -> list[socket.socket]:
+    """Three clients, one after the other."""
+    address = stack.enter_context(control.reachable(run_dir))
+    links = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3)]
+    for link in links:
+        link.connect(address)
+        core.server.work()
+    return links
+
+
 def test_every_client_is_looked_at_whoever_came_last(tmp_path: Path) -> None:
     async def body(core: Core) -> None:
         with contextlib.ExitStack() as stack:
-            address = stack.enter_context(control.reachable(tmp_path))
-            links = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3)]
-            for link in links:
-                link.connect(address)
-                core.server.work()
+            links = connected(stack, core, tmp_path)
             links.append(links.pop(1))  # the last one in came not last
             for number, link in enumerate(links):
                 before = core.session.engine.seq
@@ -195,11 +201,7 @@ def test_every_client_is_looked_at_whoever_came_last(tmp_path: Path) -> None:
 def test_whoever_stays_is_looked_at_first_when_another_has_left(tmp_path: Path) -> None:
     async def body(core: Core) -> None:
         with contextlib.ExitStack() as stack:
-            address = stack.enter_context(control.reachable(tmp_path))
-            links = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3)]
-            for link in links:
-                link.connect(address)
-                core.server.work()
+            links = connected(stack, core, tmp_path)
             for link in links[1:]:
                 link.close()
                 core.server.work()
