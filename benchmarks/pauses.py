@@ -5,8 +5,10 @@
 First the daemon is started a few times, caches warm, from its process's first instruction to live books. Then it hears
 20,000 messages a second and trades, while the processor time of each turn of its loop is measured in it (engine/turns.pyx),
 and its memory and descriptors are sampled from outside. The first --warm-up seconds do not count. With --floor-minutes a
-program that only looks at the clock (tick_to_trade/still.c) runs afterwards in the daemon's place: what the machine itself takes.
-Exit 1 where a bar is missed.
+program that only looks at the clock (tick_to_trade/still.c) runs afterwards in the daemon's place, alone and then with a second
+one in the generator's: what the machine itself takes. With --witness (needs `perf`, as root) the daemon's core is interrupted
+every quarter of a millisecond, and of each long turn it is told how much it stood still for (witness.py). Exit 1 where a bar
+is missed, whoever it was.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,15 @@ sys.path.append(str(ROOT))  # the tests' processes; the engine is the installed 
 from benchmarks.flooding import MIX, Checks, Setting, book_check, may_pin, order_checks, report, stage  # noqa: E402
 from benchmarks.soak import Samples  # noqa: E402
 from benchmarks.tick_to_trade.build import Tools, build  # noqa: E402
-from benchmarks.tick_to_trade.processes import ENGINE_CPU, ENGINE_NICE, ENGINE_PRIORITY, place  # noqa: E402
+from benchmarks.tick_to_trade.processes import (  # noqa: E402
+    ENGINE_CPU,
+    ENGINE_NICE,
+    ENGINE_PRIORITY,
+    LOAD_CPU,
+    place,
+)
 from benchmarks.tick_to_trade.run import use_site  # noqa: E402
+from benchmarks.witness import Witness, WitnessError, stood_still_ns  # noqa: E402
 from engine.microbench import machine  # noqa: E402
 
 READY_MOST_S = 3.0
@@ -44,8 +53,8 @@ PASSING_FILES = 2
 
 def measured(
     begin: Callable[[], Any], options: argparse.Namespace, setting: Setting
-) -> tuple[dict[str, Any], Checks, Samples, list[Any]]:
-    """Starts, then the long flood; what was found, the samples and the newest long turns."""
+) -> tuple[dict[str, Any], Checks, Samples, dict[str, Any]]:
+    """Starts, then the long flood; what was found, the samples and the long turns."""
     starts = []
     for _ in range(options.starts):
         with begin() as session:
@@ -80,22 +89,50 @@ def measured(
         **book_check(summary, totals),
         **order_checks(summary, totals),
     }
-    return facts, found, samples, summary["long_turns"]["newest"]
+    return facts, found, samples, summary["long_turns"]
 
 
-def floor(tools: Tools, minutes: float, pinned: bool) -> str:
-    """The turns of a loop that only looks at the clock, in the daemon's place."""
+@contextlib.contextmanager
+def still(tools: Tools, minutes: float, cpu: int | None) -> Iterator[subprocess.Popen[str]]:
+    """A loop that only looks at the clock, on this core with the daemon's priority, or anywhere."""
     with subprocess.Popen(
         [str(tools.still), str(minutes * 60)], stdout=subprocess.PIPE, text=True
     ) as process:
-        if pinned:
-            place(process.pid, ENGINE_CPU, ENGINE_NICE, ENGINE_PRIORITY)
         try:
-            _, turns, over, longest_ns = process.communicate()[0].split()
+            if cpu is not None:
+                place(process.pid, cpu, ENGINE_NICE, ENGINE_PRIORITY)
+            yield process
         finally:
             process.kill()
+
+
+def floor(tools: Tools, minutes: float, pinned: bool, both: bool) -> str:
+    """The turns of a loop that only looks at the clock, in the daemon's place; `both`: with another in the generator's."""
+    with contextlib.ExitStack() as stack:
+        if both:
+            stack.enter_context(still(tools, minutes, LOAD_CPU if pinned else None))
+        process = stack.enter_context(still(tools, minutes, ENGINE_CPU if pinned else None))
+        _, turns, over, longest_ns = process.communicate()[0].split()
     longest = f"the longest {int(longest_ns) / 1e6:.2f} ms"
     return f"{int(turns):,} turns in {minutes:g} minutes, {over} above {TURN_MOST_MS:g} ms, {longest}"
+
+
+def watched(
+    begin: Callable[[], Any], options: argparse.Namespace, setting: Setting, folder: Path
+) -> tuple[dict[str, Any], Checks, Samples, list[Any]]:
+    """As `measured`, under a witness; of each long turn also what it took and did not stand still for, ns."""
+    with Witness(ENGINE_CPU, folder) as witness:
+        facts, found, samples, long_turns = measured(begin, options, setting)
+    turns = [(at_s, ns) for at_s, ns in long_turns["newest"] if at_s >= options.warm_up]
+    ends_ns = [long_turns["began_ns"] + round(at_s * 1e9) for at_s, _ in turns]
+    times = [(end_ns - ns, end_ns) for (_, ns), end_ns in zip(turns, ends_ns, strict=True)]
+    interrupts = witness.seen(times)
+    own = [ns - stood_still_ns(interrupts, *time) for (_, ns), time in zip(turns, times, strict=True)]
+    facts["long turns, less what they stood still for"] = (
+        f"{sum(ns > TURN_MOST_MS * 1e6 for ns in own)} of {len(own)} above {TURN_MOST_MS:g} ms, "
+        f"{max(own, default=0) / 1e6:.2f} ms at most"
+    )
+    return facts, found, samples, [(*turn, own_ns) for turn, own_ns in zip(turns, own, strict=True)]
 
 
 def judge(
@@ -142,7 +179,10 @@ def parsed() -> argparse.Namespace:
         default=120.0,
         help="seconds that do not count: what the start asks of the venue leaves connections for 75 s; half the run at most",
     )
-    parser.add_argument("--floor-minutes", type=float, default=0.0, help="how long the floor is measured")
+    parser.add_argument(
+        "--floor-minutes", type=float, default=0.0, help="how long each of the two floors is measured"
+    )
+    parser.add_argument("--witness", action="store_true", help="tell what long turns stood still for")
     parser.add_argument("--tape-mb", type=int, default=1024, help="run.tape_budget_mb of the daemon")
     parser.add_argument(
         "--no-pin", action="store_true", help="leave cores and priorities to the operating system"
@@ -151,6 +191,8 @@ def parsed() -> argparse.Namespace:
     options = parser.parse_args()
     if options.minutes <= 0 or options.rate <= 0 or not 1 <= options.symbols <= 500 or options.starts < 0:
         parser.error("--minutes and --rate are above 0, --symbols from 1 to 500, --starts from 0")
+    if options.witness and options.no_pin:
+        parser.error("--witness watches one core: not with --no-pin")
     options.warm_up = min(options.warm_up, options.minutes * 30)
     return options
 
@@ -165,11 +207,17 @@ def run() -> bool:
     setting = Setting(options.symbols, tape_mb=options.tape_mb, pinned=may_pin(options))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-pauses-")))
-        facts, found, samples, long_turns = measured(
-            stack.enter_context(stage(folder, tools, setting)), options, setting
-        )
+        begin = stack.enter_context(stage(folder, tools, setting))
+        if options.witness:
+            facts, found, samples, long_turns = watched(begin, options, setting, folder)
+        else:
+            facts, found, samples, told = measured(begin, options, setting)
+            long_turns = told["newest"]
     if options.floor_minutes > 0:
-        facts["a loop that only looks at the clock"] = floor(tools, options.floor_minutes, setting.pinned)
+        for name, both in (("", False), (", the other core busy", True)):
+            facts[f"a loop that only looks at the clock{name}"] = floor(
+                tools, options.floor_minutes, setting.pinned, both
+            )
     sys.stdout.write(report("Pauses", facts, found))
     if options.json is not None:
         document = {
@@ -187,6 +235,8 @@ def main() -> None:
     """Entry point."""
     try:
         raise SystemExit(0 if run() else 1)
+    except WitnessError as error:
+        raise SystemExit(f"pauses: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

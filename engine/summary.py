@@ -48,9 +48,9 @@ def summary(
     """The facts of a run as plain JSON values; money as decimal strings in the risk currency.
 
     `ready_s` is from the process's start until its feeds were opened; `long_turns` are turns of the loop that took more than
-    1 ms of processor time, as (seconds since trading began, ns). These, `gc_collections`, `books`, `seconds`,
-    `messages`, `orders_sent`, `latency_us` and `counters` are those of the newest session (`sessions` says how
-    many there were); all else is the whole run's.
+    1 ms of processor time, as (seconds from `began_ns`, of the system's monotonic clock, to its end; ns). These,
+    `gc_collections`, `books`, `seconds`, `messages`, `orders_sent`, `latency_us` and `counters` are those of the newest
+    session (`sessions` says how many there were); all else is the whole run's.
     """
     core, journal = sequencer.core, sequencer.journal
     counts, money = core.counts(), core.money()
@@ -92,7 +92,7 @@ def summary(
         "latency_us": {stage: msgspec.to_builtins(facts) for stage, facts in latency_us(sequencer).items()},
         "ready_s": round(ready_s, 3),
         "gc_collections": collections,
-        "long_turns": {"count": turns.n_long, "newest": turns.long_turns()},
+        "long_turns": {"count": turns.n_long, "began_ns": turns.began_ns, "newest": turns.long_turns()},
         "books": {book.symbol: book_facts(book) for book in core.books},
         "rss_anon_mb_max": round(rss_anon_mb_max, 1),
         "counters": dict(sorted(sequencer.counters.items())),

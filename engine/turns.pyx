@@ -76,8 +76,9 @@ cdef void on_prepare(void* handle) noexcept nogil:
 cdef class Turns:
     """The turns of a running uvloop loop, from `start()` to `stop()`: a histogram of ns and the newest long ones.
 
-    `long_turns()`: (seconds since the start, ns) of turns above `long_ns`, LONG_KEPT at most; `n_long` counts all. `start()`
-    raises OSError where uvloop's library does not show libuv's functions.
+    `long_turns()`: (seconds since the start when it ended, ns) of turns above `long_ns`, LONG_KEPT at most; `n_long` counts all,
+    `began_ns` is the start by the monotonic clock. `start()` raises OSError where uvloop's library does not show libuv's
+    functions.
     """
     cdef readonly Histogram histogram
     cdef turns_t turns
@@ -101,10 +102,14 @@ cdef class Turns:
     def n_long(self) -> int:
         return self.turns.n_long
 
+    @property
+    def began_ns(self) -> int:
+        return self.turns.began_ns
+
     def long_turns(self) -> list:
         """The newest long ones, oldest first."""
         cdef uint64_t first = max(<int64_t>self.turns.n_long - LONG_KEPT, 0), number
-        return [(round(self.turns.newest[number % LONG_KEPT].at_ns / 1e9, 3), self.turns.newest[number % LONG_KEPT].took_ns)
+        return [(round(self.turns.newest[number % LONG_KEPT].at_ns / 1e9, 6), self.turns.newest[number % LONG_KEPT].took_ns)
                 for number in range(first, self.turns.n_long)]
 
     def start(self, loop) -> None:

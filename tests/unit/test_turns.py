@@ -44,7 +44,9 @@ def test_a_long_turn_is_told() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
+    before_ns = time.monotonic_ns()
     turns = measured(work)
+    assert before_ns <= turns.began_ns <= time.monotonic_ns()
     assert turns.histogram.count >= 5
     assert turns.n_long >= 1
     assert len(turns.long_turns()) == turns.n_long
