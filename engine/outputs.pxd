@@ -18,6 +18,7 @@ cdef class Outputs(Outlet):
     cdef bint busy
     cdef list due                      # approved cancels that are to go next
     cdef size_t kept                   # how much of the core's output is in the journal
+    cdef set refusing                  # orders of which the core hears that a cancel could not be sent
     cdef public bint is_followed       # more was read with what is in process, and waits behind it
 
     cdef int tell(self, str what, error) except -1
@@ -28,6 +29,7 @@ cdef class Outputs(Outlet):
     cdef int send_due(self) except -1
     cdef int flush_due(self) except -1
     cdef int submit_cancel(self, Approved approved) except -1
+    cdef int refuse_cancel(self, Approved approved, str text) except -1
     cdef int try_quick_cancel(self, Approved approved) except -1
     cdef int submit(self, Approved approved) except -1
     cdef int let_overtake(self) except -1

@@ -1,5 +1,7 @@
 """What comes out of the core: journaled, and then acted on."""
 
+from libc.stdint cimport uint64_t
+
 from engine.core.event cimport *
 from engine.core.risk.gate cimport Approved
 from native.histogram cimport Histogram
@@ -16,6 +18,7 @@ cdef class Outputs(Outlet):
     def __cinit__(self, *_, **__):
         self.counters = {}
         self.due = []
+        self.refusing = set()
 
     def bind_executor(self, Executor executor not None) -> None:
         """Give approvals to an executor without a detour over the rim."""
@@ -180,11 +183,23 @@ cdef class Outputs(Outlet):
             self.submit(approved)
         except Exception as error:  # whatever it is, the core goes on to the other orders
             self.tell(f"order {approved.order_no} could not be cancelled", error)
-            if approved.is_rehearsal:
-                return 0
-            text = f"could not be sent: {type(error).__name__}"
+            if not approved.is_rehearsal:
+                self.refuse_cancel(approved, f"could not be sent: {type(error).__name__}")
+        return 0
+
+    cdef int refuse_cancel(self, Approved approved, str text) except -1:
+        """Tell the core. A strategy that asks again on hearing of it, and fails again, hears of that when the venue has answered:
+        else the two would go on without end."""
+        cdef uint64_t order_no = approved.order_no
+        if order_no in self.refusing and self.executor is not None:
+            self.executor.resolve(order_no, after_cancel=True)
+            return 0
+        self.refusing.add(order_no)
+        try:
             self.ingest(events.order_update(
-                approved.order_no, enums.OrderReport.CANCEL_REJECTED, instrument=approved.instrument, text=text))
+                order_no, enums.OrderReport.CANCEL_REJECTED, instrument=approved.instrument, text=text))
+        finally:
+            self.refusing.discard(order_no)
         return 0
 
     cdef int submit(self, Approved approved) except -1:

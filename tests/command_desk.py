@@ -87,9 +87,9 @@ class Desk:
             acknowledge=self.acknowledge,
         )
         self.sequencer.bind_commands(self.server)
-        adapter: Any = SimpleNamespace(name="lane", cancel=self.cancel, place=self.place)
+        self.adapter: Any = SimpleNamespace(name="lane", cancel=self.cancel, place=self.place)
         self.executor = executor(
-            adapter, self.sequencer, RUN_ID, Resolver(adapter, self.sequencer, RUN_ID, seed=1)
+            self.adapter, self.sequencer, RUN_ID, Resolver(self.adapter, self.sequencer, RUN_ID, seed=1)
         )
         self.faults: list[Any] = []
         self.lane = Lane()

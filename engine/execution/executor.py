@@ -244,9 +244,9 @@ class Executor:
             sending.note_sent(began_ns, sent_ns)
         self._follow_place(sending, begun)
 
-    def resolve(self, order_no: int) -> None:
-        """Find out what became of an UNKNOWN order; returns at once."""
-        self._resolver.resolve(order_no)
+    def resolve(self, order_no: int, *, after_cancel: bool = False) -> None:
+        """Find out what became of an UNKNOWN order, or of one whose cancel has no outcome; returns at once."""
+        self._resolver.resolve(order_no, after_cancel=after_cancel)
 
     @property
     def under_way(self) -> int:

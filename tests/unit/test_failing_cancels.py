@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from engine import control
+from engine.adapter import Evidence
 from engine.control_server import ControlServer
 from engine.core import event
 from engine.core.describe import describe
-from engine.core.enums import CommandKind, EventKind
+from engine.core.enums import CommandKind, EventKind, OrderReport
 from engine.core.risk.gate import Approved
 from engine.execution.executor import Executor
 from engine.journal.records import JOURNAL_STEM, read_log
@@ -89,8 +90,10 @@ class Stubborn(Executor):
         if self.takes_none and approved.is_cancel:
             raise RuntimeError("never")
         self.desk.lane.told.append(("submitted", approved.order_no))
+        self.submitted.set()
 
     desk: Desk
+    submitted = asyncio.Event()
 
 
 def test_a_first_cancel_that_fails_within_the_core_goes_the_longer_way_and_the_others_follow(
@@ -136,6 +139,41 @@ def test_a_cancel_that_cannot_leave_keeps_no_other_from_leaving_and_may_be_asked
         assert sorted(each["order_no"] for each in told if each["kind"] == kind) == sorted(
             2 * desk.numbers
         ), kind
+
+
+def test_a_strategy_that_asks_again_at_once_waits_for_the_venues_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rim = Faults()
+    desk = Desk(tmp_path, rim=rim, executor=Stubborn)
+    Stubborn.desk = desk
+    monkeypatch.setattr(Stubborn, "takes_none", True)
+    puppet = desk.session.puppets[0]
+
+    submitted = asyncio.Event()
+    monkeypatch.setattr(Stubborn, "submitted", submitted)
+
+    def ask_again(order: Any) -> None:
+        if order.is_open and not order.cancel_pending:
+            puppet.cancel(order.order_no)
+
+    monkeypatch.setattr(puppet, "on_order", ask_again)
+
+    async def query(reference: Any) -> Evidence:
+        monkeypatch.setattr(Stubborn, "takes_none", False)
+        return Evidence(report=OrderReport.WORKING, venue_order_id=f"v{reference.order_no}", text="")
+
+    async def main() -> None:
+        desk.adapter.query, desk.adapter.acceptance_window_ns = query, lambda: 10**9
+        desk.decide(lambda one: one.cancel(desk.open_no))
+        assert rim.told == [f"order {desk.open_no} could not be cancelled"] * 2
+        assert desk.lane.told == []
+        await asyncio.wait_for(submitted.wait(), 10)
+        await desk.executor.close()
+
+    asyncio.run(main())
+    desk.journal.close()
+    assert desk.lane.told == [("submitted", desk.open_no)]
 
 
 def test_the_chain_is_closed_where_the_rim_raises(tmp_path: Path) -> None:
