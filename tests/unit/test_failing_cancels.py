@@ -108,13 +108,19 @@ def test_a_first_cancel_that_fails_within_the_core_goes_the_longer_way_and_the_o
     desk.journal.close()
 
 
+def refusing(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Faults, Desk]:
+    """A desk whose executor takes no cancel at all, and what is told of that."""
+    rim = Faults()
+    desk = Desk(run_dir, rim=rim, executor=Stubborn)
+    Stubborn.desk = desk
+    monkeypatch.setattr(Stubborn, "takes_none", True)
+    return rim, desk
+
+
 def test_a_rehearsed_cancel_that_fails_tells_the_core_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rim = Faults()
-    desk = Desk(tmp_path, rim=rim, executor=Stubborn)
-    Stubborn.desk = desk
-    monkeypatch.setattr(Stubborn, "takes_none", True)
+    rim, desk = refusing(tmp_path, monkeypatch)
     before = desk.sequencer.core.durable_hash()
     desk.sequencer.rehearse(0)
     desk.decide(lambda one: [])  # with which all goes in that waits
@@ -144,10 +150,7 @@ def test_a_cancel_that_cannot_leave_keeps_no_other_from_leaving_and_may_be_asked
 def test_a_strategy_that_asks_again_at_once_waits_for_the_venues_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rim = Faults()
-    desk = Desk(tmp_path, rim=rim, executor=Stubborn)
-    Stubborn.desk = desk
-    monkeypatch.setattr(Stubborn, "takes_none", True)
+    rim, desk = refusing(tmp_path, monkeypatch)
     puppet = desk.session.puppets[0]
 
     submitted = asyncio.Event()
