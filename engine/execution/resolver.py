@@ -143,8 +143,8 @@ class Resolver:
             try:
                 async with self._lane:
                     too_late = loop.time() >= too_late_s and not self.is_being_sent(order_no)
-                    if await self._ask(order, too_late=too_late):
-                        return True
+                    if await self._ask(order, too_late=too_late) and order_no not in self._lost_cancels:
+                        return True  # else the strategy has asked again on hearing of it, in vain
             except AdapterError as error:
                 self._sequencer.count("execution.resolver_retries")
                 _log.warning("order %d: %s", order_no, error)

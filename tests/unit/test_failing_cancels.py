@@ -162,8 +162,11 @@ def test_a_strategy_that_asks_again_at_once_waits_for_the_venues_answer(
 
     monkeypatch.setattr(puppet, "on_order", ask_again)
 
+    asked: list[int] = []
+
     async def query(reference: Any) -> Evidence:
-        monkeypatch.setattr(Stubborn, "takes_none", False)
+        asked.append(reference.order_no)
+        monkeypatch.setattr(Stubborn, "takes_none", len(asked) < 3)  # in vain twice more
         return Evidence(report=OrderReport.WORKING, venue_order_id=f"v{reference.order_no}", text="")
 
     async def main() -> None:
@@ -176,6 +179,8 @@ def test_a_strategy_that_asks_again_at_once_waits_for_the_venues_answer(
 
     asyncio.run(main())
     desk.journal.close()
+    assert asked == [desk.open_no] * 3
+    assert rim.told == [f"order {desk.open_no} could not be cancelled"] * 6
     assert desk.lane.told == [("submitted", desk.open_no)]
 
 
