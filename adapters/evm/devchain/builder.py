@@ -93,7 +93,9 @@ class Builder:
         sender = fields["from"]
         nonce = self.nonces.get(sender, 0)
         self.nonces[sender] = nonce + 1
-        fees = {"maxFeePerGas": hex(MAX_FEE_WEI), "maxPriorityFeePerGas": "0x0"}
+        # anvil takes the highest first, and of equal ones whichever came first: a batch may reach it in another order.
+        most_wei = MAX_FEE_WEI - len(self._queued)
+        fees = {"maxFeePerGas": hex(most_wei), "maxPriorityFeePerGas": "0x0"}
         self._queued.append((label, fields | fees | {"nonce": hex(nonce), "gas": hex(gas)}))
         self._gas += gas
 
