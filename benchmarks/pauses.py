@@ -7,8 +7,8 @@ First the daemon is started a few times, caches warm, from its process's first i
 and its memory and descriptors are sampled from outside. The first --warm-up seconds do not count. With --floor-minutes a
 program that only looks at the clock (tick_to_trade/still.c) runs afterwards in the daemon's place, alone and then with a second
 one in the generator's: what the machine itself takes. With --witness (needs `perf`, as root) the daemon's core is interrupted
-every quarter of a millisecond, and of each long turn it is told how much it stood still for (witness.py). Exit 1 where a bar
-is missed, whoever it was.
+every tenth of a millisecond, and of each long turn it is told how much it stood still for (witness.py). Exit 1 where a bar is
+missed, whoever it was.
 """
 
 from __future__ import annotations
@@ -126,7 +126,11 @@ def watched(
     turns = [(at_s, ns) for at_s, ns in long_turns["newest"] if at_s >= options.warm_up]
     ends_ns = [long_turns["began_ns"] + round(at_s * 1e9) for at_s, _ in turns]
     times = [(end_ns - ns, end_ns) for (_, ns), end_ns in zip(turns, ends_ns, strict=True)]
-    interrupts = witness.seen(times)
+    try:
+        interrupts = witness.seen(times)
+    except WitnessError as error:  # all else was measured
+        facts["long turns, less what they stood still for"] = f"not known: {error}"
+        return facts, found, samples, turns
     own = [ns - stood_still_ns(interrupts, *time) for (_, ns), time in zip(turns, times, strict=True)]
     facts["long turns, less what they stood still for"] = (
         f"{sum(ns > TURN_MOST_MS * 1e6 for ns in own)} of {len(own)} above {TURN_MOST_MS:g} ms, "

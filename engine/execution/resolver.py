@@ -143,7 +143,7 @@ class Resolver:
             try:
                 async with self._lane:
                     too_late = loop.time() >= too_late_s and not self.is_being_sent(order_no)
-                    if await self._ask(order, too_late=too_late) and order_no not in self._lost_cancels:
+                    if await self._ask(order, too_late=too_late) and not self._is_cancel_lost(order_no):
                         return True  # else the strategy has asked again on hearing of it, in vain
             except AdapterError as error:
                 self._sequencer.count("execution.resolver_retries")
@@ -177,10 +177,15 @@ class Resolver:
     def _give_up_cancel(self, order_no: int) -> None:
         """Nobody tells what became of a cancel: the order may be cancelled again, which does no harm."""
         order = self._sequencer.core.order(order_no)
-        if order_no in self._lost_cancels and order is not None and order.is_open:
+        if order is not None and self._is_cancel_lost(order_no):
             self._lost_cancels.discard(order_no)
             evidence = Evidence(report=OrderReport.CANCEL_REJECTED, text="of a cancel, no outcome is known")
             self._sequencer.ingest(update_event(order_no, order.instrument, evidence))
+
+    def _is_cancel_lost(self, order_no: int) -> bool:
+        """Whether a cancel of it has no outcome yet, and may still matter."""
+        order = self._sequencer.core.order(order_no)
+        return order_no in self._lost_cancels and order is not None and order.is_open
 
     async def _evidence_of_absence(self, ref: OrderRef) -> Evidence | None:
         """What follows from a query that found nothing, once the order cannot be accepted any more."""

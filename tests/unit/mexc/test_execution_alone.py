@@ -104,6 +104,14 @@ class TestResolver:
 
         bench_run(body)
 
+    def test_an_order_found_ended_by_the_last_question_is_settled(self, bench_run: Run) -> None:
+        async def body(bench: Bench) -> None:
+            bench.adapter.evidence, bench.adapter.failing = Evidence(report=OrderReport.CANCELED), 3
+            assert await bench.resolved(after_cancel=True) == ["CANCELED"]
+            assert "execution.unresolved" not in bench.recorder.counts
+
+        bench_run(body)
+
     def test_a_mistake_of_the_adapter_is_told(self, bench_run: Run) -> None:
         async def body(bench: Bench) -> None:
             bench.adapter.query = None
